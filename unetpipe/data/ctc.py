@@ -1,0 +1,129 @@
+"""The layout of the Cell Tracking Challenge: ``NN/tNNN.tif`` with its gold and silver truth.
+
+Gold truth (``NN_GT/SEG/man_segNNN.tif``) covers some frames and, in them, often not every cell;
+the markers of the tracking truth (``NN_GT/TRA/man_trackNNN.tif``) stand in every cell. Silver
+truth (``NN_ST/SEG``) is computer-made and covers every frame.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import ndimage
+
+from unetpipe.data.io import read_labels
+from unetpipe.errors import InputError
+
+TRUTHS = ("gold", "silver", "gold+silver")
+
+
+def ctc_records(dataset_dir: str | os.PathLike, truth: str = "gold+silver") -> list[dict[str, Any]]:
+    """List the frames of a CTC data set that have truth, by sequence and time.
+
+    Parameters
+    ----------
+    dataset_dir : path
+        The folder that holds ``01``, ``01_GT``, ``01_ST`` …
+    truth : {"gold+silver", "gold", "silver"}
+        "gold+silver" takes gold where there is gold and silver elsewhere.
+
+    Returns
+    -------
+    list of dict
+        Paths under "image" and "label"; for gold frames also "markers" and "silver" where there
+        are such files. "sequence" (str), "frame" (int), "truth" ("gold" or "silver"), "mask_name" (as the
+        challenge calls a result).
+
+    Raises
+    ------
+    InputError
+        If the folder is missing or not of this layout, a truth has no image, or no frame has truth.
+    """
+    if truth not in TRUTHS:
+        raise InputError(f"truth={truth!r} is not known; use one of {', '.join(map(repr, TRUTHS))}.")
+    root = Path(dataset_dir)
+    records = []
+    for sequence in find_sequences(root):
+        images = _numbered(root / sequence, r"t(\d{3,})\.tiff?")
+        gold = _numbered(root / f"{sequence}_GT" / "SEG", r"man_seg(\d{3,})\.tiff?")
+        markers = _numbered(root / f"{sequence}_GT" / "TRA", r"man_track(\d{3,})\.tiff?")
+        silver = _numbered(root / f"{sequence}_ST" / "SEG", r"man_seg(\d{3,})\.tiff?")
+        wanted = {"gold": set(gold), "silver": set(silver), "gold+silver": set(gold) | set(silver)}[truth]
+        for frame in sorted(wanted):
+            is_gold = truth != "silver" and frame in gold
+            label = gold[frame] if is_gold else silver[frame]
+            if frame not in images:
+                raise InputError(f"{label} has no image: t{frame:03d}.tif is missing in {root / sequence}.")
+            record = {"image": str(images[frame]), "label": str(label), "sequence": sequence, "frame": frame}
+            record["truth"] = "gold" if is_gold else "silver"
+            record["mask_name"] = f"{sequence}_RES/mask{frame:03d}.tif"
+            if is_gold and frame in markers:
+                record["markers"] = str(markers[frame])
+                if frame in silver:
+                    record["silver"] = str(silver[frame])
+            records.append(record)
+    if not records:
+        raise InputError(
+            f"No frame in {root} has {truth} truth; expected NN_GT/SEG/man_segNNN.tif or NN_ST/SEG/man_segNNN.tif."
+        )
+    return records
+
+
+def find_sequences(root: Path) -> list[str]:
+    """Return the names of the sequences (``01``, ``02`` …) in a CTC folder; InputError if there are none."""
+    if not root.is_dir():
+        raise InputError(f"There is no data folder {root}.")
+    names = sorted(path.name for path in root.iterdir() if path.is_dir() and re.fullmatch(r"\d{2,}", path.name))
+    if not names:
+        raise InputError(
+            f"{root} is not laid out as a Cell Tracking Challenge set: it has no folder 01, 02 … with images tNNN.tif."
+        )
+    return names
+
+
+def read_truth(record: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """Read the truth of a frame as an instance map (H, W), int32, and a mask of known pixels (H, W), bool.
+
+    Where a marker has no object in the gold truth, the cell was not annotated: its silver mask, else
+    a disc of the annotated cells' median size around the marker, is not known.
+    """
+    label = read_labels(record["label"])
+    known = np.ones(label.shape, bool)
+    if "markers" not in record:
+        return label, known
+    markers = read_labels(record["markers"])
+    silver = read_labels(record["silver"]) if "silver" in record else None
+    for other, path in ((markers, record["markers"]), (silver, record.get("silver"))):
+        if other is not None and other.shape != label.shape:
+            raise InputError(f"{path} is {other.shape} pixels, {record['label']} is {label.shape}; they must be alike.")
+    for number in np.unique(markers[markers > 0]):
+        marker = markers == number
+        if 2 * np.count_nonzero(label[marker]) >= np.count_nonzero(marker):
+            continue
+        known[_unannotated_cell(marker, silver, label) & (label == 0)] = False
+    return label, known
+
+
+def _unannotated_cell(marker: np.ndarray, silver: np.ndarray | None, label: np.ndarray) -> np.ndarray:
+    if silver is not None:
+        counts = np.bincount(silver[marker])
+        counts[0] = 0
+        if counts.any():
+            return marker | (silver == counts.argmax())
+    areas = np.unique(label[label > 0], return_counts=True)[1]
+    area = float(np.median(areas)) if len(areas) else float(np.count_nonzero(marker))
+    y, x = ndimage.center_of_mass(marker)
+    rows, columns = np.ogrid[: marker.shape[0], : marker.shape[1]]
+    return marker | ((rows - y) ** 2 + (columns - x) ** 2 <= area / np.pi)
+
+
+def _numbered(folder: Path, pattern: str) -> dict[int, Path]:
+    """Map the frame number in the names of a folder's files to their paths; empty if there is no such folder."""
+    if not folder.is_dir():
+        return {}
+    matches = ((re.fullmatch(pattern, path.name), path) for path in folder.iterdir())
+    return {int(match.group(1)): path for match, path in sorted(matches, key=lambda pair: pair[1]) if match}

@@ -1,0 +1,70 @@
+"""MONAI transforms that turn a record's paths into arrays (C, H, W)."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from monai.config import KeysCollection
+from monai.data import MetaTensor
+from monai.transforms import MapTransform, Transform
+
+from unetpipe.data.ctc import read_truth
+from unetpipe.data.images import mask_name
+from unetpipe.data.io import read_image
+from unetpipe.errors import InputError
+
+
+class ReadImaged(MapTransform):
+    """Replace an image's path by its pixels: a MetaTensor (C, H, W), float32, that remembers the path and the mask's name.
+
+    Parameters
+    ----------
+    keys : str or sequence of str
+        Paths of TIFF or PNG images.
+    channels : int, optional
+        Number of channels that the network takes; another number raises InputError.
+    """
+
+    def __init__(self, keys: KeysCollection, channels: int | None = None, allow_missing_keys: bool = False) -> None:
+        super().__init__(keys, allow_missing_keys)
+        self.channels = channels
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Return the item with pixels in place of paths."""
+        item = dict(data)
+        for key in self.key_iterator(item):
+            path = item[key]
+            image = read_image(path)
+            if self.channels is not None and image.shape[0] != self.channels:
+                raise InputError(
+                    f"{path} has {image.shape[0]} channel(s), the network takes {self.channels}; "
+                    f"convert the image or set in_channels={image.shape[0]}."
+                )
+            meta = {"filename_or_obj": str(path), "mask_name": item.get("mask_name", mask_name(Path(path).name))}
+            item[key] = MetaTensor(torch.from_numpy(image.astype("float32")), meta=meta)
+        return item
+
+
+class ReadTruthd(Transform):
+    """Read a record's truth: "label" becomes an instance map and "known" a mask, both MetaTensors (1, H, W).
+
+    See :func:`unetpipe.data.read_truth`. The image, if it is already read, must have the label's size.
+    """
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Return the item with "label" (int32) and "known" (bool) as arrays; "markers" and "silver" are dropped."""
+        item = {key: value for key, value in data.items() if key not in ("markers", "silver")}
+        label, known = read_truth(dict(data))  # type: ignore[arg-type]
+        image = item.get("image")
+        if isinstance(image, torch.Tensor) and tuple(image.shape[-2:]) != label.shape:
+            raise InputError(
+                f"{data['label']} is {label.shape[0]}×{label.shape[1]} pixels (height × width), its image is "
+                f"{image.shape[-2]}×{image.shape[-1]}; they must be alike."
+            )
+        meta = {"filename_or_obj": str(data["label"])}
+        item["label"] = MetaTensor(torch.from_numpy(label[None]), meta=meta)
+        item["known"] = MetaTensor(torch.from_numpy(known[None]), meta=meta)
+        return item

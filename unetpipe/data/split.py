@@ -1,0 +1,94 @@
+"""Training and validation parts, split by time or by sequence and never at random: neighbouring frames are near-copies."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from unetpipe.errors import InputError
+
+Frames = int | str | Sequence[int | str] | None
+VALIDATION_SHARE = 0.2
+
+
+def parse_frames(frames: Frames) -> set[int] | None:
+    """Read a choice of frames: 7, "0-27", "0-27,35" or a list of such; None means all.
+
+    Examples
+    --------
+    >>> sorted(parse_frames("0-2,7"))
+    [0, 1, 2, 7]
+    """
+    if frames is None:
+        return None
+    parts = frames.split(",") if isinstance(frames, str) else frames if isinstance(frames, Iterable) else [frames]
+    chosen: set[int] = set()
+    for part in parts:
+        first, dash, last = str(part).strip().partition("-")
+        try:
+            chosen.update(range(int(first), int(last if dash else first) + 1))
+        except ValueError:
+            raise InputError(f'frames={frames!r} cannot be read; write it as "0-27" or "0-27,35".') from None
+    return chosen
+
+
+def select(
+    records: Sequence[dict[str, Any]], sequences: Sequence[str | int] | str | int | None = None, frames: Frames = None
+) -> list[dict[str, Any]]:
+    """Return the records of the named sequences (1 and "01" are alike) and frames; None means all."""
+    wanted = parse_frames(frames)
+    numbers = None
+    if sequences is not None:
+        listed = [sequences] if isinstance(sequences, str | int) else sequences
+        numbers = {int(name) for name in listed}
+    return [
+        record
+        for record in records
+        if (numbers is None or int(record["sequence"]) in numbers) and (wanted is None or record["frame"] in wanted)
+    ]
+
+
+def split_records(
+    records: Sequence[dict[str, Any]],
+    train_sequences: Sequence[str | int] | str | int | None = None,
+    train_frames: Frames = None,
+    val_sequences: Sequence[str | int] | str | int | None = None,
+    val_frames: Frames = None,
+) -> dict[str, list[dict[str, Any]]]:
+    """Split frames into "train" and "val".
+
+    What is named is taken. If neither validation sequences nor frames are named, the last fifth of
+    each sequence in time is kept for validation. Frames of the validation part never train.
+
+    Raises
+    ------
+    InputError
+        If a part is empty.
+    """
+    if val_sequences is None and val_frames is None:
+        candidates = select(records, train_sequences, train_frames)
+        val = [record for name in _names(candidates) for record in _last_fifth(select(candidates, name))]
+    else:
+        val = select(records, val_sequences, val_frames)
+    held_out = {(record["sequence"], record["frame"]) for record in val}
+    train = [
+        record
+        for record in select(records, train_sequences, train_frames)
+        if (record["sequence"], record["frame"]) not in held_out
+    ]
+    for part, chosen in (("training", train), ("validation", val)):
+        if not chosen:
+            raise InputError(
+                f"No frame is left for {part}: {len(records)} frames have truth, in sequences "
+                f"{', '.join(_names(records))}; choose others by train_/val_sequences and train_/val_frames."
+            )
+    return {"train": train, "val": val}
+
+
+def _names(records: Sequence[dict[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(record["sequence"] for record in records))
+
+
+def _last_fifth(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return records[len(records) - math.ceil(VALIDATION_SHARE * len(records)) :] if len(records) > 1 else []

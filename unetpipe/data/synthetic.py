@@ -1,0 +1,164 @@
+"""Synthetic touching cells, written in the layout of the Cell Tracking Challenge, so that they take the road of real data."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+
+from unetpipe.data.io import write_labels, write_picture
+
+FRAME_SHAPE = (256, 320)
+
+
+def write_synthetic_ctc(
+    folder: str | os.PathLike, sequences: int = 8, frames: int = 6, shape: tuple[int, int] = FRAME_SHAPE, seed: int = 0
+) -> Path:
+    """Write sequences 01, 02 … of moving, touching cells with images, gold, silver and tracking truth.
+
+    Every sequence has its own cell size, contrast, noise, blur and uneven background.
+
+    Parameters
+    ----------
+    folder : path
+        Where the data set goes; files of that name are replaced.
+    sequences, frames : int
+        How many sequences, and frames in each.
+    shape : (int, int)
+        Height and width in pixels.
+    seed : int
+        The same seed writes the same files.
+
+    Returns
+    -------
+    Path
+        The folder.
+    """
+    root = Path(folder)
+    for number in range(1, sequences + 1):
+        rng = np.random.default_rng((seed, number))
+        name = f"{number:02d}"
+        lives: dict[int, list[int]] = {}
+        for frame, (image, label) in enumerate(_sequence(rng, shape, frames)):
+            write_picture(root / name / f"t{frame:03d}.tif", Image.fromarray(image))
+            for part in (f"{name}_GT/SEG/man_seg", f"{name}_ST/SEG/man_seg"):
+                write_labels(root / f"{part}{frame:03d}.tif", label)
+            write_labels(root / f"{name}_GT/TRA/man_track{frame:03d}.tif", _markers(label))
+            for cell in np.unique(label[label > 0]).tolist():
+                lives.setdefault(cell, []).append(frame)
+        tracks = "".join(f"{cell} {seen[0]} {seen[-1]} 0\n" for cell, seen in sorted(lives.items()))
+        (root / f"{name}_GT" / "TRA" / "man_track.txt").write_text(tracks)
+    return root
+
+
+class _Style(NamedTuple):
+    """What the frames of one sequence have in common; lengths in pixels, brightness in grey values."""
+
+    contrast: float
+    offset: float
+    noise: float
+    blur: float
+    texture: float
+    background: np.ndarray
+    brightness: np.ndarray
+
+
+def _sequence(rng: np.random.Generator, shape: tuple[int, int], frames: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    radius = rng.uniform(11, 17)
+    centres = _clustered_centres(rng, shape, radius)
+    radii = radius * rng.uniform(0.8, 1.2, (len(centres), 2))
+    angles = rng.uniform(0, np.pi, len(centres))
+    wobble = 0.12 * radius * np.stack([_smooth(rng, shape, 9) for _ in range(2)])
+    style = _Style(
+        contrast=rng.uniform(25, 80),
+        offset=rng.uniform(40, 90),
+        noise=rng.uniform(2, 6),
+        blur=rng.uniform(0.7, 1.3),
+        texture=rng.uniform(0.05, 0.12),
+        background=_smooth(rng, shape, 60) * rng.uniform(10, 30),
+        brightness=rng.uniform(0.65, 1.0, len(centres)),
+    )
+    result = []
+    for _ in range(frames):
+        label, depth = _draw_cells(shape, centres, radii, angles, wobble)
+        result.append((_render(rng, label, depth, style), label))
+        centres = centres + rng.normal(0, 0.6, centres.shape)
+        angles = angles + rng.normal(0, 0.05, angles.shape)
+    return result
+
+
+def _clustered_centres(rng: np.random.Generator, shape: tuple[int, int], radius: float) -> np.ndarray:
+    """Place cells in clumps, close enough to touch but no closer than 1.45 radii, all of them inside the image."""
+    height, width = shape
+    centres: list[np.ndarray] = []
+    wanted = int(0.45 * height * width / (np.pi * radius**2))
+    for _ in range(60 * wanted):
+        if len(centres) >= wanted:
+            break
+        if centres and rng.random() < 0.75:
+            angle, distance = rng.uniform(0, 2 * np.pi), radius * rng.uniform(1.5, 1.8)
+            centre = centres[rng.integers(len(centres))] + distance * np.array([np.sin(angle), np.cos(angle)])
+        else:
+            centre = rng.uniform((0, 0), shape)
+        inside = (centre > 1.3 * radius).all() and (centre < np.array(shape) - 1.3 * radius).all()
+        if inside and all(np.hypot(*(centre - other)) > 1.45 * radius for other in centres):
+            centres.append(centre)
+    return np.array(centres)
+
+
+def _draw_cells(
+    shape: tuple[int, int], centres: np.ndarray, radii: np.ndarray, angles: np.ndarray, wobble: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw wobbly ellipses; where two overlap, a pixel goes to the one it lies deeper in."""
+    rows, columns = np.mgrid[: shape[0], : shape[1]] + wobble
+    best = np.ones(shape)
+    label = np.zeros(shape, np.int32)
+    for number, ((y, x), (a, b), angle) in enumerate(zip(centres, radii, angles, strict=True), start=1):
+        u = (rows - y) * np.cos(angle) + (columns - x) * np.sin(angle)
+        v = (columns - x) * np.cos(angle) - (rows - y) * np.sin(angle)
+        distance = np.hypot(u / a, v / b)
+        label[distance < best] = number
+        best = np.minimum(best, distance)
+    return _largest_parts(label), best
+
+
+def _largest_parts(label: np.ndarray) -> np.ndarray:
+    """Keep the largest 4-connected part of each cell, so that every cell is one piece."""
+    kept = np.zeros_like(label)
+    for number, box in enumerate(ndimage.find_objects(label), start=1):
+        if box is not None:
+            parts, _ = ndimage.label(label[box] == number)
+            sizes = np.bincount(parts.ravel())
+            sizes[0] = 0
+            kept[box][parts == sizes.argmax()] = number
+    return kept
+
+
+def _render(rng: np.random.Generator, label: np.ndarray, depth: np.ndarray, style: _Style) -> np.ndarray:
+    """Shade the cells: bright inside, dimmer towards their outline, so that contacts show as faint valleys."""
+    texture = 1 + style.texture * _smooth(rng, label.shape, 2)
+    shading = (1 - 0.35 * np.clip(depth, 0, 1) ** 4) * texture
+    body = np.where(label > 0, style.brightness[label - 1] * shading, 0)
+    signal = style.offset + style.background + style.contrast * ndimage.gaussian_filter(body, style.blur)
+    return np.clip(signal + rng.normal(0, style.noise, label.shape), 0, 255).astype(np.uint8)
+
+
+def _smooth(rng: np.random.Generator, shape: tuple[int, int], sigma: float) -> np.ndarray:
+    """Return Gaussian noise smoothed over ``sigma`` pixels, mean 0 and standard deviation 1."""
+    noise = ndimage.gaussian_filter(rng.normal(size=shape), sigma)
+    return (noise - noise.mean()) / noise.std()
+
+
+def _markers(label: np.ndarray) -> np.ndarray:
+    """Return small markers of the cells: their pixels within 3 of the one farthest from the outline."""
+    markers = np.zeros_like(label)
+    rows, columns = np.ogrid[: label.shape[0], : label.shape[1]]
+    for number in np.unique(label[label > 0]):
+        depth = ndimage.distance_transform_edt(label == number)
+        y, x = np.unravel_index(depth.argmax(), depth.shape)
+        markers[((rows - y) ** 2 + (columns - x) ** 2 <= 9) & (label == number)] = number
+    return markers

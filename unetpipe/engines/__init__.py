@@ -1,0 +1,18 @@
+"""Engines: what stands between MONAI's trainers and evaluators and the rest."""
+
+from unetpipe.engines.bundle_saver import BundleSaver
+from unetpipe.engines.epoch import EpochLoss, SeedEachEpoch
+from unetpipe.engines.preflight import check_evaluation, check_inference, check_training
+from unetpipe.engines.prepare_batch import PrepareBatchWeighted
+from unetpipe.engines.seg_report import PrintSEG
+
+__all__ = [
+    "BundleSaver",
+    "EpochLoss",
+    "PrepareBatchWeighted",
+    "PrintSEG",
+    "SeedEachEpoch",
+    "check_evaluation",
+    "check_inference",
+    "check_training",
+]

@@ -1,0 +1,75 @@
+"""Training writes a complete bundle, again whenever validation finds a better model."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ignite.engine import Engine, Events
+from torch import nn
+
+from unetpipe.bundle import write_bundle
+from unetpipe.inferers.overlap_tile import unwrap
+from unetpipe.metrics import BestThresholdSEGMetric
+from unetpipe.networks import save_weights
+
+logger = logging.getLogger(__name__)
+
+
+class BundleSaver:
+    """Write configs, docs and ``models/model.pt`` to ``output_dir`` whenever the key metric is the best so far.
+
+    Attach it to the evaluator that validates. The folder then runs inference and evaluation with
+    no further argument.
+
+    Parameters
+    ----------
+    network : Module
+        The network whose weights are written.
+    bundle_root, output_dir : path
+        The bundle that is trained, and where the trained one goes.
+    settings : mapping
+        Values of the configs' top-level keys that were used (:func:`unetpipe.bundle.write_bundle`).
+        ``dataset_dir`` is made absolute, so that the folder runs from anywhere.
+    metric : BestThresholdSEGMetric
+        Its best threshold is written as ``threshold``.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        bundle_root: str | os.PathLike,
+        output_dir: str | os.PathLike,
+        settings: Mapping[str, Any],
+        metric: BestThresholdSEGMetric,
+    ) -> None:
+        self.network = network
+        self.bundle_root = bundle_root
+        self.output_dir = Path(output_dir)
+        self.settings = settings
+        self.metric = metric
+
+    def attach(self, engine: Engine) -> None:
+        """Write after each validation that is the best so far."""
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        """Write the bundle if this epoch's key metric is the best."""
+        if engine.state.best_metric_epoch != engine.state.epoch:  # type: ignore[attr-defined]
+            return
+        settings = dict(self.settings, threshold=self.metric.best_threshold)
+        if "dataset_dir" in settings:
+            settings["dataset_dir"] = str(Path(settings["dataset_dir"]).resolve())
+        network = unwrap(self.network)
+        tile = settings["tile"]
+        save_weights(network, self.output_dir / "models" / "model.pt")
+        write_bundle(self.bundle_root, self.output_dir, settings, tile, network.output_size(tile))
+        logger.info(
+            "SEG %.4f at threshold %.2f is the best so far; bundle written to %s",
+            engine.state.best_metric,  # type: ignore[attr-defined]
+            self.metric.best_threshold,
+            self.output_dir,
+        )

@@ -1,0 +1,89 @@
+"""Checks before any long work: what a user got wrong is said in one sentence, not in the middle of training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from unetpipe.bundle import runs_under_monai_bundle
+from unetpipe.data import ReadImaged, ReadTruthd, ctc_records, find_images, select, split_records
+from unetpipe.errors import InputError
+from unetpipe.networks import UNet, load_weights
+
+
+def check_training(dataset_dir: str, truth: str, split: dict[str, Any], network: UNet, tile: int) -> None:
+    """Check data, split and tile of a training; read every file that it will use.
+
+    Parameters
+    ----------
+    dataset_dir, truth
+        See :func:`unetpipe.data.ctc_records`.
+    split : dict
+        Arguments of :func:`unetpipe.data.split_records`.
+    network : UNet
+        For its channels and sizes.
+    tile : int
+        Side of the network's input in pixels.
+
+    Raises
+    ------
+    SystemExit
+        Under ``python -m monai.bundle``, with one sentence.
+    InputError
+        Otherwise.
+    """
+    try:
+        parts = split_records(ctc_records(dataset_dir, truth), **split)
+        _check_tile(network, tile)
+        _read_all([*parts["train"], *parts["val"]], network)
+    except InputError as error:
+        _stop(error)
+
+
+def check_evaluation(
+    dataset_dir: str, truth: str, sequences: Any, frames: Any, network: UNet, tile: int, weights: str
+) -> None:
+    """Check data, weights and tile of an evaluation; raises as :func:`check_training`."""
+    try:
+        chosen = select(ctc_records(dataset_dir, truth), sequences, frames)
+        if not chosen:
+            raise InputError(
+                f"No frame of {dataset_dir} with {truth} truth is among eval_frames={frames!r} of {sequences!r}."
+            )
+        _check_tile(network, tile)
+        load_weights(network, weights)
+        _read_all(chosen, network)
+    except InputError as error:
+        _stop(error)
+
+
+def check_inference(dataset_dir: str, network: UNet, tile: int, weights: str) -> None:
+    """Check images, weights and tile of an inference; raises as :func:`check_training`."""
+    try:
+        images = find_images(dataset_dir)
+        _check_tile(network, tile)
+        load_weights(network, weights)
+        read = ReadImaged("image", channels=network.in_channels)
+        for record in images:
+            read(dict(record))
+    except InputError as error:
+        _stop(error)
+
+
+def _read_all(records: Sequence[dict[str, Any]], network: UNet) -> None:
+    read_image, read_truth = ReadImaged("image", channels=network.in_channels), ReadTruthd()
+    for record in records:
+        read_truth(read_image(dict(record)))
+
+
+def _check_tile(network: UNet, tile: int) -> None:
+    try:
+        network.check_size(tile, tile)
+    except ValueError as error:
+        raise InputError(f"tile={tile}: {error}") from error
+
+
+def _stop(error: InputError) -> None:
+    if runs_under_monai_bundle():
+        raise SystemExit(f"Error: {error}") from None
+    raise error

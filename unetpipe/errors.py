@@ -1,0 +1,7 @@
+"""The one error class for what a user can mend: bad data, a wrong path, an argument that does not fit."""
+
+from __future__ import annotations
+
+
+class InputError(ValueError):
+    """Something the user gave is wrong; the message is one sentence: what, where, and what would be right."""

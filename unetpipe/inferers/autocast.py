@@ -1,0 +1,45 @@
+"""Mixed precision around any inferer, on CPU and GPU alike (MONAI's ``amp`` is for CUDA alone)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from monai.inferers import Inferer
+from torch import Tensor
+
+
+def bfloat16_is_fast(device_type: str) -> bool:
+    """Return whether this machine multiplies bfloat16 matrices in hardware on ``"cpu"`` or ``"cuda"``."""
+    if device_type == "cuda":
+        return torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
+    if device_type == "cpu":
+        return torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return False
+
+
+class AutocastInferer(Inferer):
+    """Run another inferer under bfloat16 autocast and return float32.
+
+    bfloat16 has the range of float32, so training with it needs no gradient scaler.
+
+    Parameters
+    ----------
+    inferer : Inferer
+        The inferer to run, such as ``SimpleInferer`` in training or ``OverlapTileInferer``.
+    amp : bool
+        False runs in float32. True uses bfloat16 where the images' device has it in hardware.
+    """
+
+    def __init__(self, inferer: Inferer, amp: bool = True) -> None:
+        super().__init__()
+        self.inferer = inferer
+        self.amp = amp
+
+    def __call__(self, inputs: Tensor, network: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
+        """Return ``inferer(inputs, network)`` as float32."""
+        device_type = inputs.device.type
+        with torch.autocast(device_type, dtype=torch.bfloat16, enabled=self.amp and bfloat16_is_fast(device_type)):
+            result = self.inferer(inputs, network, *args, **kwargs)
+        return result.float()

@@ -1,0 +1,187 @@
+"""Overlap-tile inference: any image size, every output pixel equal to that of one whole-image pass.
+
+References
+----------
+Ronneberger et al. 2015, section 1 and figure 2: each output tile is computed from an input tile
+with its full context; context missing at the image border is mirrored.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from itertools import product
+from typing import Any, NamedTuple
+
+import torch
+from monai.data import MetaTensor
+from monai.inferers import Inferer
+from torch import Tensor
+from tqdm import tqdm
+
+from unetpipe.mirror import mirror_crop
+
+
+class Tile(NamedTuple):
+    """One tile of a side: output pixels ``first`` … ``stop`` − 1 are taken from the tile that starts at ``start``."""
+
+    start: int
+    first: int
+    stop: int
+
+
+class OverlapTileInferer(Inferer):
+    """Apply an unpadded network tile by tile, mirroring at the image border.
+
+    Parameters
+    ----------
+    roi_size : int or (int, int)
+        Side(s) of the network's *input* tile in pixels, as in MONAI's sliding window. Smaller
+        images are given a smaller tile, so nothing far outside the image is computed.
+    sw_batch_size : int
+        Tiles per forward pass.
+    margin : int, optional
+        Pixels that the network loses on each side; by default the network's own ``margin``.
+    step : int, optional
+        Tiles start on multiples of it. Only a multiple of 2**depth keeps the pooling grid in
+        place, and so the result seamless; by default the network's own ``step``.
+    device : torch.device or str, optional
+        Where results are gathered (the images' own device by default). Tiles are computed where
+        the network's weights are.
+    progress : bool
+        Show a progress bar over the tiles.
+
+    Notes
+    -----
+    For images (B, C, H, W) the result (B, K, H, W) equals, to float rounding,
+    ``network(np.pad(image, margin, mode="reflect"))`` padded further at the bottom and right to a
+    size valid for the network. Each output pixel is written once.
+    """
+
+    def __init__(
+        self,
+        roi_size: int | Sequence[int],
+        sw_batch_size: int = 1,
+        margin: int | None = None,
+        step: int | None = None,
+        device: torch.device | str | None = None,
+        progress: bool = False,
+    ) -> None:
+        super().__init__()
+        self.roi_size = (roi_size, roi_size) if isinstance(roi_size, int) else (int(roi_size[0]), int(roi_size[1]))
+        if min(self.roi_size) < 1 or sw_batch_size < 1:
+            raise ValueError(f"roi_size={roi_size} and sw_batch_size={sw_batch_size} must be positive.")
+        self.sw_batch_size = sw_batch_size
+        self.margin = margin
+        self.step = step
+        self.device = device
+        self.progress = progress
+
+    def __call__(self, inputs: Tensor, network: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
+        """Return the network's result for images (B, C, H, W), float, as (B, K, H, W).
+
+        Raises
+        ------
+        ValueError
+            If the network names no margin or step and none was given, if no output pixel is left
+            of a tile, or if the network's output is not ``tile − 2·margin`` on each side.
+        """
+        margin, step = self._geometry(network)
+        images = inputs.as_tensor() if isinstance(inputs, MetaTensor) else inputs
+        rows, row_tile = plan_tiles(inputs.shape[-2], self.roi_size[0], margin, step)
+        columns, column_tile = plan_tiles(inputs.shape[-1], self.roi_size[1], margin, step)
+        compute_device = _device_of(network, inputs.device)
+        gather_device = torch.device(self.device) if self.device is not None else inputs.device
+
+        result: Tensor | None = None
+        jobs = [(image, row, column) for image in range(inputs.shape[0]) for row, column in product(rows, columns)]
+        for batch in tqdm(list(_batches(jobs, self.sw_batch_size)), desc="tiles", disable=not self.progress):
+            tiles = torch.stack(
+                [
+                    mirror_crop(images[image], row.start - margin, column.start - margin, row_tile, column_tile)
+                    for image, row, column in batch
+                ]
+            )
+            output = network(tiles.to(compute_device), *args, **kwargs)
+            expected = (row_tile - 2 * margin, column_tile - 2 * margin)
+            if tuple(output.shape[-2:]) != expected:
+                raise ValueError(
+                    f"The network made {tuple(output.shape[-2:])} pixels of a {(row_tile, column_tile)} tile where a "
+                    f"margin of {margin} asks for {expected}; give the inferer the network's own margin."
+                )
+            if result is None:
+                shape = (inputs.shape[0], output.shape[1], *inputs.shape[-2:])
+                result = torch.empty(shape, dtype=output.dtype, device=gather_device)
+            for (image, row, column), part in zip(batch, output, strict=True):
+                result[image, :, row.first : row.stop, column.first : column.stop] = part[
+                    :,
+                    row.first - row.start : row.stop - row.start,
+                    column.first - column.start : column.stop - column.start,
+                ].to(gather_device)
+        if result is None:
+            raise ValueError(f"There is nothing to compute in a batch of shape {tuple(inputs.shape)}.")
+        return MetaTensor(result).copy_meta_from(inputs) if isinstance(inputs, MetaTensor) else result
+
+    def _geometry(self, network: Any) -> tuple[int, int]:
+        own = unwrap(network)
+        margin = self.margin if self.margin is not None else getattr(own, "margin", None)
+        step = self.step if self.step is not None else getattr(own, "step", None)
+        if margin is None or step is None:
+            raise ValueError(
+                f"{type(own).__name__} names no margin and step; give them to the inferer (the paper's U-Net: 92, 16)."
+            )
+        return int(margin), int(step)
+
+
+def plan_tiles(size: int, roi_size: int, margin: int, step: int) -> tuple[list[Tile], int]:
+    """Cut a side of ``size`` output pixels into tiles that start on multiples of ``step``.
+
+    Parameters
+    ----------
+    size, roi_size, margin, step : int
+        Image side, largest input tile, pixels lost on each side of a tile, grid of tile starts.
+
+    Returns
+    -------
+    tiles : list of Tile
+        Their ``first`` … ``stop`` ranges cover 0 … size − 1, each pixel once.
+    tile : int
+        The input side used: ``roi_size``, or less by a multiple of ``step`` where that suffices.
+    """
+    output = roi_size - 2 * margin
+    if output < 1:
+        raise ValueError(f"A tile of {roi_size} pixels leaves nothing after a margin of {margin} on each side.")
+    output -= max(0, (output - size) // step) * step
+    if output >= size:
+        return [Tile(0, 0, size)], output + 2 * margin
+    stride = output // step * step
+    if stride == 0:
+        raise ValueError(
+            f"A tile of {roi_size} pixels gives {output} output pixels, fewer than the step of {step}; use a "
+            f"tile of at least {2 * margin + step} pixels."
+        )
+    starts = list(range(0, size - output, stride))
+    starts.append(math.ceil((size - output) / step) * step)
+    stops = [start + output for start in starts[:-1]] + [size]
+    firsts = [0, *stops[:-1]]
+    return [Tile(*tile) for tile in zip(starts, firsts, stops, strict=True)], output + 2 * margin
+
+
+def unwrap(network: Any) -> Any:
+    """Return the network inside DistributedDataParallel, DataParallel or ``torch.compile`` wrappers."""
+    while True:
+        inner = getattr(network, "_orig_mod", None) or getattr(network, "module", None)
+        if inner is None:
+            return network
+        network = inner
+
+
+def _device_of(network: Any, otherwise: torch.device) -> torch.device:
+    parameters = getattr(network, "parameters", None)
+    first = next(iter(parameters()), None) if callable(parameters) else None
+    return otherwise if first is None else first.device
+
+
+def _batches(jobs: list, size: int) -> Iterator[list]:
+    for start in range(0, len(jobs), size):
+        yield jobs[start : start + size]

@@ -1,0 +1,49 @@
+"""The instances step as a MONAI transform, for the postprocessing of a config."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import torch
+from monai.config import KeysCollection
+from monai.data import MetaTensor
+from monai.transforms import MapTransform
+from monai.utils import convert_to_numpy
+
+from unetpipe.instances.objects import instances_from_probability
+
+
+class InstancesFromProbabilityd(MapTransform):
+    """Replace class probabilities (K, H, W) by an instance map (1, H, W), int32.
+
+    Parameters
+    ----------
+    keys : str or sequence of str
+        The probabilities; class 0 is background, "cell" is 1 minus its probability.
+    threshold, min_size, ridge
+        See :func:`unetpipe.instances.instances_from_probability`.
+    """
+
+    def __init__(
+        self,
+        keys: KeysCollection,
+        threshold: float = 0.5,
+        min_size: int = 0,
+        ridge: float = 2.0,
+        allow_missing_keys: bool = False,
+    ) -> None:
+        super().__init__(keys, allow_missing_keys)
+        self.threshold = threshold
+        self.min_size = min_size
+        self.ridge = ridge
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Return the item with the instance map(s) in place of the probabilities."""
+        item = dict(data)
+        for key in self.key_iterator(item):
+            cell = 1 - convert_to_numpy(item[key])[0]
+            instances = instances_from_probability(cell, self.threshold, self.min_size, self.ridge)
+            tensor = torch.from_numpy(instances[None])
+            item[key] = MetaTensor(tensor).copy_meta_from(item[key]) if isinstance(item[key], MetaTensor) else tensor
+        return item

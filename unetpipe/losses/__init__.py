@@ -1,0 +1,5 @@
+"""Losses: pixel-weighted cross entropy; Dice and its sums are MONAI's own."""
+
+from unetpipe.losses.weighted_cross_entropy import WeightedCrossEntropy
+
+__all__ = ["WeightedCrossEntropy"]

@@ -1,0 +1,119 @@
+"""SEG, the segmentation measure of the Cell Tracking Challenge.
+
+References
+----------
+M. Maška et al.: A benchmark for comparison of cell tracking algorithms, Bioinformatics 30 (2014):
+the Jaccard index of each reference object with the one result object that covers more than half
+of it, 0 where none does, averaged over all reference objects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from monai.metrics import CumulativeIterationMetric
+from monai.utils import convert_to_numpy
+
+from unetpipe.instances import instances_from_probability
+
+
+def object_jaccards(truth: np.ndarray, result: np.ndarray) -> np.ndarray:
+    """Return the SEG contribution of each reference object, in the order of their ids.
+
+    Parameters
+    ----------
+    truth, result : ndarray
+        (H, W), integer: 0 background, else the object's id.
+
+    Returns
+    -------
+    ndarray
+        (number of reference objects,), float64, 0 … 1.
+    """
+    if truth.shape != result.shape:
+        raise ValueError(f"Truth {truth.shape} and result {result.shape} must have one height and width.")
+    truth_ids, truth_index = np.unique(truth, return_inverse=True)
+    result_ids, result_index = np.unique(result, return_inverse=True)
+    shape = (len(truth_ids), len(result_ids))
+    overlap = np.bincount(truth_index.ravel() * shape[1] + result_index.ravel(), minlength=shape[0] * shape[1]).reshape(
+        shape
+    )
+    truth_sizes, result_sizes = overlap.sum(1), overlap.sum(0)
+    union = truth_sizes[:, None] + result_sizes[None] - overlap
+    jaccard = np.where(2 * overlap > truth_sizes[:, None], overlap / union, 0.0)
+    return jaccard[truth_ids != 0][:, result_ids != 0].max(axis=1, initial=0.0)
+
+
+class SEGMetric(CumulativeIterationMetric):
+    """SEG over all reference objects of all images, as a MONAI metric.
+
+    Call it with lists (or a batch) of instance maps (1, H, W), prediction first; ``aggregate``
+    returns the mean over objects as a float, NaN before the first object. ``objects`` counts them.
+    """
+
+    def _compute_tensor(self, y_pred: torch.Tensor, y: torch.Tensor | None = None, **kwargs: Any) -> torch.Tensor:
+        if y is None:
+            raise ValueError("SEG needs the truth beside the prediction.")
+        rows = []
+        for result, truth in zip(y_pred, y, strict=True):
+            scores = object_jaccards(convert_to_numpy(truth)[0], convert_to_numpy(result)[0])
+            rows.append([scores.sum(), len(scores)])
+        return torch.tensor(rows, dtype=torch.float64)
+
+    def aggregate(self) -> float:
+        """Return the mean Jaccard index over all reference objects so far."""
+        total, count = self.get_buffer().sum(0).tolist()  # type: ignore[union-attr]
+        return total / count if count else float("nan")
+
+    @property
+    def objects(self) -> int:
+        """Number of reference objects so far."""
+        return int(self.get_buffer()[:, 1].sum())  # type: ignore[index,call-overload]
+
+
+class BestThresholdSEGMetric(CumulativeIterationMetric):
+    """SEG of class probabilities at the best of several thresholds, which are chosen on validation frames.
+
+    Call it with lists of probabilities (K, H, W) and instance maps (1, H, W); ``aggregate``
+    returns the highest SEG, and ``best_threshold`` holds the threshold that reached it, the middle
+    one of equals.
+
+    Parameters
+    ----------
+    thresholds : iterable of float
+        Thresholds of the probability of "cell" to try.
+    min_size, ridge
+        See :func:`unetpipe.instances.instances_from_probability`.
+    """
+
+    def __init__(self, thresholds: Iterable[float], min_size: int = 0, ridge: float = 2.0) -> None:
+        super().__init__()
+        self.thresholds: Sequence[float] = sorted(thresholds)
+        self.min_size = min_size
+        self.ridge = ridge
+        self.best_threshold = 0.5
+
+    def _compute_tensor(self, y_pred: torch.Tensor, y: torch.Tensor | None = None, **kwargs: Any) -> torch.Tensor:
+        if y is None:
+            raise ValueError("SEG needs the truth beside the prediction.")
+        rows = []
+        for probability, truth in zip(y_pred, y, strict=True):
+            cell, label = 1 - convert_to_numpy(probability)[0], convert_to_numpy(truth)[0]
+            scores = [
+                object_jaccards(label, instances_from_probability(cell, threshold, self.min_size, self.ridge))
+                for threshold in self.thresholds
+            ]
+            rows.append([*(score.sum() for score in scores), len(scores[0])])
+        return torch.tensor(rows, dtype=torch.float64)
+
+    def aggregate(self) -> float:
+        """Return the highest SEG over the thresholds."""
+        *totals, count = self.get_buffer().sum(0).tolist()  # type: ignore[union-attr]
+        if not count:
+            return float("nan")
+        best = [threshold for threshold, total in zip(self.thresholds, totals, strict=True) if total == max(totals)]
+        self.best_threshold = best[len(best) // 2]
+        return max(totals) / count

@@ -1,0 +1,65 @@
+"""Reading and writing a network's weights."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import tempfile
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from unetpipe.errors import InputError
+
+
+def load_weights(network: nn.Module, path: str | os.PathLike) -> nn.Module:
+    """Load a state_dict, bare or under "model", into the network and return it.
+
+    Only tensors are unpickled (``weights_only=True``); half precision is widened.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, it holds no weights, or weights of another network.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"There are no weights at {path}; train first, or name the file by weights=….")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise InputError(f"{path} holds no weights that can be loaded safely (a state_dict of tensors).") from error
+    state = content.get("model", content) if isinstance(content, dict) else None
+    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise InputError(f"{path} holds no weights (a state_dict of tensors, bare or under the key 'model').")
+    own = network.state_dict()
+    missing, unknown = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
+    if missing or unknown:
+        raise InputError(
+            f"{path} holds weights of another network ({len(missing)} missing, {len(unknown)} unknown, such as "
+            f"{(missing + unknown)[0]}); set channels, norm and the like as in its training."
+        )
+    for name, value in own.items():
+        if value.shape != state[name].shape:
+            raise InputError(
+                f"{path} holds weights of another size: {name} is {tuple(state[name].shape)}, this network's is "
+                f"{tuple(value.shape)}; set channels, in_channels and out_channels as in its training."
+            )
+    network.load_state_dict(state)
+    return network
+
+
+def save_weights(network: nn.Module, path: str | os.PathLike) -> None:
+    """Write the network's state_dict; the file appears under its name only when complete."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            torch.save(network.state_dict(), file)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise

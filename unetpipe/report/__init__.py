@@ -1,0 +1,5 @@
+"""Report: pictures of results."""
+
+from unetpipe.report.overlay import SaveOverlayd, overlay
+
+__all__ = ["SaveOverlayd", "overlay"]

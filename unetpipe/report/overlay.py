@@ -1,0 +1,99 @@
+"""Pictures: an image with the outlines of truth and result."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from monai.config import KeysCollection
+from monai.transforms import MapTransform
+from monai.utils import convert_to_numpy
+from PIL import Image
+
+from unetpipe.data.io import write_picture
+
+TRUTH_COLOUR = (255, 200, 0)
+RESULT_COLOUR = (0, 220, 255)
+BOTH_COLOUR = (255, 255, 255)
+
+
+def outlines(labels: np.ndarray) -> np.ndarray:
+    """Return the pixels of cells in (H, W) that have another value beside them, as a boolean mask."""
+    edge = np.zeros(labels.shape, bool)
+    for axis in (0, 1):
+        change = np.diff(labels, axis=axis) != 0
+        edge |= np.pad(change, [(0, 1) if a == axis else (0, 0) for a in (0, 1)])
+        edge |= np.pad(change, [(1, 0) if a == axis else (0, 0) for a in (0, 1)])
+    return edge & (labels > 0)
+
+
+def overlay(image: np.ndarray, result: np.ndarray, truth: np.ndarray | None = None) -> np.ndarray:
+    """Draw outlines on an image: result cyan, truth yellow, white where they agree.
+
+    Parameters
+    ----------
+    image : ndarray
+        (C, H, W); the first channel is shown, stretched between its 1st and 99th percentile.
+    result, truth : ndarray
+        (H, W) instance maps.
+
+    Returns
+    -------
+    ndarray
+        (H, W, 3), uint8.
+    """
+    grey = image[0].astype(np.float64)
+    low, high = np.percentile(grey, (1, 99))
+    grey = np.clip((grey - low) / max(high - low, 1e-12), 0, 1) * 255
+    picture = np.repeat(grey.astype(np.uint8)[..., None], 3, axis=2)
+    found = outlines(result)
+    picture[found] = RESULT_COLOUR
+    if truth is not None:
+        true = outlines(truth)
+        picture[true] = TRUTH_COLOUR
+        picture[true & found] = BOTH_COLOUR
+    return picture
+
+
+class SaveOverlayd(MapTransform):
+    """Write a PNG of the image with the outlines of the result and, where there is one, the truth.
+
+    Parameters
+    ----------
+    keys : str or sequence of str
+        Instance maps (1, H, W), MetaTensors.
+    output_dir : path
+        Folder, made if need be; the files are named like the masks.
+    image_key, truth_key : str
+        The image, and the truth if the item has it.
+    """
+
+    def __init__(
+        self,
+        keys: KeysCollection,
+        output_dir: str | os.PathLike,
+        image_key: str = "image",
+        truth_key: str = "label",
+        allow_missing_keys: bool = False,
+    ) -> None:
+        super().__init__(keys, allow_missing_keys)
+        self.output_dir = Path(output_dir)
+        self.image_key = image_key
+        self.truth_key = truth_key
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Write, and return the item as it was."""
+        item = dict(data)
+        for key in self.key_iterator(item):
+            truth = item.get(self.truth_key)
+            picture = overlay(
+                convert_to_numpy(item[self.image_key]),
+                convert_to_numpy(item[key])[0],
+                None if truth is None else convert_to_numpy(truth)[0],
+            )
+            path = (self.output_dir / item[key].meta["mask_name"]).with_suffix(".png")
+            write_picture(path, Image.fromarray(picture))
+        return item

@@ -1,0 +1,17 @@
+"""Transforms: border weight map, ridge, elastic deformation, mirrored random tiles."""
+
+from unetpipe.transforms.elastic import RandElastic2D, RandElastic2Dd, RandElasticGrid
+from unetpipe.transforms.mirror_crop import RandMirrorCropd
+from unetpipe.transforms.ridge import TouchingRidge, TouchingRidged
+from unetpipe.transforms.weight_map import BorderWeightMap, BorderWeightMapd
+
+__all__ = [
+    "BorderWeightMap",
+    "BorderWeightMapd",
+    "RandElastic2D",
+    "RandElastic2Dd",
+    "RandElasticGrid",
+    "RandMirrorCropd",
+    "TouchingRidge",
+    "TouchingRidged",
+]
