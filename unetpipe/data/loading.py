@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from unetpipe.errors import InputError
 
 
 class ReadImaged(MapTransform):
-    """Replace an image's path by its pixels: a MetaTensor (C, H, W), float32, that remembers the path and the mask's name.
+    """Replace an image's path by its pixels: a MetaTensor (C, H, W), float32, that knows the path and the mask's name.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class ReadImaged(MapTransform):
         super().__init__(keys, allow_missing_keys)
         self.channels = channels
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, data: Mapping[Any, Any]) -> dict[Any, Any]:
         """Return the item with pixels in place of paths."""
         item = dict(data)
         for key in self.key_iterator(item):
@@ -54,7 +54,7 @@ class ReadTruthd(Transform):
     See :func:`unetpipe.data.read_truth`. The image, if it is already read, must have the label's size.
     """
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, data: Mapping[Any, Any]) -> dict[Any, Any]:
         """Return the item with "label" (int32) and "known" (bool) as arrays; "markers" and "silver" are dropped."""
         item = {key: value for key, value in data.items() if key not in ("markers", "silver")}
         label, known = read_truth(dict(data))  # type: ignore[arg-type]

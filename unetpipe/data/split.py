@@ -1,4 +1,4 @@
-"""Training and validation parts, split by time or by sequence and never at random: neighbouring frames are near-copies."""
+"""Training and validation parts, split by time or sequence, never at random: neighbouring frames are near-copies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Synthetic touching cells, written in the layout of the Cell Tracking Challenge, so that they take the road of real data."""
+"""Synthetic touching cells in the layout of the Cell Tracking Challenge, so that they take the road of real data."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -38,7 +38,7 @@ class InstancesFromProbabilityd(MapTransform):
         self.min_size = min_size
         self.ridge = ridge
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, data: Mapping[Any, Any]) -> dict[Any, Any]:
         """Return the item with the instance map(s) in place of the probabilities."""
         item = dict(data)
         for key in self.key_iterator(item):

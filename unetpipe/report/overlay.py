@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +84,7 @@ class SaveOverlayd(MapTransform):
         self.image_key = image_key
         self.truth_key = truth_key
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, data: Mapping[Any, Any]) -> dict[Any, Any]:
         """Write, and return the item as it was."""
         item = dict(data)
         for key in self.key_iterator(item):

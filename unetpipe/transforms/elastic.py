@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -156,7 +156,7 @@ class RandElastic2Dd(Randomizable, MapTransform):
         self.grid.set_random_state(state=self.R)
         return self
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, data: Mapping[Any, Any]) -> dict[Any, Any]:
         """Return the item with every key resampled; dtypes and meta data are kept."""
         item = dict(data)
         present = list(self.key_iterator(item, self.mode))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from monai.config import KeysCollection
@@ -34,7 +34,7 @@ class RandMirrorCropd(Randomizable, MapTransform):
         """Draw the centre, uniform over an image of ``size`` = (H, W)."""
         self.centre = (int(self.R.randint(size[0])), int(self.R.randint(size[1])))
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, data: Mapping[Any, Any]) -> dict[Any, Any]:
         """Return the item with its window of every key."""
         item = dict(data)
         present = list(self.key_iterator(item))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -41,7 +41,7 @@ class TouchingRidged(MapTransform):
         super().__init__(keys, allow_missing_keys)
         self.ridge = TouchingRidge(radius)
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, data: Mapping[Any, Any]) -> dict[Any, Any]:
         """Return the item with the ridge cut in each of ``keys``."""
         item = dict(data)
         for key in self.key_iterator(item):

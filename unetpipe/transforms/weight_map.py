@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -130,7 +130,7 @@ class BorderWeightMapd(MapTransform):
         self.known_key = known_key
         self.weight_map = BorderWeightMap(w0, sigma, class_balance, background_only)
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, data: Mapping[Any, Any]) -> dict[Any, Any]:
         """Return the item with the weight map(s) added."""
         item = dict(data)
         known = item.get(self.known_key) if self.known_key is not None else None
