@@ -1,0 +1,28 @@
+"""Where the tests find real data, and small data sets made for them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from unetpipe.data import write_synthetic_ctc
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real data: UNETPIPE_TEST_DATA, else ../shared/data beside the checkout, else skip."""
+    named = os.environ.get("UNETPIPE_TEST_DATA")
+    folder = Path(named) if named else REPOSITORY.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"no real data: set UNETPIPE_TEST_DATA, or put it at {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def synthetic(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small synthetic CTC data set: 2 sequences of 3 frames, 96 × 128 pixels. Read only: copy it to change it."""
+    return write_synthetic_ctc(tmp_path_factory.mktemp("synthetic"), sequences=2, frames=3, shape=(96, 128))
