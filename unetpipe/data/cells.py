@@ -12,7 +12,7 @@ from unetpipe.errors import InputError
 
 
 class CellStatistics(NamedTuple):
-    """Cells of several frames: ``cells``, median ``area`` (px), ``diameter`` (px) of that area, ``touching`` (share)."""
+    """Number of ``cells`` in several frames, median ``area`` (px), its ``diameter`` (px), share that is ``touching``."""
 
     cells: int
     area: float

@@ -1,0 +1,1 @@
+"""Command line: what ``python -m monai.bundle`` has no verb for."""

@@ -1,0 +1,33 @@
+"""The program ``unetpipe``: one file a verb."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from unetpipe import __version__
+from unetpipe.cli import demo
+from unetpipe.errors import InputError
+
+VERBS = (demo,)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a verb and return the exit status: 0, or 1 after one sentence on what the user gave wrong."""
+    parser = argparse.ArgumentParser(prog="unetpipe", description="U-Net for touching cells, as a MONAI pipeline.")
+    parser.add_argument("--version", action="version", version=f"unetpipe {__version__}")
+    verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
+    for verb in VERBS:
+        verb.add_parser(verbs)
+    options = parser.parse_args(arguments)
+    try:
+        options.run(options)
+    except InputError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
