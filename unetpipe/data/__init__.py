@@ -6,7 +6,7 @@ from unetpipe.data.images import find_images, mask_name
 from unetpipe.data.io import read_image, read_labels, write_labels, write_picture
 from unetpipe.data.loading import ReadImaged, ReadTruthd
 from unetpipe.data.saving import SaveMasksd
-from unetpipe.data.split import parse_frames, select, split_records
+from unetpipe.data.split import evaluation_records, parse_frames, select, split_records
 from unetpipe.data.synthetic import write_synthetic_ctc
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "ReadTruthd",
     "SaveMasksd",
     "ctc_records",
+    "evaluation_records",
     "find_images",
     "find_sequences",
     "mask_name",

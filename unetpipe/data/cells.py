@@ -12,7 +12,7 @@ from unetpipe.errors import InputError
 
 
 class CellStatistics(NamedTuple):
-    """Number of ``cells`` in several frames, median ``area`` (px), its ``diameter`` (px), share that is ``touching``."""
+    """Number of ``cells`` in some frames, median ``area`` (px), its ``diameter`` (px), share that is ``touching``."""
 
     cells: int
     area: float

@@ -71,7 +71,8 @@ def write_labels(path: str | os.PathLike, labels: np.ndarray) -> None:
     """
     if labels.max(initial=0) > LARGEST_LABEL or labels.min(initial=0) < 0:
         raise InputError(
-            f"{path} would need cell ids from {labels.min()} to {labels.max()}; a 16-bit label map holds 0 to {LARGEST_LABEL}."
+            f"{path} would need cell ids from {labels.min()} to {labels.max()}; "
+            f"a 16-bit label map holds 0 to {LARGEST_LABEL}."
         )
     write_picture(path, Image.fromarray(labels.astype(np.uint16)), compression="tiff_adobe_deflate")
 

@@ -86,6 +86,32 @@ def split_records(
     return {"train": train, "val": val}
 
 
+def evaluation_records(
+    records: Sequence[dict[str, Any]],
+    validation: Sequence[dict[str, Any]],
+    sequences: Sequence[str | int] | str | int | None = None,
+    frames: Frames = None,
+) -> list[dict[str, Any]]:
+    """Return the records to evaluate: the named sequences and frames, or else the frames of the validation part.
+
+    Raises
+    ------
+    InputError
+        If there are none.
+    """
+    if sequences is None and frames is None:
+        held_out = {(record["sequence"], record["frame"]) for record in validation}
+        chosen = [record for record in records if (record["sequence"], record["frame"]) in held_out]
+    else:
+        chosen = select(records, sequences, frames)
+    if not chosen:
+        raise InputError(
+            f"No frame is left to evaluate: {len(records)} frames have the truth asked for, in sequences "
+            f"{', '.join(_names(records))}; choose others by eval_sequences, eval_frames and eval_truth."
+        )
+    return chosen
+
+
 def _names(records: Sequence[dict[str, Any]]) -> list[str]:
     return list(dict.fromkeys(record["sequence"] for record in records))
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from unetpipe.bundle import runs_under_monai_bundle
-from unetpipe.data import ReadImaged, ReadTruthd, ctc_records, find_images, select, split_records
+from unetpipe.data import ReadImaged, ReadTruthd, ctc_records, evaluation_records, find_images, split_records
 from unetpipe.errors import InputError
 from unetpipe.networks import UNet, load_weights
 
@@ -41,15 +41,29 @@ def check_training(dataset_dir: str, truth: str, split: dict[str, Any], network:
 
 
 def check_evaluation(
-    dataset_dir: str, truth: str, sequences: Any, frames: Any, network: UNet, tile: int, weights: str
+    dataset_dir: str,
+    truth: str,
+    split: dict[str, Any],
+    evaluation: dict[str, Any],
+    network: UNet,
+    tile: int,
+    weights: str,
 ) -> None:
-    """Check data, weights and tile of an evaluation; raises as :func:`check_training`."""
+    """Check data, weights and tile of an evaluation; raises as :func:`check_training`.
+
+    Parameters
+    ----------
+    dataset_dir, truth, split, network, tile
+        As in :func:`check_training`.
+    evaluation : dict
+        "truth", "sequences" and "frames" to evaluate (:func:`unetpipe.data.evaluation_records`).
+    weights : path
+        The weights file.
+    """
     try:
-        chosen = select(ctc_records(dataset_dir, truth), sequences, frames)
-        if not chosen:
-            raise InputError(
-                f"No frame of {dataset_dir} with {truth} truth is among eval_frames={frames!r} of {sequences!r}."
-            )
+        validation = split_records(ctc_records(dataset_dir, truth), **split)["val"]
+        records = ctc_records(dataset_dir, evaluation["truth"])
+        chosen = evaluation_records(records, validation, evaluation["sequences"], evaluation["frames"])
         _check_tile(network, tile)
         load_weights(network, weights)
         _read_all(chosen, network)
