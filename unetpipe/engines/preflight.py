@@ -6,7 +6,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from unetpipe.bundle import runs_under_monai_bundle
-from unetpipe.data import ReadImaged, ReadTruthd, ctc_records, evaluation_records, find_images, split_records
+from unetpipe.data import (
+    ReadImaged,
+    ReadTruthd,
+    ctc_records,
+    evaluation_records,
+    find_images,
+    measure_records,
+    split_records,
+)
 from unetpipe.errors import InputError
 from unetpipe.networks import UNet, load_weights
 
@@ -36,6 +44,7 @@ def check_training(dataset_dir: str, truth: str, split: dict[str, Any], network:
         parts = split_records(ctc_records(dataset_dir, truth), **split)
         _check_tile(network, tile)
         _read_all([*parts["train"], *parts["val"]], network)
+        measure_records(parts["train"])
     except InputError as error:
         _stop(error)
 

@@ -1,0 +1,63 @@
+"""``python -m monai.bundle`` as a user types it, from another directory; and what it says of bad data."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import itk
+import numpy as np
+import pytest
+from PIL import Image
+
+from unetpipe.bundle import bundle_root, find_bundle
+
+BUNDLE = find_bundle()
+
+
+def monai_bundle(*arguments: object, cwd: Path) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "monai.bundle", "run", *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300, check=False)
+
+
+def test_trained_bundle_runs_from_another_directory(trained: Path, synthetic: Path, tmp_path: Path):
+    moved = tmp_path / "elsewhere" / "bundle"
+    shutil.copytree(trained, moved)
+    done = monai_bundle(
+        "--config_file", moved / "configs" / "inference.json", "--dataset_dir", synthetic / "01", cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    mask = tmp_path / "output" / "masks" / "mask001.tif"
+    pillow, by_itk = np.array(Image.open(mask)), itk.array_from_image(itk.imread(str(mask)))
+    assert pillow.shape == by_itk.shape == np.array(Image.open(synthetic / "01" / "t001.tif")).shape
+    assert pillow.dtype == by_itk.dtype == np.uint16
+    assert np.array_equal(pillow, by_itk)
+
+
+def test_evaluating_prints_seg_and_the_number_of_cells(trained: Path, tmp_path: Path):
+    configs = [str(trained / "configs" / name) for name in ("train.json", "evaluate.json")]
+    done = monai_bundle("evaluating", "--config_file", configs, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("SEG ")]
+    assert line.endswith("cells in 2 frames")
+
+
+@pytest.mark.parametrize("verb", ["run", "training"])
+def test_a_missing_data_folder_is_one_sentence(verb: str, tmp_path: Path):
+    config = BUNDLE / "configs" / "train.json"
+    done = monai_bundle(verb, "--config_file", config, "--dataset_dir", tmp_path / "nowhere", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr + done.stdout
+    assert done.stderr.strip().splitlines()[-1] == f"Error: There is no data folder {tmp_path / 'nowhere'}."
+    assert not (tmp_path / "output").exists()
+
+
+def test_bundle_root_is_read_from_the_command_line():
+    program = "site-packages/monai/bundle/__main__.py"
+    assert bundle_root([program, "run", "--config_file", "a/b/configs/train.json"]) == "a/b"
+    assert bundle_root([program, "run", "--config_file=a/b/configs/train.json"]) == "a/b"
+    assert bundle_root([program, "run", "--config_file", "['a/configs/x.json','b/configs/y.json']"]) == "a"
+    assert bundle_root([program, "run"]) == "."
+    assert bundle_root(["monailabel", "--config_file", "a/b/configs/train.json"]) == "."

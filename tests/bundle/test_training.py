@@ -1,0 +1,148 @@
+"""Training from the configs: the folder it writes, reproducibility, and the choices a config offers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from workflows import SHORT, SMALL, run, workflow
+
+from unetpipe.data import read_labels
+from unetpipe.instances import instances_from_probability
+
+
+def test_training_satisfies_monais_properties(synthetic: Path, tmp_path: Path):
+    made = workflow(["train.json"], dataset_dir=str(synthetic), output_dir=str(tmp_path), **SMALL, **SHORT)
+    made.initialize()
+    assert not made.check_properties()
+
+
+def test_trained_folder_is_a_complete_bundle(trained: Path):
+    names = {str(path.relative_to(trained)) for path in trained.rglob("*") if path.is_file()}
+    assert {"LICENSE", "configs/logging.conf", "configs/metadata.json", "docs/README.md", "models/model.pt"} <= names
+    assert {"configs/train.json", "configs/evaluate.json", "configs/inference.json"} <= names
+    assert any(name.startswith("tensorboard/") for name in names)
+    assert any(name.startswith("checkpoints/") for name in names)
+
+
+def test_trained_configs_hold_what_was_used(trained: Path):
+    config = json.loads((trained / "configs" / "inference.json").read_text())
+    assert config["channels"] == SMALL["channels"]
+    assert config["tile"] == SMALL["tile"]
+    assert config["pixel_size"] == 0.5
+    assert 0 < config["threshold"] < 1
+    assert isinstance(config["min_size"], int)
+    assert config["min_size"] > 0
+    formats = json.loads((trained / "configs" / "metadata.json").read_text())["network_data_format"]
+    assert formats["inputs"]["image"]["spatial_shape"] == ["66 + 2*(n-1)"] * 2
+    assert formats["outputs"]["pred"]["spatial_shape"] == ["50 + 2*(n-1)"] * 2
+
+
+def test_trained_folder_infers_and_evaluates_without_further_arguments(trained: Path, synthetic: Path, tmp_path: Path):
+    made = run(["inference.json"], trained, output_dir=str(tmp_path / "masks"), progress=False)
+    assert not made.check_properties()
+    run(["train.json", "evaluate.json"], trained, output_dir=str(tmp_path / "scored"), progress=False)
+    image = np.array(Image.open(synthetic / "01" / "t002.tif"))
+    with Image.open(tmp_path / "masks" / "01_RES" / "mask002.tif") as mask:
+        assert mask.mode == "I;16"
+        assert np.array(mask).dtype == np.uint16
+        assert np.array(mask).shape == image.shape == (96, 128)
+    # the last of three frames is the validation part of each sequence
+    scored = sorted(path.relative_to(tmp_path / "scored") for path in (tmp_path / "scored").rglob("*.tif"))
+    assert scored == [Path("01_RES/mask002.tif"), Path("02_RES/mask002.tif")]
+    for name in scored:
+        assert np.array_equal(read_labels(tmp_path / "scored" / name), read_labels(tmp_path / "masks" / name))
+
+
+def test_masks_are_the_whole_image_pass(trained: Path, synthetic: Path, tmp_path: Path):
+    """The mask file against the network on the mirrored image, written without the pipeline's parts."""
+    settings = json.loads((trained / "configs" / "inference.json").read_text())
+    made = run(
+        ["inference.json"],
+        trained,
+        dataset_dir=str(synthetic / "02"),
+        output_dir=str(tmp_path),
+        progress=False,
+        amp=False,
+    )
+    network = made.parser.get_parsed_content("network_def").eval()
+    image = np.array(Image.open(synthetic / "02" / "t000.tif")).astype(np.float32)
+    image = (image - image.mean()) / image.std()
+    padded = np.pad(image, network.margin, mode="reflect")
+    with torch.no_grad():
+        probability = network(torch.from_numpy(padded)[None, None]).softmax(1)[0, 1].numpy()
+    expected = instances_from_probability(
+        probability, settings["threshold"], settings["min_size"], settings["give_back"]
+    )
+    assert np.array_equal(read_labels(tmp_path / "mask000.tif"), expected)
+
+
+def test_same_seed_gives_the_same_weights(synthetic: Path, tmp_path: Path):
+    states = []
+    for name in ("one", "two"):
+        made = run(["train.json"], dataset_dir=str(synthetic), output_dir=str(tmp_path / name), **SMALL, **SHORT)
+        states.append(made.parser.get_parsed_content("network").state_dict())
+    assert states[0].keys() == states[1].keys()
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+def test_another_seed_gives_other_weights(synthetic: Path, tmp_path: Path):
+    states = []
+    for seed in (0, 1):
+        made = run(
+            ["train.json"],
+            dataset_dir=str(synthetic),
+            output_dir=str(tmp_path / str(seed)),
+            **SMALL,
+            **SHORT,
+            seed=seed,
+        )
+        states.append(made.parser.get_parsed_content("network").state_dict())
+    assert not torch.equal(states[0]["classify.weight"], states[1]["classify.weight"])
+
+
+@pytest.mark.parametrize(
+    ("overlays", "overrides"),
+    [
+        (["paper.json"], {}),
+        (["dice.json"], {}),
+        (["dice_ce.json"], {}),
+        ([], {"train#random_transforms#1#_target_": "Rand2DElasticd"}),
+    ],
+    ids=["paper", "dice", "dice_ce", "stock_elastic"],
+)
+def test_choices_of_the_config_train(overlays: list[str], overrides: dict, synthetic: Path, tmp_path: Path):
+    made = run(
+        ["train.json", *overlays],
+        dataset_dir=str(synthetic),
+        output_dir=str(tmp_path),
+        **{**SMALL, **SHORT, "max_epochs": 1, **overrides},
+    )
+    loss = made.parser.get_parsed_content("train#trainer").state.metrics["train_loss"]
+    assert np.isfinite(loss)
+    assert loss > 0
+
+
+def test_training_tile_stays_aligned(synthetic: Path, tmp_path: Path):
+    """Image, label, weight and known, through the deterministic and random chain, on a non-square image."""
+    made = workflow(["train.json"], dataset_dir=str(synthetic), output_dir=str(tmp_path), **SMALL, **SHORT)
+    parser = made.parser
+    parser["load_truth"] = {"_target_": "unetpipe.data.ReadTruthd"}
+    transforms = parser.get_parsed_content("train#dataset").transform
+    transforms.set_random_state(3)
+    record = parser.get_parsed_content("split")["train"][0]
+    item = transforms(record)
+    side = parser.get_parsed_content("network_def").output_size(SMALL["tile"])
+    assert item["image"].shape == (1, SMALL["tile"], SMALL["tile"])
+    assert item["label"].shape == item["weight"].shape == (1, side, side)
+    margin = (SMALL["tile"] - side) // 2
+    image = item["image"][0, margin : margin + side, margin : margin + side].numpy()
+    cell = item["label"][0].numpy() > 0
+    # cells are brighter than the background around them: misaligned arrays would not tell them apart
+    assert image[cell].mean() > image[~cell].mean() + 0.5
+    # the border term stands on background alone, and only there is the weight above 1
+    assert (item["weight"][0].numpy()[cell] < 3).mean() > 0.9

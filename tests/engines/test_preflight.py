@@ -1,0 +1,149 @@
+"""What a user can get wrong is said in one sentence that names the file, before any work."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from unetpipe.data import write_labels
+from unetpipe.engines import check_evaluation, check_inference, check_training
+from unetpipe.errors import InputError
+from unetpipe.networks import UNet, save_weights
+
+NOTHING_CHOSEN = dict.fromkeys(("train_sequences", "train_frames", "val_sequences", "val_frames"))
+
+
+@pytest.fixture
+def dataset(synthetic: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(synthetic, tmp_path / "set"))
+
+
+@pytest.fixture
+def network() -> UNet:
+    return UNet(channels=(2, 4), dropout=0)
+
+
+def training_error(dataset: Path, network: UNet, tile: int = 66, **choice: Any) -> str:
+    with pytest.raises(InputError) as caught:
+        check_training(str(dataset), "gold+silver", {**NOTHING_CHOSEN, **choice}, network, tile)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_a_good_set_passes(dataset: Path, network: UNet):
+    check_training(str(dataset), "gold+silver", NOTHING_CHOSEN, network, 66)
+
+
+def test_missing_folder(tmp_path: Path, network: UNet):
+    assert str(tmp_path / "nowhere") in training_error(tmp_path / "nowhere", network)
+
+
+def test_folder_of_another_layout(tmp_path: Path, network: UNet):
+    (tmp_path / "pictures").mkdir()
+    message = training_error(tmp_path, network)
+    assert str(tmp_path) in message
+    assert "tNNN.tif" in message
+
+
+def test_truncated_image(dataset: Path, network: UNet):
+    broken = dataset / "01" / "t001.tif"
+    broken.write_bytes(broken.read_bytes()[:500])
+    assert str(broken) in training_error(dataset, network)
+
+
+def test_truncated_label(dataset: Path, network: UNet):
+    broken = dataset / "02_GT" / "SEG" / "man_seg001.tif"
+    broken.write_bytes(broken.read_bytes()[:60])
+    assert str(broken) in training_error(dataset, network)
+
+
+def test_label_of_another_size(dataset: Path, network: UNet):
+    other = dataset / "01_GT" / "SEG" / "man_seg000.tif"
+    write_labels(other, np.ones((10, 12), np.int32))
+    assert "man_track000.tif" in training_error(dataset, network)
+    (dataset / "01_GT" / "TRA" / "man_track000.tif").unlink()
+    message = training_error(dataset, network)
+    assert str(other) in message
+    assert "96×128" in message
+
+
+def test_rgb_image_for_a_one_channel_net(dataset: Path, network: UNet):
+    Image.fromarray(np.zeros((96, 128, 3), np.uint8)).save(dataset / "01" / "t000.tif")
+    message = training_error(dataset, network)
+    assert "t000.tif has 3 channel(s)" in message
+    assert "in_channels=3" in message
+
+
+def test_nan_pixels(dataset: Path, network: UNet):
+    Image.fromarray(np.full((96, 128), np.nan, np.float32)).save(dataset / "01" / "t000.tif")
+    assert "t000.tif holds pixels that are NaN" in training_error(dataset, network)
+
+
+def test_label_without_its_image(dataset: Path, network: UNet):
+    (dataset / "01" / "t002.tif").unlink()
+    assert "t002.tif is missing" in training_error(dataset, network)
+
+
+def test_no_cell_at_all(dataset: Path, network: UNet):
+    for path in dataset.glob("*_*/SEG/*.tif"):
+        write_labels(path, np.zeros((96, 128), np.int32))
+    assert "no cell" in training_error(dataset, network)
+
+
+def test_tile_that_does_not_fit(dataset: Path, network: UNet):
+    assert "64 and 66" in training_error(dataset, network, tile=65)
+
+
+def test_choice_that_leaves_nothing(dataset: Path, network: UNet):
+    assert "validation" in training_error(dataset, network, val_frames="50-60")
+    assert "0-x" in training_error(dataset, network, train_frames="0-x")
+
+
+def test_missing_weights(dataset: Path, network: UNet, tmp_path: Path):
+    with pytest.raises(InputError, match=r"no weights at .*model\.pt"):
+        check_inference(str(dataset / "01"), network, 66, str(tmp_path / "model.pt"))
+
+
+def test_weights_of_another_width(dataset: Path, network: UNet, tmp_path: Path):
+    save_weights(UNet(channels=(3, 6), dropout=0), tmp_path / "model.pt")
+    everything = {"truth": "gold", "sequences": None, "frames": None}
+    with pytest.raises(InputError, match="another size"):
+        check_evaluation(str(dataset), "gold", NOTHING_CHOSEN, everything, network, 66, str(tmp_path / "model.pt"))
+
+
+def test_folder_without_images(tmp_path: Path, network: UNet):
+    save_weights(network, tmp_path / "model.pt")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="holds no image"):
+        check_inference(str(tmp_path / "empty"), network, 66, str(tmp_path / "model.pt"))
+
+
+def test_under_monai_bundle_it_exits_with_the_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, network: UNet):
+    monkeypatch.setattr("sys.argv", ["site-packages/monai/bundle/__main__.py", "run"])
+    with pytest.raises(SystemExit) as caught:
+        check_training(str(tmp_path / "nowhere"), "gold", NOTHING_CHOSEN, network, 66)
+    assert caught.value.code == f"Error: There is no data folder {tmp_path / 'nowhere'}."
+
+
+def test_a_bug_is_not_taken_for_bad_input(monkeypatch: pytest.MonkeyPatch, dataset: Path, network: UNet):
+    def broken(record: dict) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("unetpipe.data.loading.read_truth", broken)
+    with pytest.raises(ZeroDivisionError):
+        check_training(str(dataset), "gold", NOTHING_CHOSEN, network, 66)
+
+
+def test_weights_load_safely(network: UNet, tmp_path: Path):
+    torch.save({"model": network}, tmp_path / "model.pt")  # a pickled object in place of tensors
+    (tmp_path / "images").mkdir()
+    Image.fromarray(np.zeros((8, 9), np.uint8)).save(tmp_path / "images" / "a.png")
+    with pytest.raises(InputError, match="loaded safely"):
+        check_inference(str(tmp_path / "images"), network, 66, str(tmp_path / "model.pt"))
