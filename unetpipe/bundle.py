@@ -1,13 +1,11 @@
-"""Where the bundle is, which one a command line runs, and writing a trained one."""
+"""Where the bundle is, and writing a trained one."""
 
 from __future__ import annotations
 
-import ast
 import json
 import os
 import shutil
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,30 +22,6 @@ def find_bundle() -> Path:
         if (candidate / "configs" / "metadata.json").is_file():
             return candidate
     raise InputError(f"The bundle {NAME} is not beside {package} nor in it; install unetpipe again.")
-
-
-def runs_under_monai_bundle(arguments: Sequence[str] | None = None) -> bool:
-    """Return whether the program is ``python -m monai.bundle`` (and not, say, a MONAI Label server)."""
-    program = (sys.argv if arguments is None else arguments)[0]
-    return Path(program).as_posix().endswith("monai/bundle/__main__.py")
-
-
-def bundle_root(arguments: Sequence[str] | None = None) -> str:
-    """Return the bundle that the command line runs: the folder above the first config file's.
-
-    MONAI leaves ``bundle_root`` to the config, which cannot know where it lies. Outside
-    ``python -m monai.bundle`` it is the working directory, unless the caller overrides it.
-    """
-    arguments = sys.argv if arguments is None else arguments
-    if not runs_under_monai_bundle(arguments):
-        return "."
-    for position, argument in enumerate(arguments):
-        name, equals, value = argument.partition("=")
-        if name == "--config_file" and (equals or position + 1 < len(arguments)):
-            value = value if equals else arguments[position + 1]
-            first = ast.literal_eval(value)[0] if value.lstrip().startswith(("[", "(")) else value
-            return str(Path(first).parent.parent)
-    return "."
 
 
 def write_bundle(

@@ -11,11 +11,13 @@ import pytest
 import torch
 from PIL import Image
 
+from unetpipe.bundle import find_bundle
 from unetpipe.data import write_labels
 from unetpipe.engines import check_evaluation, check_inference, check_training
 from unetpipe.errors import InputError
 from unetpipe.networks import UNet, save_weights
 
+TRAIN = str(find_bundle() / "configs" / "train.json")
 NOTHING_CHOSEN = dict.fromkeys(("train_sequences", "train_frames", "val_sequences", "val_frames"))
 
 
@@ -31,14 +33,14 @@ def network() -> UNet:
 
 def training_error(dataset: Path, network: UNet, tile: int = 66, **choice: Any) -> str:
     with pytest.raises(InputError) as caught:
-        check_training(str(dataset), "gold+silver", {**NOTHING_CHOSEN, **choice}, network, tile)
+        check_training(str(dataset), "gold+silver", {**NOTHING_CHOSEN, **choice}, network, tile, "output")
     message = str(caught.value)
     assert "\n" not in message
     return message
 
 
 def test_a_good_set_passes(dataset: Path, network: UNet):
-    check_training(str(dataset), "gold+silver", NOTHING_CHOSEN, network, 66)
+    check_training(str(dataset), "gold+silver", NOTHING_CHOSEN, network, 66, "output")
 
 
 def test_missing_folder(tmp_path: Path, network: UNet):
@@ -108,27 +110,29 @@ def test_choice_that_leaves_nothing(dataset: Path, network: UNet):
 
 def test_missing_weights(dataset: Path, network: UNet, tmp_path: Path):
     with pytest.raises(InputError, match=r"no weights at .*model\.pt"):
-        check_inference(str(dataset / "01"), network, 66, str(tmp_path / "model.pt"))
+        check_inference(str(dataset / "01"), network, 66, str(tmp_path / "model.pt"), "output")
 
 
 def test_weights_of_another_width(dataset: Path, network: UNet, tmp_path: Path):
     save_weights(UNet(channels=(3, 6), dropout=0), tmp_path / "model.pt")
     everything = {"truth": "gold", "sequences": None, "frames": None}
     with pytest.raises(InputError, match="another size"):
-        check_evaluation(str(dataset), "gold", NOTHING_CHOSEN, everything, network, 66, str(tmp_path / "model.pt"))
+        check_evaluation(
+            str(dataset), "gold", NOTHING_CHOSEN, everything, network, 66, str(tmp_path / "model.pt"), "output"
+        )
 
 
 def test_folder_without_images(tmp_path: Path, network: UNet):
     save_weights(network, tmp_path / "model.pt")
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="holds no image"):
-        check_inference(str(tmp_path / "empty"), network, 66, str(tmp_path / "model.pt"))
+        check_inference(str(tmp_path / "empty"), network, 66, str(tmp_path / "model.pt"), "output")
 
 
 def test_under_monai_bundle_it_exits_with_the_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, network: UNet):
-    monkeypatch.setattr("sys.argv", ["site-packages/monai/bundle/__main__.py", "run"])
+    monkeypatch.setattr("sys.argv", ["site-packages/monai/bundle/__main__.py", "run", "--config_file", TRAIN])
     with pytest.raises(SystemExit) as caught:
-        check_training(str(tmp_path / "nowhere"), "gold", NOTHING_CHOSEN, network, 66)
+        check_training(str(tmp_path / "nowhere"), "gold", NOTHING_CHOSEN, network, 66, "output")
     assert caught.value.code == f"Error: There is no data folder {tmp_path / 'nowhere'}."
 
 
@@ -138,7 +142,7 @@ def test_a_bug_is_not_taken_for_bad_input(monkeypatch: pytest.MonkeyPatch, datas
 
     monkeypatch.setattr("unetpipe.data.loading.read_truth", broken)
     with pytest.raises(ZeroDivisionError):
-        check_training(str(dataset), "gold", NOTHING_CHOSEN, network, 66)
+        check_training(str(dataset), "gold", NOTHING_CHOSEN, network, 66, "output")
 
 
 def test_weights_load_safely(network: UNet, tmp_path: Path):
@@ -146,4 +150,10 @@ def test_weights_load_safely(network: UNet, tmp_path: Path):
     (tmp_path / "images").mkdir()
     Image.fromarray(np.zeros((8, 9), np.uint8)).save(tmp_path / "images" / "a.png")
     with pytest.raises(InputError, match="loaded safely"):
-        check_inference(str(tmp_path / "images"), network, 66, str(tmp_path / "model.pt"))
+        check_inference(str(tmp_path / "images"), network, 66, str(tmp_path / "model.pt"), "output")
+
+
+def test_output_folder_that_cannot_be_made(dataset: Path, network: UNet, tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="is a file"):
+        check_training(str(dataset), "gold", NOTHING_CHOSEN, network, 66, str(tmp_path / "file" / "output"))

@@ -95,6 +95,16 @@ def write_picture(path: str | os.PathLike, picture: Image.Image, **options: str)
         raise InputError(f"{path} cannot be written ({_first_line(error)}).") from error
 
 
+def check_folder(path: str | os.PathLike) -> None:
+    """Raise InputError unless the folder exists and can be written, or can be made."""
+    folder = Path(path).absolute()
+    nearest = next(place for place in (folder, *folder.parents) if place.exists())
+    if not nearest.is_dir():
+        raise InputError(f"The output folder {path} cannot be made: {nearest} is a file.")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise InputError(f"The output folder {path} cannot be written: no permission in {nearest}.")
+
+
 def _first_line(error: Exception) -> str:
     lines = str(error).splitlines()
     return lines[0].rstrip(".") if lines else type(error).__name__

@@ -4,10 +4,12 @@ from unetpipe.engines.bundle_saver import BundleSaver
 from unetpipe.engines.epoch import EpochLoss, SeedEachEpoch
 from unetpipe.engines.preflight import check_evaluation, check_inference, check_training
 from unetpipe.engines.prepare_batch import PrepareBatchWeighted
+from unetpipe.engines.resume import Checkpoint
 from unetpipe.engines.seg_report import PrintSEG
 
 __all__ = [
     "BundleSaver",
+    "Checkpoint",
     "EpochLoss",
     "PrepareBatchWeighted",
     "PrintSEG",

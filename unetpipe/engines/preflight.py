@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-from unetpipe.bundle import runs_under_monai_bundle
+from unetpipe.arguments import check_keys, runs_under_monai_bundle
 from unetpipe.data import (
     ReadImaged,
     ReadTruthd,
@@ -15,12 +16,22 @@ from unetpipe.data import (
     measure_records,
     split_records,
 )
+from unetpipe.data.io import check_folder
+from unetpipe.engines.resume import check_checkpoint
 from unetpipe.errors import InputError
 from unetpipe.networks import UNet, load_weights
 
 
-def check_training(dataset_dir: str, truth: str, split: dict[str, Any], network: UNet, tile: int) -> None:
-    """Check data, split and tile of a training; read every file that it will use.
+def check_training(
+    dataset_dir: str,
+    truth: str,
+    split: dict[str, Any],
+    network: UNet,
+    tile: int,
+    output_dir: str,
+    resume: bool = False,
+) -> None:
+    """Check arguments, data, split, tile and output of a training; read every file that it will use.
 
     Parameters
     ----------
@@ -32,6 +43,10 @@ def check_training(dataset_dir: str, truth: str, split: dict[str, Any], network:
         For its channels and sizes.
     tile : int
         Side of the network's input in pixels.
+    output_dir : path
+        Where the trained bundle goes.
+    resume : bool
+        Whether the checkpoint there, if there is one, is taken up.
 
     Raises
     ------
@@ -41,6 +56,10 @@ def check_training(dataset_dir: str, truth: str, split: dict[str, Any], network:
         Otherwise.
     """
     try:
+        check_keys()
+        check_folder(output_dir)
+        if resume:
+            check_checkpoint(Path(output_dir) / "checkpoints" / "last.pt", network)
         parts = split_records(ctc_records(dataset_dir, truth), **split)
         _check_tile(network, tile)
         _read_all([*parts["train"], *parts["val"]], network)
@@ -57,12 +76,13 @@ def check_evaluation(
     network: UNet,
     tile: int,
     weights: str,
+    output_dir: str,
 ) -> None:
-    """Check data, weights and tile of an evaluation; raises as :func:`check_training`.
+    """Check arguments, data, weights, tile and output of an evaluation; raises as :func:`check_training`.
 
     Parameters
     ----------
-    dataset_dir, truth, split, network, tile
+    dataset_dir, truth, split, network, tile, output_dir
         As in :func:`check_training`.
     evaluation : dict
         "truth", "sequences" and "frames" to evaluate (:func:`unetpipe.data.evaluation_records`).
@@ -70,6 +90,8 @@ def check_evaluation(
         The weights file.
     """
     try:
+        check_keys()
+        check_folder(output_dir)
         validation = split_records(ctc_records(dataset_dir, truth), **split)["val"]
         records = ctc_records(dataset_dir, evaluation["truth"])
         chosen = evaluation_records(records, validation, evaluation["sequences"], evaluation["frames"])
@@ -80,9 +102,11 @@ def check_evaluation(
         _stop(error)
 
 
-def check_inference(dataset_dir: str, network: UNet, tile: int, weights: str) -> None:
-    """Check images, weights and tile of an inference; raises as :func:`check_training`."""
+def check_inference(dataset_dir: str, network: UNet, tile: int, weights: str, output_dir: str) -> None:
+    """Check arguments, images, weights, tile and output of an inference; raises as :func:`check_training`."""
     try:
+        check_keys()
+        check_folder(output_dir)
         images = find_images(dataset_dir)
         _check_tile(network, tile)
         load_weights(network, weights)
