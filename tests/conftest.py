@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from workflows import SHORT, SMALL, run
 
 from unetpipe.data import write_synthetic_ctc
 
@@ -26,3 +27,11 @@ def real_data() -> Path:
 def synthetic(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small synthetic CTC data set: 2 sequences of 3 frames, 96 × 128 pixels. Read only: copy it to change it."""
     return write_synthetic_ctc(tmp_path_factory.mktemp("synthetic"), sequences=2, frames=3, shape=(96, 128))
+
+
+@pytest.fixture(scope="session")
+def trained(synthetic: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundle that a short training wrote."""
+    output = tmp_path_factory.mktemp("trained")
+    run(["train.json"], dataset_dir=str(synthetic), output_dir=str(output), pixel_size=0.5, **SMALL, **SHORT)
+    return output

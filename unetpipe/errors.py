@@ -5,3 +5,10 @@ from __future__ import annotations
 
 class InputError(ValueError):
     """Something the user gave is wrong; the message is one sentence: what, where, and what would be right."""
+
+
+def input_error_behind(error: BaseException | None) -> InputError | None:
+    """Return the InputError that caused an exception, if one did: MONAI wraps what a config or transform raises."""
+    while error is not None and not isinstance(error, InputError):
+        error = error.__cause__
+    return error

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from ignite.engine import Events
+from workflows import SMALL, run, workflow
 
 from unetpipe.engines.resume import check_checkpoint
 from unetpipe.errors import InputError
 from unetpipe.networks import UNet
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "bundle"))
-
-from workflows import SMALL, run, workflow
 
 LENGTH = {"max_epochs": 4, "steps_per_epoch": 3, "val_interval": 1}
 

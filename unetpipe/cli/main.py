@@ -7,10 +7,10 @@ import sys
 from collections.abc import Sequence
 
 from unetpipe import __version__
-from unetpipe.cli import demo
-from unetpipe.errors import InputError
+from unetpipe.cli import demo, segment
+from unetpipe.errors import input_error_behind
 
-VERBS = (demo,)
+VERBS = (segment, demo)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,8 +23,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         options.run(options)
-    except InputError as error:
-        print(f"Error: {error}", file=sys.stderr)
+    except Exception as error:
+        mistake = input_error_behind(error)
+        if mistake is None:
+            raise
+        print(f"Error: {mistake}", file=sys.stderr)
         return 1
     return 0
 

@@ -1,0 +1,87 @@
+"""``unetpipe.segment`` and ``unetpipe segment`` give the masks of the bundle's inference."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from workflows import run
+
+import unetpipe
+from unetpipe.cli.main import main
+from unetpipe.data import read_image, read_labels
+from unetpipe.errors import InputError
+
+
+@pytest.fixture
+def image(synthetic: Path) -> np.ndarray:
+    return read_image(synthetic / "01" / "t000.tif")[0]
+
+
+def test_three_ways_give_the_same_masks(trained: Path, synthetic: Path, tmp_path: Path):
+    run(["inference.json"], trained, dataset_dir=str(synthetic / "01"), output_dir=str(tmp_path / "monai"))
+    assert main(["segment", str(synthetic / "01"), "--output", str(tmp_path / "verb"), "--bundle", str(trained)]) == 0
+    for frame in range(3):
+        by_monai = read_labels(tmp_path / "monai" / f"mask{frame:03d}.tif")
+        by_verb = read_labels(tmp_path / "verb" / f"mask{frame:03d}.tif")
+        by_call = unetpipe.segment(read_image(synthetic / "01" / f"t{frame:03d}.tif")[0], bundle=trained)
+        assert by_monai.max() > 0
+        assert np.array_equal(by_monai, by_verb)
+        assert np.array_equal(by_monai, by_call)
+
+
+def test_a_stack_is_its_images(trained: Path, image: np.ndarray):
+    segmenter = unetpipe.Segmenter(trained)
+    stack = np.stack([image, image[::-1]])
+    labels, probabilities = segmenter(stack, return_probabilities=True)
+    assert labels.shape == probabilities.shape == stack.shape
+    assert labels.dtype == np.int32
+    assert probabilities.dtype == np.float32
+    assert 0 <= probabilities.min() <= probabilities.max() <= 1
+    assert np.array_equal(labels[1], segmenter(image[::-1]))
+
+
+def test_axes_can_be_stated(trained: Path, image: np.ndarray):
+    segmenter = unetpipe.Segmenter(trained)
+    assert np.array_equal(segmenter(image[..., None], axes="yxc"), segmenter(image))
+    assert segmenter(image[None]).shape == (1, *image.shape)
+
+
+def test_a_constant_added_or_a_wider_dtype_changes_nothing(trained: Path, image: np.ndarray):
+    segmenter = unetpipe.Segmenter(trained)
+    assert np.array_equal(segmenter(image.astype(np.uint16)), segmenter(image))
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.zeros(5), "cannot be segmented"),
+        (np.zeros((4, 5, 6, 7)), "cannot be segmented"),
+        (np.array([["a"]]), "cannot be segmented"),
+        (np.full((20, 30), np.nan), "NaN"),
+        (np.zeros((0, 5)), "empty"),
+    ],
+)
+def test_arrays_that_do_not_fit(trained: Path, array: np.ndarray, message: str):
+    with pytest.raises(InputError, match=message):
+        unetpipe.segment(array, bundle=trained)
+
+
+def test_channels_that_do_not_fit(trained: Path):
+    with pytest.raises(InputError, match="3 channel"):
+        unetpipe.segment(np.zeros((20, 30, 3)), bundle=trained, axes="yxc")
+
+
+def test_a_folder_that_is_no_bundle(tmp_path: Path, image: np.ndarray):
+    with pytest.raises(InputError, match="is no bundle"):
+        unetpipe.segment(image, bundle=tmp_path)
+
+
+def test_the_verb_says_mistakes_in_one_line(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
+    status = main(["segment", str(tmp_path / "nowhere"), "--output", str(tmp_path / "out"), "--bundle", str(trained)])
+    assert status == 1
+    assert (
+        capsys.readouterr().err.splitlines()[-1] == f"Error: There is no image file or folder {tmp_path / 'nowhere'}."
+    )
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,40 @@
+"""``unetpipe segment``: images in, 16-bit masks out, by a trained bundle's ``inference.json``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from monai.bundle import ConfigWorkflow
+
+from unetpipe.bundle import find_bundle
+from unetpipe.errors import InputError
+
+
+def add_parser(verbs: argparse._SubParsersAction) -> None:
+    """Add the verb to the program's parser."""
+    parser = verbs.add_parser("segment", help="segment an image, a folder of images or a CTC data set")
+    parser.add_argument("input", type=Path, help="image file, folder of images, or CTC data set")
+    parser.add_argument("--output", type=Path, required=True, help="folder for the masks")
+    parser.add_argument("--bundle", type=Path, help="folder of a trained bundle")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Run the bundle's inference."""
+    bundle = options.bundle if options.bundle is not None else find_bundle()
+    config = bundle / "configs" / "inference.json"
+    if not config.is_file():
+        raise InputError(f"{bundle} is no bundle: it has no configs/inference.json.")
+    workflow = ConfigWorkflow(
+        config_file=str(config),
+        logging_file=False,
+        workflow_type="infer",
+        bundle_root=str(bundle),
+        dataset_dir=str(options.input),
+        output_dir=str(options.output),
+    )
+    workflow.initialize()
+    workflow.run()
+    workflow.finalize()
+    print(f"Masks: {options.output}")
