@@ -1,6 +1,14 @@
-"""Inferers: overlap-tile with mirror padding, and mixed precision around any inferer."""
+"""Inferers: overlap-tile with mirror padding; around any inferer, mixed precision and means over rotated inputs."""
 
 from unetpipe.inferers.autocast import AutocastInferer, bfloat16_is_fast
 from unetpipe.inferers.overlap_tile import OverlapTileInferer, plan_tiles
+from unetpipe.inferers.rotations import RotationInferer, SymmetryInferer
 
-__all__ = ["AutocastInferer", "OverlapTileInferer", "bfloat16_is_fast", "plan_tiles"]
+__all__ = [
+    "AutocastInferer",
+    "OverlapTileInferer",
+    "RotationInferer",
+    "SymmetryInferer",
+    "bfloat16_is_fast",
+    "plan_tiles",
+]
