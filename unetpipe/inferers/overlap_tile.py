@@ -8,6 +8,7 @@ with its full context; context missing at the image border is mirrored.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Iterator, Sequence
 from itertools import product
@@ -20,6 +21,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from unetpipe.mirror import mirror_crop
+
+logger = logging.getLogger(__name__)
 
 
 class Tile(NamedTuple):
@@ -55,7 +58,8 @@ class OverlapTileInferer(Inferer):
     -----
     For images (B, C, H, W) the result (B, K, H, W) equals, to float rounding,
     ``network(np.pad(image, margin, mode="reflect"))`` padded further at the bottom and right to a
-    size valid for the network. Each output pixel is written once.
+    size valid for the network. Each output pixel is written once. Where a GPU runs out of memory,
+    the tile is halved, and the log says so: the result is the same.
     """
 
     def __init__(
@@ -87,9 +91,31 @@ class OverlapTileInferer(Inferer):
             of a tile, or if the network's output is not ``tile − 2·margin`` on each side.
         """
         margin, step = self._geometry(network)
+        roi_size = self.roi_size
+        while True:
+            try:
+                return self._infer(inputs, network, roi_size, margin, step, *args, **kwargs)
+            except torch.OutOfMemoryError:
+                smaller = (halve_tile(roi_size[0], margin, step), halve_tile(roi_size[1], margin, step))
+                if smaller == roi_size:
+                    raise
+                logger.warning("Out of GPU memory with tiles of %s pixels; going on with %s", roi_size, smaller)
+                roi_size = smaller
+                torch.cuda.empty_cache()
+
+    def _infer(
+        self,
+        inputs: Tensor,
+        network: Callable[..., Tensor],
+        roi_size: tuple[int, int],
+        margin: int,
+        step: int,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Tensor:
         images = inputs.as_tensor() if isinstance(inputs, MetaTensor) else inputs
-        rows, row_tile = plan_tiles(inputs.shape[-2], self.roi_size[0], margin, step)
-        columns, column_tile = plan_tiles(inputs.shape[-1], self.roi_size[1], margin, step)
+        rows, row_tile = plan_tiles(inputs.shape[-2], roi_size[0], margin, step)
+        columns, column_tile = plan_tiles(inputs.shape[-1], roi_size[1], margin, step)
         compute_device = _device_of(network, inputs.device)
         gather_device = torch.device(self.device) if self.device is not None else inputs.device
 
@@ -165,6 +191,13 @@ def plan_tiles(size: int, roi_size: int, margin: int, step: int) -> tuple[list[T
     stops = [start + output for start in starts[:-1]] + [size]
     firsts = [0, *stops[:-1]]
     return [Tile(*tile) for tile in zip(starts, firsts, stops, strict=True)], output + 2 * margin
+
+
+def halve_tile(roi_size: int, margin: int, step: int) -> int:
+    """Return an input tile of about half the output, valid for the same network; the same tile if none is smaller."""
+    output = roi_size - 2 * margin
+    steps = max(0, min((output - step) // step, math.ceil(output / 2 / step)))
+    return roi_size - steps * step
 
 
 def unwrap(network: Any) -> Any:

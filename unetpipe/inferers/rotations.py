@@ -46,7 +46,7 @@ class SymmetryInferer(Inferer):
                 back = torch.rot90(probability, -quarter_turns, (-2, -1))
                 back = back.flip(-1) if flip else back
                 total = back if total is None else total + back
-        return log_probability(total / 8)  # type: ignore[operator]
+        return log_probability(total / 8)  # type: ignore[arg-type,operator]
 
 
 class RotationInferer(Inferer):
