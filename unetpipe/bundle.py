@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from unetpipe.data.io import check_folder
 from unetpipe.errors import InputError
+from unetpipe.networks.weights import read_weights, save_state
 
 NAME = "unet_isbi"
 
@@ -28,8 +30,7 @@ def write_bundle(
     template: str | os.PathLike,
     output_dir: str | os.PathLike,
     settings: Mapping[str, Any],
-    input_size: int,
-    output_size: int,
+    sizes: tuple[int, int] | None = None,
 ) -> None:
     """Write a bundle folder like ``template``, with the settings that were used in its configs.
 
@@ -41,7 +42,7 @@ def write_bundle(
         The new bundle's folder.
     settings : mapping
         Values for the top-level keys of the configs. A key goes into every config that has it.
-    input_size, output_size : int
+    sizes : (int, int), optional
         Sides of the network's tile and of what it returns, for the metadata.
     """
     source, target = Path(template).resolve(), Path(output_dir).resolve()
@@ -49,7 +50,8 @@ def write_bundle(
     configs = {path.name: json.loads(path.read_text()) for path in sorted((source / "configs").glob("*.json"))}
     for name, config in configs.items():
         if name == "metadata.json":
-            _describe_network(config, plain, input_size, output_size)
+            if sizes is not None:
+                _describe_network(config, plain, *sizes)
         else:
             config.update({key: value for key, value in plain.items() if key in config})
         write_text(target / "configs" / name, json.dumps(config, indent=4, ensure_ascii=False) + "\n")
@@ -60,6 +62,38 @@ def write_bundle(
             copy = target / path.relative_to(source)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, copy)
+
+
+def export_bundle(bundle: str | os.PathLike, output_dir: str | os.PathLike, half: bool = False) -> None:
+    """Write a stand-alone copy of a trained bundle: configs, docs, licence and ``models/model.pt``.
+
+    Checkpoints and logs stay behind; so does the place of the data it was trained on.
+
+    Parameters
+    ----------
+    bundle : path
+        The folder that training wrote.
+    output_dir : path
+        The new bundle's folder; it must be new or empty.
+    half : bool
+        Store floating-point weights in half precision. They are widened when they are loaded.
+
+    Raises
+    ------
+    InputError
+        If the bundle or its weights are missing, or the output folder is not empty.
+    """
+    source, target = Path(bundle), Path(output_dir)
+    if not (source / "configs" / "metadata.json").is_file():
+        raise InputError(f"{source} is no bundle: it has no configs/metadata.json.")
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise InputError(f"The output folder {target} is not empty; name a new one.")
+    state = read_weights(source / "models" / "model.pt")
+    check_folder(target)
+    if half:
+        state = {name: value.half() if value.is_floating_point() else value for name, value in state.items()}
+    save_state(state, target / "models" / "model.pt")
+    write_bundle(source, target, {"dataset_dir": "data"})
 
 
 def write_text(path: Path, text: str) -> None:

@@ -15,7 +15,7 @@ from unetpipe.bundle import find_bundle
 from unetpipe.data import write_labels
 from unetpipe.engines import check_evaluation, check_inference, check_training
 from unetpipe.errors import InputError
-from unetpipe.networks import UNet, save_weights
+from unetpipe.networks import UNet, save_state
 
 TRAIN = str(find_bundle() / "configs" / "train.json")
 NOTHING_CHOSEN = dict.fromkeys(("train_sequences", "train_frames", "val_sequences", "val_frames"))
@@ -114,7 +114,7 @@ def test_missing_weights(dataset: Path, network: UNet, tmp_path: Path):
 
 
 def test_weights_of_another_width(dataset: Path, network: UNet, tmp_path: Path):
-    save_weights(UNet(channels=(3, 6), dropout=0), tmp_path / "model.pt")
+    save_state(UNet(channels=(3, 6), dropout=0).state_dict(), tmp_path / "model.pt")
     everything = {"truth": "gold", "sequences": None, "frames": None}
     with pytest.raises(InputError, match="another size"):
         check_evaluation(
@@ -123,7 +123,7 @@ def test_weights_of_another_width(dataset: Path, network: UNet, tmp_path: Path):
 
 
 def test_folder_without_images(tmp_path: Path, network: UNet):
-    save_weights(network, tmp_path / "model.pt")
+    save_state(network.state_dict(), tmp_path / "model.pt")
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="holds no image"):
         check_inference(str(tmp_path / "empty"), network, 66, str(tmp_path / "model.pt"), "output")

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from unetpipe.errors import InputError
-from unetpipe.networks import UNet, load_weights, save_weights
+from unetpipe.networks import UNet, load_weights, save_state
 
 
 def network(seed: int = 0, **options) -> UNet:
@@ -21,7 +21,7 @@ def assert_same(one: torch.nn.Module, other: torch.nn.Module) -> None:
 
 def test_written_weights_come_back(tmp_path: Path) -> None:
     written, read = network(0), network(1)
-    save_weights(written, tmp_path / "new" / "model.pt")
+    save_state(written.state_dict(), tmp_path / "new" / "model.pt")
     assert load_weights(read, tmp_path / "new" / "model.pt") is read
     assert_same(written, read)
 
@@ -43,13 +43,13 @@ def test_half_precision_is_widened(tmp_path: Path) -> None:
 
 def test_saving_replaces_the_file_and_leaves_nothing_else(tmp_path: Path) -> None:
     for seed in (0, 1):
-        save_weights(network(seed), tmp_path / "model.pt")
+        save_state(network(seed).state_dict(), tmp_path / "model.pt")
     assert [path.name for path in tmp_path.iterdir()] == ["model.pt"]
     assert_same(network(1), load_weights(network(2), tmp_path / "model.pt"))
 
 
 def test_failed_saving_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    save_weights(network(0), tmp_path / "model.pt")
+    save_state(network(0).state_dict(), tmp_path / "model.pt")
 
     def fail(state, file) -> None:
         file.write(b"half of it")
@@ -57,7 +57,7 @@ def test_failed_saving_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(torch, "save", fail)
     with pytest.raises(OSError, match="disk full"):
-        save_weights(network(1), tmp_path / "model.pt")
+        save_state(network(1).state_dict(), tmp_path / "model.pt")
     assert [path.name for path in tmp_path.iterdir()] == ["model.pt"]
     assert_same(network(0), load_weights(network(2), tmp_path / "model.pt"))
 
@@ -75,7 +75,7 @@ def test_file_that_is_no_weights_is_named(tmp_path: Path, content: bytes) -> Non
 
 
 def test_truncated_file_is_named(tmp_path: Path) -> None:
-    save_weights(network(), tmp_path / "short.pt")
+    save_state(network().state_dict(), tmp_path / "short.pt")
     whole = (tmp_path / "short.pt").read_bytes()
     (tmp_path / "short.pt").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(InputError, match=r"short\.pt"):
@@ -111,7 +111,7 @@ def test_pickled_code_is_not_run(tmp_path: Path) -> None:
     [({"channels": (2, 4, 8)}, "channels"), ({"norm": None}, "norm"), ({"channels": (2, 6)}, r"\(2, 4\)|4, 2|6, 2")],
 )
 def test_weights_of_another_network_are_refused_and_nothing_changes(tmp_path: Path, other: dict, hint: str) -> None:
-    save_weights(network(0, **other), tmp_path / "other.pt")
+    save_state(network(0, **other).state_dict(), tmp_path / "other.pt")
     read = network(1)
     with pytest.raises(InputError, match=hint) as caught:
         load_weights(read, tmp_path / "other.pt")

@@ -14,7 +14,7 @@ from torch import nn
 from unetpipe.bundle import write_bundle
 from unetpipe.inferers.overlap_tile import unwrap
 from unetpipe.metrics import BestThresholdSEGMetric
-from unetpipe.networks import save_weights
+from unetpipe.networks import save_state
 
 logger = logging.getLogger(__name__)
 
@@ -65,8 +65,8 @@ class BundleSaver:
             settings["dataset_dir"] = str(Path(settings["dataset_dir"]).resolve())
         network = unwrap(self.network)
         tile = settings["tile"]
-        save_weights(network, self.output_dir / "models" / "model.pt")
-        write_bundle(self.bundle_root, self.output_dir, settings, tile, network.output_size(tile))
+        save_state(network.state_dict(), self.output_dir / "models" / "model.pt")
+        write_bundle(self.bundle_root, self.output_dir, settings, (tile, network.output_size(tile)))
         logger.info(
             "SEG %.4f at threshold %.2f is the best so far; bundle written to %s",
             engine.state.best_metric,  # type: ignore[attr-defined]

@@ -5,23 +5,22 @@ from __future__ import annotations
 import os
 import pickle
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from unetpipe.errors import InputError
 
 
-def load_weights(network: nn.Module, path: str | os.PathLike) -> nn.Module:
-    """Load a state_dict, bare or under "model", into the network and return it.
-
-    Only tensors are unpickled (``weights_only=True``); half precision is widened.
+def read_weights(path: str | os.PathLike) -> dict[str, Tensor]:
+    """Read a state_dict, bare or under "model", onto the CPU; only tensors are unpickled (``weights_only=True``).
 
     Raises
     ------
     InputError
-        If there is no such file, it holds no weights, or weights of another network.
+        If there is no such file, or it holds no weights.
     """
     path = Path(path)
     if not path.is_file():
@@ -31,9 +30,20 @@ def load_weights(network: nn.Module, path: str | os.PathLike) -> nn.Module:
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         raise InputError(f"{path} holds no weights that can be loaded safely (a state_dict of tensors).") from error
     state = content.get("model", content) if isinstance(content, dict) else None
-    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise InputError(f"{path} holds no weights (a state_dict of tensors, bare or under the key 'model').")
-    own = network.state_dict()
+    return state
+
+
+def load_weights(network: nn.Module, path: str | os.PathLike) -> nn.Module:
+    """Load weights (:func:`read_weights`) into the network and return it; half precision is widened.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, it holds no weights, or weights of another network.
+    """
+    state, own = read_weights(path), network.state_dict()
     missing, unknown = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
     if missing or unknown:
         raise InputError(
@@ -50,14 +60,14 @@ def load_weights(network: nn.Module, path: str | os.PathLike) -> nn.Module:
     return network
 
 
-def save_weights(network: nn.Module, path: str | os.PathLike) -> None:
-    """Write the network's state_dict; the file appears under its name only when complete."""
+def save_state(state: Mapping[str, Tensor], path: str | os.PathLike) -> None:
+    """Write a state_dict; the file appears under its name only when complete."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-")
     try:
         with os.fdopen(handle, "wb") as file:
-            torch.save(network.state_dict(), file)
+            torch.save(state, file)
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except BaseException:
