@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
+import monai.bundle
 import numpy as np
+import onnxruntime
 import pytest
 import torch
+from monai.bundle import ckpt_export, onnx_export
 from PIL import Image
 from workflows import SHORT, SMALL, run, workflow
 
+from unetpipe import Segmenter
+from unetpipe.cli.main import main
 from unetpipe.data import read_labels
 from unetpipe.instances import instances_from_probability
+from unetpipe.networks import UNet, load_weights
 
 
 def test_training_satisfies_monais_properties(synthetic: Path, tmp_path: Path):
@@ -146,3 +153,56 @@ def test_training_tile_stays_aligned(synthetic: Path, tmp_path: Path):
     assert image[cell].mean() > image[~cell].mean() + 0.5
     # the border term stands on background alone, and only there is the weight above 1
     assert (item["weight"][0].numpy()[cell] < 3).mean() > 0.9
+
+
+def test_monai_loads_the_trained_network(trained: Path, tmp_path: Path):
+    shutil.copytree(trained, tmp_path / "mine")
+    network = monai.bundle.load(name="mine", bundle_dir=str(tmp_path))
+    saved = torch.load(trained / "models" / "model.pt", weights_only=True)
+    assert all(torch.equal(value, saved[name]) for name, value in network.state_dict().items())
+
+
+def test_exported_bundle_is_small_and_names_no_place(trained: Path, synthetic: Path, tmp_path: Path):
+    assert main(["export", str(trained), "--output", str(tmp_path / "mine"), "--half"]) == 0
+    names = {path.relative_to(tmp_path / "mine").parts[0] for path in (tmp_path / "mine").rglob("*")}
+    assert names == {"LICENSE", "configs", "docs", "models"}
+    for config in (tmp_path / "mine" / "configs").glob("*.json"):
+        assert str(synthetic) not in config.read_text()
+        assert str(trained) not in config.read_text()
+    image = np.array(Image.open(synthetic / "01" / "t000.tif"))
+    labels = [Segmenter(folder)(image) for folder in (trained, tmp_path / "mine")]
+    assert (labels[0] != labels[1]).mean() < 0.01  # half precision
+    assert main(["export", str(trained), "--output", str(tmp_path / "mine")]) == 1
+
+
+def test_torchscript_export_equals_the_network(trained: Path, tmp_path: Path):
+    configs = trained / "configs"
+    ckpt_export(
+        "network_def",
+        filepath=str(tmp_path / "model.ts"),
+        ckpt_file=str(trained / "models" / "model.pt"),
+        meta_file=str(configs / "metadata.json"),
+        config_file=str(configs / "inference.json"),
+    )
+    network = load_weights(UNet(channels=SMALL["channels"], norm="batch"), trained / "models" / "model.pt").eval()
+    image = torch.randn(1, 1, SMALL["tile"], SMALL["tile"] + 2)
+    with torch.no_grad():
+        assert torch.allclose(torch.jit.load(tmp_path / "model.ts").eval()(image), network(image), atol=1e-4)
+
+
+def test_onnx_export_equals_the_network(trained: Path, tmp_path: Path):
+    configs = trained / "configs"
+    onnx_export(
+        "network_def",
+        filepath=str(tmp_path / "model.onnx"),
+        ckpt_file=str(trained / "models" / "model.pt"),
+        meta_file=str(configs / "metadata.json"),
+        config_file=str(configs / "inference.json"),
+    )
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
+    network = load_weights(UNet(channels=SMALL["channels"], norm="batch"), trained / "models" / "model.pt").eval()
+    (given,) = session.get_inputs()
+    image = torch.randn(*given.shape)
+    with torch.no_grad():
+        (result,) = session.run(None, {given.name: image.numpy()})
+        assert np.allclose(result, network(image).numpy(), atol=1e-4)
