@@ -168,6 +168,13 @@ def test_binary_mask_equals_its_components(foreground: float) -> None:
     assert torch.equal(BorderWeightMap()(binary), BorderWeightMap()(components[None]))
 
 
+def test_pixels_of_a_mask_that_meet_at_a_corner_are_two_cells() -> None:
+    """Each is sqrt(2) from the other; beside them d1 = d2 = 1."""
+    in_cell, beside = 1 + 10 * np.exp(-2 / 50), 1 + 10 * np.exp(-4 / 50)
+    result = BorderWeightMap()(np.array([[[True, False], [False, True]]])).numpy()
+    np.testing.assert_allclose(result, [[[in_cell, beside], [beside, in_cell]]], rtol=1e-6)
+
+
 def test_ids_have_no_order_and_go_up_to_65535() -> None:
     low = np.array([[[1, 1, 0, 2], [3, 0, 0, 2]]], np.uint8)
     high = np.array([0, 65535, 17, 65534], np.uint16)[low]

@@ -6,6 +6,7 @@ import argparse
 import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -47,14 +48,20 @@ def run(options: argparse.Namespace) -> None:
     first = f"{TEST_SEQUENCES[0]:02d}"
     monai_bundle("run", configs / "inference.json", dataset_dir=data / first, output_dir=masks)
 
-    jaccards = [
-        object_jaccards(read_labels(record["label"]), otsu_components(read_image(record["image"])[0]))
-        for record in test
-    ]
-    print(f"SEG {np.concatenate(jaccards).mean():.5f} by Otsu's threshold and connected components, same images")
+    truth = [read_labels(record["label"]) for record in test]
+    ours = [read_labels(options.output / "test" / record["mask_name"]) for record in test]
+    otsu = [otsu_components(read_image(record["image"])[0]) for record in test]
+    print(f"\nSEG on {cells.cells} cells in {len(test)} images of sequences that took no part in training:")
+    print(f"  U-Net                              {seg(truth, ours):.5f}")
+    print(f"  Otsu's threshold and components    {seg(truth, otsu):.5f}")
     print(f"Trained bundle:   {model}")
     print(f"Masks, 16 bit:    {masks}")
     print(f"Overlay picture:  {options.output / 'test' / 'overlays' / f'{first}_RES' / 'mask000.png'}")
+
+
+def seg(truths: Sequence[np.ndarray], results: Sequence[np.ndarray]) -> float:
+    """Return SEG over all cells of several frames."""
+    return float(np.concatenate([object_jaccards(*pair) for pair in zip(truths, results, strict=True)]).mean())
 
 
 def monai_bundle(run_id: str, config: object, **arguments: object) -> None:
