@@ -5,3 +5,8 @@ from __future__ import annotations
 
 class InputError(ValueError):
     """Something the user gave is wrong; the message is one sentence: what, where, and what would be right."""
+
+
+def stop(sentence: str) -> None:
+    """Raise InputError: what a reader of data does with a sentence on what is wrong, unless told to collect them."""
+    raise InputError(sentence)

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from unetpipe.bundle import runs_under_monai_bundle
-from unetpipe.data import (
-    ReadImaged,
-    ReadTruthd,
-    ctc_records,
-    evaluation_records,
-    find_images,
-    measure_records,
-    split_records,
-)
+from unetpipe.data import check_images, evaluation_records, find_images, find_records, split_records, survey
 from unetpipe.errors import InputError
 from unetpipe.networks import UNet, load_weights
 
 
-def check_training(dataset_dir: str, truth: str, split: dict[str, Any], network: UNet, tile: int) -> None:
+def check_training(
+    dataset_dir: str, truth: str, split: dict[str, Any], network: UNet, tile: int, masks: str = "auto"
+) -> None:
     """Check data, split and tile of a training; read every file that it will use.
 
     Parameters
     ----------
-    dataset_dir, truth
-        See :func:`unetpipe.data.ctc_records`.
+    dataset_dir, truth, masks
+        See :func:`unetpipe.data.find_records`.
     split : dict
         Arguments of :func:`unetpipe.data.split_records`.
     network : UNet
@@ -41,10 +34,11 @@ def check_training(dataset_dir: str, truth: str, split: dict[str, Any], network:
         Otherwise.
     """
     try:
-        parts = split_records(ctc_records(dataset_dir, truth), **split)
+        parts = split_records(find_records(dataset_dir, truth, masks), **split)
         _check_tile(network, tile)
-        _read_all([*parts["train"], *parts["val"]], network)
-        measure_records(parts["train"])
+        for part, name in (("train", "training"), ("val", "validation")):
+            if not len(survey(parts[part], network.in_channels).areas):
+                raise InputError(f"The {name} part holds no cell: every one of its label maps is 0 throughout.")
     except InputError as error:
         _stop(error)
 
@@ -57,12 +51,13 @@ def check_evaluation(
     network: UNet,
     tile: int,
     weights: str,
+    masks: str = "auto",
 ) -> None:
     """Check data, weights and tile of an evaluation; raises as :func:`check_training`.
 
     Parameters
     ----------
-    dataset_dir, truth, split, network, tile
+    dataset_dir, truth, split, network, tile, masks
         As in :func:`check_training`.
     evaluation : dict
         "truth", "sequences" and "frames" to evaluate (:func:`unetpipe.data.evaluation_records`).
@@ -70,12 +65,12 @@ def check_evaluation(
         The weights file.
     """
     try:
-        validation = split_records(ctc_records(dataset_dir, truth), **split)["val"]
-        records = ctc_records(dataset_dir, evaluation["truth"])
+        validation = split_records(find_records(dataset_dir, truth, masks), **split)["val"]
+        records = find_records(dataset_dir, evaluation["truth"], masks)
         chosen = evaluation_records(records, validation, evaluation["sequences"], evaluation["frames"])
         _check_tile(network, tile)
         load_weights(network, weights)
-        _read_all(chosen, network)
+        survey(chosen, network.in_channels)
     except InputError as error:
         _stop(error)
 
@@ -86,17 +81,9 @@ def check_inference(dataset_dir: str, network: UNet, tile: int, weights: str) ->
         images = find_images(dataset_dir)
         _check_tile(network, tile)
         load_weights(network, weights)
-        read = ReadImaged("image", channels=network.in_channels)
-        for record in images:
-            read(dict(record))
+        check_images(images, network.in_channels)
     except InputError as error:
         _stop(error)
-
-
-def _read_all(records: Sequence[dict[str, Any]], network: UNet) -> None:
-    read_image, read_truth = ReadImaged("image", channels=network.in_channels), ReadTruthd()
-    for record in records:
-        read_truth(read_image(dict(record)))
 
 
 def _check_tile(network: UNet, tile: int) -> None:
