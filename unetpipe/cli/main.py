@@ -7,10 +7,10 @@ import sys
 from collections.abc import Sequence
 
 from unetpipe import __version__
-from unetpipe.cli import demo
+from unetpipe.cli import check, demo
 from unetpipe.errors import InputError
 
-VERBS = (demo,)
+VERBS = (check, demo)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
