@@ -40,6 +40,8 @@ DECODING_ERRORS = (
     EOFError,
     struct.error,
     zlib.error,
+    KeyError,  # Pillow's, of damaged TIFF directories; so is the next
+    TypeError,
     Image.DecompressionBombError,
 )
 
@@ -200,8 +202,9 @@ def _decode(path: Path, page: int, palette: bool) -> np.ndarray:
     try:
         with Image.open(path) as picture:
             picture.seek(page)
-            if _has_deep_colours(picture):
-                array = _decode_by_itk(path, page)
+            raw_mode = _raw_mode(picture)
+            if ";16" in raw_mode and picture.mode in ("RGB", "RGBA", "LA"):  # Pillow would cut them to 8 bit
+                array = _decode_by_itk(path, page, raw_mode)
             elif picture.mode in ("CMYK", "YCbCr", "PA") or (picture.mode == "P" and not palette):
                 return np.array(picture.convert("RGB"))
             else:
@@ -211,19 +214,21 @@ def _decode(path: Path, page: int, palette: bool) -> np.ndarray:
         raise _unreadable(path, error) from error
 
 
-def _has_deep_colours(picture: Image.Image) -> bool:
-    """Return whether a page has 16-bit colours, which Pillow would cut to 8 bit without a word."""
+def _raw_mode(picture: Image.Image) -> str:
+    """Return how Pillow calls the order of bits in the file: "RGB;16B"."""
     tiles = getattr(picture, "tile", None)
-    if picture.mode not in ("RGB", "RGBA", "LA") or not tiles:
-        return False
-    arguments = tiles[0][3]
-    raw_mode = arguments if isinstance(arguments, str) else next(iter(arguments or ("",)))
-    return ";16" in str(raw_mode)
+    arguments = tiles[0][3] if tiles else ""
+    return arguments if isinstance(arguments, str) else str(next(iter(arguments or ("",))))
 
 
-def _decode_by_itk(path: Path, page: int) -> np.ndarray:
+def _decode_by_itk(path: Path, page: int, raw_mode: str) -> np.ndarray:
+    """Read 16-bit colours as (H, W, 3 or 4), uint16."""
+    if raw_mode.startswith("LA"):  # ITK mixes up the two
+        raise OSError("it has 16-bit grey values with an alpha channel; save it without alpha")
+    bands = 4 if raw_mode.startswith("RGBA") else 3
     try:
-        array = itk.array_from_image(itk.imread(str(path)))
+        # as float32, which holds 16 bits exactly: ITK for Python has no 16-bit colour images
+        array = itk.array_from_image(itk.imread(str(path), itk.Vector[itk.F, bands])).astype(np.uint16)
     except RuntimeError as error:
         raise OSError("its 16-bit colours cannot be decoded") from error
     return array[page] if array.ndim == 4 else array
