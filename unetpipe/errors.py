@@ -12,3 +12,8 @@ def input_error_behind(error: BaseException | None) -> InputError | None:
     while error is not None and not isinstance(error, InputError):
         error = error.__cause__
     return error
+
+
+def stop(sentence: str) -> None:
+    """Raise InputError: what a reader of data does with a sentence on what is wrong, unless told to collect them."""
+    raise InputError(sentence)

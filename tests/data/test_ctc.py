@@ -174,7 +174,7 @@ def test_marker_itself_is_unknown_where_silver_misses_it(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("silver", [None, np.zeros(SHAPE)])
 def test_marker_without_silver_makes_a_disc_of_the_median_size_unknown(tmp_path: Path, silver) -> None:
-    """Cells of 1, 9 and 28 pixels: the median is 9, a disc of radius sqrt(9 / π) = 1.69. (Their mean would give 2.01.)"""
+    """Cells of 1, 9 and 28 pixels: the median is 9, a disc of radius sqrt(9 / π) = 1.69 (by the mean: 2.01)."""
     gold = np.zeros(SHAPE)
     gold[0, 0], gold[0:3, 2:5], gold[3:7, 0:7] = 1, 2, 3
     markers = gold.copy()

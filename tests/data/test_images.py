@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from unetpipe.data import find_images, mask_name
 from unetpipe.errors import InputError
@@ -11,7 +12,10 @@ from unetpipe.errors import InputError
 def touch(folder: Path, *names: str) -> Path:
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(b"")
+        if name.endswith(".txt"):
+            (folder / name).write_text("")
+        else:
+            Image.new("L", (2, 2)).save(folder / name)
     return folder
 
 

@@ -7,7 +7,7 @@ import pytest
 from scipy import ndimage
 
 from unetpipe.data import ctc_records, measure_records, read_image, read_labels, write_synthetic_ctc
-from unetpipe.data.synthetic import _largest_parts
+from unetpipe.data.synthetic import _draw_cells
 
 CROSS = ndimage.generate_binary_structure(2, 1)
 
@@ -66,10 +66,15 @@ def test_every_cell_is_one_piece(synthetic: Path) -> None:
             assert ndimage.label(label == number, CROSS)[1] == 1
 
 
-def test_fragments_are_left_out() -> None:
-    """Where another cell cuts a piece off, the larger one stays; a corner does not join."""
-    label = np.array([[1, 2, 1, 1], [2, 1, 2, 1], [0, 0, 2, 2]])
-    np.testing.assert_array_equal(_largest_parts(label), [[0, 0, 1, 1], [0, 0, 2, 1], [0, 0, 2, 2]])
+def test_cell_that_another_cuts_in_two_keeps_one_piece() -> None:
+    """A flat cell lies across a tall one and is the deeper of the two in its own rows."""
+    flat, tall = (3, 15), (8, 6)
+    label, _ = _draw_cells(
+        (21, 41), np.full((2, 2), (10, 20)), np.array([flat, tall]), np.zeros(2), np.zeros((2, 21, 41))
+    )
+    assert label[10].tolist() == [0] * 6 + [1] * 29 + [0] * 6  # 14 pixels to either side of the middle
+    assert ndimage.label(label == 2, CROSS)[1] == 1
+    assert label[:, 20].tolist() == [0] * 3 + [2] * 7 + [1] + [0] * 10  # one half of the tall cell
 
 
 def test_cells_are_brighter_than_the_background_near_them(synthetic: Path) -> None:

@@ -1,33 +1,54 @@
 """Data: layouts, reading and writing, splits, and the synthetic set."""
 
 from unetpipe.data.cells import CellStatistics, measure_cells, measure_records, smallest_cell
-from unetpipe.data.ctc import ctc_records, find_sequences, read_truth
+from unetpipe.data.ctc import ctc_records, find_sequences
+from unetpipe.data.folders import folder_records, pair_files
 from unetpipe.data.images import find_images, mask_name
-from unetpipe.data.io import read_image, read_labels, write_labels, write_picture
+from unetpipe.data.io import count_pages, read_image, read_labels, write_label_pages, write_labels, write_picture
+from unetpipe.data.isbi2012 import isbi2012_records
+from unetpipe.data.layouts import LAYOUTS, find_records, recognise
 from unetpipe.data.loading import ReadImaged, ReadTruthd
+from unetpipe.data.masks import components, decide_masks
 from unetpipe.data.saving import SaveMasksd
 from unetpipe.data.split import evaluation_records, parse_frames, select, split_records
+from unetpipe.data.survey import Frame, Survey, check_images, survey
 from unetpipe.data.synthetic import write_synthetic_ctc
+from unetpipe.data.truth import read_instances, read_truth
 
 __all__ = [
+    "LAYOUTS",
     "CellStatistics",
+    "Frame",
     "ReadImaged",
     "ReadTruthd",
     "SaveMasksd",
+    "Survey",
+    "check_images",
+    "components",
+    "count_pages",
     "ctc_records",
+    "decide_masks",
     "evaluation_records",
     "find_images",
+    "find_records",
     "find_sequences",
+    "folder_records",
+    "isbi2012_records",
     "mask_name",
     "measure_cells",
     "measure_records",
+    "pair_files",
     "parse_frames",
     "read_image",
+    "read_instances",
     "read_labels",
     "read_truth",
+    "recognise",
     "select",
     "smallest_cell",
     "split_records",
+    "survey",
+    "write_label_pages",
     "write_labels",
     "write_picture",
     "write_synthetic_ctc",

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from unetpipe.data.io import read_labels
+from unetpipe.data.truth import read_instances
 from unetpipe.errors import InputError
 
 
@@ -51,7 +51,7 @@ def touching_cells(label: np.ndarray) -> np.ndarray:
 
 def measure_records(records: Sequence[dict[str, Any]]) -> CellStatistics:
     """Measure the cells in the label maps of records."""
-    return measure_cells(read_labels(record["label"]) for record in records)
+    return measure_cells(read_instances(record) for record in records)
 
 
 def smallest_cell(records: Sequence[dict[str, Any]], share: float = 0.1) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,14 @@ import numpy as np
 from scipy import ndimage
 
 from unetpipe.data.io import read_labels
-from unetpipe.errors import InputError
+from unetpipe.errors import InputError, stop
 
 TRUTHS = ("gold", "silver", "gold+silver")
 
 
-def ctc_records(dataset_dir: str | os.PathLike, truth: str = "gold+silver") -> list[dict[str, Any]]:
+def ctc_records(
+    dataset_dir: str | os.PathLike, truth: str = "gold+silver", complain: Callable[[str], None] = stop
+) -> list[dict[str, Any]]:
     """List the frames of a CTC data set that have truth, by sequence and time.
 
     Parameters
@@ -30,6 +33,8 @@ def ctc_records(dataset_dir: str | os.PathLike, truth: str = "gold+silver") -> l
         The folder that holds ``01``, ``01_GT``, ``01_ST`` …
     truth : {"gold+silver", "gold", "silver"}
         "gold+silver" takes gold where there is gold and silver elsewhere.
+    complain : callable
+        Given one sentence for each thing that is wrong; by default raises InputError at the first.
 
     Returns
     -------
@@ -57,7 +62,8 @@ def ctc_records(dataset_dir: str | os.PathLike, truth: str = "gold+silver") -> l
             is_gold = truth != "silver" and frame in gold
             label = gold[frame] if is_gold else silver[frame]
             if frame not in images:
-                raise InputError(f"{label} has no image: t{frame:03d}.tif is missing in {root / sequence}.")
+                complain(f"{label} has no image: t{frame:03d}.tif is missing in {root / sequence}.")
+                continue
             record = {"image": str(images[frame]), "label": str(label), "sequence": sequence, "frame": frame}
             record["truth"] = "gold" if is_gold else "silver"
             record["mask_name"] = f"{sequence}_RES/mask{frame:03d}.tif"
@@ -67,7 +73,7 @@ def ctc_records(dataset_dir: str | os.PathLike, truth: str = "gold+silver") -> l
                     record["silver"] = str(silver[frame])
             records.append(record)
     if not records:
-        raise InputError(
+        complain(
             f"No frame in {root} has {truth} truth; expected NN_GT/SEG/man_segNNN.tif or NN_ST/SEG/man_segNNN.tif."
         )
     return records

@@ -5,43 +5,44 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 from unetpipe.data.ctc import find_sequences
-from unetpipe.data.io import IMAGE_SUFFIXES
+from unetpipe.data.folders import IMAGE_FOLDERS, find_folder, is_paired
+from unetpipe.data.formats import IMAGE_SUFFIXES, image_stem, image_suffix, images_in, is_nifti
+from unetpipe.data.io import count_pages
+from unetpipe.data.isbi2012 import LABELS, is_isbi2012
 from unetpipe.errors import InputError
 
 
-def find_images(path: str | os.PathLike) -> list[dict[str, str]]:
-    """List the images of a file, a folder of images, or a CTC data set (all its sequences).
+def find_images(path: str | os.PathLike) -> list[dict[str, Any]]:
+    """List the images of a file, a folder of images, or a data set of a known layout; one record a page.
 
     Returns
     -------
     list of dict
         "image": the path; "mask_name": where its mask goes below an output folder. tNNN.tif gives
-        maskNNN.tif, in a CTC set in the folder NN_RES; any other NAME.tif or NAME.png gives NAME_mask.tif.
+        maskNNN.tif, in a CTC set in the folder NN_RES; any other NAME.tif or NAME.png gives NAME_mask.tif;
+        NAME.nii.gz gives NAME_mask.nii.gz. A file of several pages has a record for each, in order, with
+        "page" and "pages", all with one "mask_name": its mask has as many pages.
 
     Raises
     ------
     InputError
-        If there is no such file or folder, or it holds no image.
+        If there is no such file or folder, it holds no image, or two images would have one mask.
     """
     root = Path(path)
-    if root.is_file():
-        return [{"image": str(root), "mask_name": mask_name(root.name)}]
-    if not root.is_dir():
+    if not root.exists():
         raise InputError(f"There is no image file or folder {root}.")
-    images = _images_in(root)
-    if images:
-        return [{"image": str(image), "mask_name": mask_name(image.name)} for image in images]
-    try:
-        sequences = find_sequences(root)
-    except InputError:
-        sequences = []
-    records = [
-        {"image": str(image), "mask_name": f"{sequence}_RES/{mask_name(image.name)}"}
-        for sequence in sequences
-        for image in _images_in(root / sequence)
-    ]
+    records: list[dict[str, Any]] = []
+    source: dict[str, Path] = {}
+    for image, name in _named_images(root):
+        if name in source:
+            raise InputError(f"{source[name]} and {image} would both have the mask {name}; rename one of them.")
+        source[name] = image
+        pages = count_pages(image)
+        record = {"image": str(image), "mask_name": name}
+        records += [record] if pages == 1 else [{**record, "page": page, "pages": pages} for page in range(pages)]
     if not records:
         raise InputError(f"{root} holds no image ({', '.join('*' + suffix for suffix in IMAGE_SUFFIXES)}).")
     return records
@@ -50,8 +51,28 @@ def find_images(path: str | os.PathLike) -> list[dict[str, str]]:
 def mask_name(image_name: str) -> str:
     """Return the file name of an image's mask: t012.tif → mask012.tif, cells.png → cells_mask.tif."""
     frame = re.fullmatch(r"t(\d{3,})\.tiff?", image_name)
-    return f"mask{frame.group(1)}.tif" if frame else f"{Path(image_name).stem}_mask.tif"
+    if frame:
+        return f"mask{frame.group(1)}.tif"
+    return f"{image_stem(image_name)}_mask{image_suffix(image_name) if is_nifti(image_name) else '.tif'}"
 
 
-def _images_in(folder: Path) -> list[Path]:
-    return sorted(file for file in folder.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file())
+def _named_images(root: Path) -> list[tuple[Path, str]]:
+    """Return images and the names of their masks."""
+    if root.is_file():
+        return [(root, mask_name(root.name))]
+    images = images_in(root)
+    if is_isbi2012(root):
+        images = [image for image in images if image.name != LABELS]
+    elif not images and is_paired(root):
+        images = images_in(find_folder(root, IMAGE_FOLDERS) or root)
+    if images:
+        return [(image, mask_name(image.name)) for image in images]
+    try:
+        sequences = find_sequences(root)
+    except InputError:
+        return []
+    return [
+        (image, f"{sequence}_RES/{mask_name(image.name)}")
+        for sequence in sequences
+        for image in images_in(root / sequence)
+    ]

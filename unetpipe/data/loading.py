@@ -11,19 +11,22 @@ from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import MapTransform, Transform
 
-from unetpipe.data.ctc import read_truth
 from unetpipe.data.images import mask_name
 from unetpipe.data.io import read_image
+from unetpipe.data.truth import read_truth
 from unetpipe.errors import InputError
 
 
 class ReadImaged(MapTransform):
-    """Replace an image's path by its pixels: a MetaTensor (C, H, W), float32, that knows the path and the mask's name.
+    """Replace an image's path by its pixels: a MetaTensor (C, H, W), float32, that knows where it comes from.
+
+    Its meta data are "filename_or_obj" (path), "mask_name", "dtype" (of the file, str), "page" and "pages" (int:
+    which page of a mask that has so many this is; 0 and 1 where a mask has one).
 
     Parameters
     ----------
     keys : str or sequence of str
-        Paths of TIFF or PNG images.
+        Paths of TIFF, PNG or NIfTI images; the item's "page", if any, says which page.
     channels : int, optional
         Number of channels that the network takes; another number raises InputError.
     """
@@ -37,13 +40,19 @@ class ReadImaged(MapTransform):
         item = dict(data)
         for key in self.key_iterator(item):
             path = item[key]
-            image = read_image(path)
+            image = read_image(path, item.get("page"))
             if self.channels is not None and image.shape[0] != self.channels:
                 raise InputError(
                     f"{path} has {image.shape[0]} channel(s), the network takes {self.channels}; "
                     f"convert the image or set in_channels={image.shape[0]}."
                 )
-            meta = {"filename_or_obj": str(path), "mask_name": item.get("mask_name", mask_name(Path(path).name))}
+            meta = {
+                "filename_or_obj": str(path),
+                "mask_name": item.get("mask_name", mask_name(Path(path).name)),
+                "dtype": str(image.dtype),
+                "page": item.get("page", 0),
+                "pages": item.get("pages", 1),
+            }
             item[key] = MetaTensor(torch.from_numpy(image.astype("float32")), meta=meta)
         return item
 
@@ -55,13 +64,14 @@ class ReadTruthd(Transform):
     """
 
     def __call__(self, data: Mapping[Any, Any]) -> dict[Any, Any]:
-        """Return the item with "label" (int32) and "known" (bool) as arrays; "markers" and "silver" are dropped."""
-        item = {key: value for key, value in data.items() if key not in ("markers", "silver")}
+        """Return the item with "label" (int32) and "known" (bool) as arrays; what not every record has is dropped."""
+        item = {key: value for key, value in data.items() if key not in ("markers", "silver", "page", "masks")}
         label, known = read_truth(dict(data))  # type: ignore[arg-type]
         image = item.get("image")
         if isinstance(image, torch.Tensor) and tuple(image.shape[-2:]) != label.shape:
+            page = f", page {data['page']}," if "page" in data else ""
             raise InputError(
-                f"{data['label']} is {label.shape[0]}×{label.shape[1]} pixels (height × width), its image is "
+                f"{data['label']}{page} is {label.shape[0]}×{label.shape[1]} pixels (height × width), its image is "
                 f"{image.shape[-2]}×{image.shape[-1]}; they must be alike."
             )
         meta = {"filename_or_obj": str(data["label"])}

@@ -7,17 +7,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from monai.config import KeysCollection
 from monai.transforms import MapTransform
 from monai.utils import convert_to_numpy
 
-from unetpipe.data.io import write_labels
+from unetpipe.data.io import check_ids, write_label_pages
 
 
 class SaveMasksd(MapTransform):
     """Write instance maps (1, H, W) as uint16 TIFFs of that height and width below ``output_dir``.
 
-    The name comes from the meta data that :class:`unetpipe.data.ReadImaged` gave the image.
+    The name comes from the meta data that :class:`unetpipe.data.ReadImaged` gave the image. The masks of
+    a multi-page image are kept (2 bytes a pixel) until the last has come, and written as one file; those
+    of a NIfTI volume as a NIfTI volume that lies like it in space.
 
     Parameters
     ----------
@@ -30,10 +33,19 @@ class SaveMasksd(MapTransform):
     def __init__(self, keys: KeysCollection, output_dir: str | os.PathLike, allow_missing_keys: bool = False) -> None:
         super().__init__(keys, allow_missing_keys)
         self.output_dir = Path(output_dir)
+        self._waiting: dict[Path, dict[int, np.ndarray]] = {}
 
     def __call__(self, data: Mapping[Any, Any]) -> dict[Any, Any]:
         """Write, and return the item as it was."""
         item = dict(data)
         for key in self.key_iterator(item):
-            write_labels(self.output_dir / item[key].meta["mask_name"], convert_to_numpy(item[key])[0])
+            meta = item[key].meta
+            path = self.output_dir / meta["mask_name"]
+            labels = convert_to_numpy(item[key])[0]
+            check_ids(path, labels)
+            pages = self._waiting.setdefault(path, {})
+            pages[int(meta.get("page", 0))] = labels.astype(np.uint16)
+            if len(pages) == int(meta.get("pages", 1)):
+                write_label_pages(path, [pages[page] for page in sorted(pages)], meta.get("filename_or_obj"))
+                del self._waiting[path]
         return item

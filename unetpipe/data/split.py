@@ -36,16 +36,15 @@ def parse_frames(frames: Frames) -> set[int] | None:
 def select(
     records: Sequence[dict[str, Any]], sequences: Sequence[str | int] | str | int | None = None, frames: Frames = None
 ) -> list[dict[str, Any]]:
-    """Return the records of the named sequences (1 and "01" are alike) and frames; None means all."""
+    """Return the records of the named sequences (1 and "01" are alike, "plate1" is itself) and frames; None: all."""
     wanted = parse_frames(frames)
-    numbers = None
+    names = None
     if sequences is not None:
-        listed = [sequences] if isinstance(sequences, str | int) else sequences
-        numbers = {int(name) for name in listed}
+        names = {_as_number(name) for name in ([sequences] if isinstance(sequences, str | int) else sequences)}
     return [
         record
         for record in records
-        if (numbers is None or int(record["sequence"]) in numbers) and (wanted is None or record["frame"] in wanted)
+        if (names is None or _as_number(record["sequence"]) in names) and (wanted is None or record["frame"] in wanted)
     ]
 
 
@@ -110,6 +109,10 @@ def evaluation_records(
             f"{', '.join(_names(records))}; choose others by eval_sequences, eval_frames and eval_truth."
         )
     return chosen
+
+
+def _as_number(name: str | int) -> str | int:
+    return int(name) if str(name).isdecimal() else str(name)
 
 
 def _names(records: Sequence[dict[str, Any]]) -> list[str]:

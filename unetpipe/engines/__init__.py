@@ -4,6 +4,7 @@ from unetpipe.engines.bundle_saver import BundleSaver
 from unetpipe.engines.epoch import EpochLoss, SeedEachEpoch
 from unetpipe.engines.preflight import check_evaluation, check_inference, check_training
 from unetpipe.engines.prepare_batch import PrepareBatchWeighted
+from unetpipe.engines.proposal import Machine, Proposal, epochs_within, propose, seconds_a_step, this_machine
 from unetpipe.engines.resume import Checkpoint
 from unetpipe.engines.seg_report import PrintSEG
 
@@ -11,10 +12,16 @@ __all__ = [
     "BundleSaver",
     "Checkpoint",
     "EpochLoss",
+    "Machine",
     "PrepareBatchWeighted",
     "PrintSEG",
+    "Proposal",
     "SeedEachEpoch",
     "check_evaluation",
     "check_inference",
     "check_training",
+    "epochs_within",
+    "propose",
+    "seconds_a_step",
+    "this_machine",
 ]

@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from unetpipe.arguments import check_keys, runs_under_monai_bundle
-from unetpipe.data import (
-    ReadImaged,
-    ReadTruthd,
-    ctc_records,
-    evaluation_records,
-    find_images,
-    measure_records,
-    split_records,
-)
+from unetpipe.data import check_images, evaluation_records, find_images, find_records, split_records, survey
 from unetpipe.data.io import check_folder
 from unetpipe.engines.resume import check_checkpoint
 from unetpipe.errors import InputError
@@ -30,13 +21,14 @@ def check_training(
     tile: int,
     output_dir: str,
     resume: bool = False,
+    masks: str = "auto",
 ) -> None:
     """Check arguments, data, split, tile and output of a training; read every file that it will use.
 
     Parameters
     ----------
-    dataset_dir, truth
-        See :func:`unetpipe.data.ctc_records`.
+    dataset_dir, truth, masks
+        See :func:`unetpipe.data.find_records`.
     split : dict
         Arguments of :func:`unetpipe.data.split_records`.
     network : UNet
@@ -60,10 +52,11 @@ def check_training(
         check_folder(output_dir)
         if resume:
             check_checkpoint(Path(output_dir) / "checkpoints" / "last.pt", network)
-        parts = split_records(ctc_records(dataset_dir, truth), **split)
+        parts = split_records(find_records(dataset_dir, truth, masks), **split)
         _check_tile(network, tile)
-        _read_all([*parts["train"], *parts["val"]], network)
-        measure_records(parts["train"])
+        for part, name in (("train", "training"), ("val", "validation")):
+            if not len(survey(parts[part], network.in_channels).areas):
+                raise InputError(f"The {name} part holds no cell: every one of its label maps is 0 throughout.")
     except InputError as error:
         _stop(error)
 
@@ -77,12 +70,13 @@ def check_evaluation(
     tile: int,
     weights: str,
     output_dir: str,
+    masks: str = "auto",
 ) -> None:
     """Check arguments, data, weights, tile and output of an evaluation; raises as :func:`check_training`.
 
     Parameters
     ----------
-    dataset_dir, truth, split, network, tile, output_dir
+    dataset_dir, truth, split, network, tile, output_dir, masks
         As in :func:`check_training`.
     evaluation : dict
         "truth", "sequences" and "frames" to evaluate (:func:`unetpipe.data.evaluation_records`).
@@ -92,12 +86,12 @@ def check_evaluation(
     try:
         check_keys()
         check_folder(output_dir)
-        validation = split_records(ctc_records(dataset_dir, truth), **split)["val"]
-        records = ctc_records(dataset_dir, evaluation["truth"])
+        validation = split_records(find_records(dataset_dir, truth, masks), **split)["val"]
+        records = find_records(dataset_dir, evaluation["truth"], masks)
         chosen = evaluation_records(records, validation, evaluation["sequences"], evaluation["frames"])
         _check_tile(network, tile)
         load_weights(network, weights)
-        _read_all(chosen, network)
+        survey(chosen, network.in_channels)
     except InputError as error:
         _stop(error)
 
@@ -110,17 +104,9 @@ def check_inference(dataset_dir: str, network: UNet, tile: int, weights: str, ou
         images = find_images(dataset_dir)
         _check_tile(network, tile)
         load_weights(network, weights)
-        read = ReadImaged("image", channels=network.in_channels)
-        for record in images:
-            read(dict(record))
+        check_images(images, network.in_channels)
     except InputError as error:
         _stop(error)
-
-
-def _read_all(records: Sequence[dict[str, Any]], network: UNet) -> None:
-    read_image, read_truth = ReadImaged("image", channels=network.in_channels), ReadTruthd()
-    for record in records:
-        read_truth(read_image(dict(record)))
 
 
 def _check_tile(network: UNet, tile: int) -> None:

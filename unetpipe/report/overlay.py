@@ -13,6 +13,7 @@ from monai.transforms import MapTransform
 from monai.utils import convert_to_numpy
 from PIL import Image
 
+from unetpipe.data.formats import image_stem
 from unetpipe.data.io import write_picture
 
 TRUTH_COLOUR = (255, 200, 0)
@@ -66,7 +67,7 @@ class SaveOverlayd(MapTransform):
     keys : str or sequence of str
         Instance maps (1, H, W), MetaTensors.
     output_dir : path
-        Folder, made if need be; the files are named like the masks.
+        Folder, made if need be; the files are named like the masks, with the number of the page if there are several.
     image_key, truth_key : str
         The image, and the truth if the item has it.
     """
@@ -94,6 +95,7 @@ class SaveOverlayd(MapTransform):
                 convert_to_numpy(item[key])[0],
                 None if truth is None else convert_to_numpy(truth)[0],
             )
-            path = (self.output_dir / item[key].meta["mask_name"]).with_suffix(".png")
-            write_picture(path, Image.fromarray(picture))
+            name, meta = self.output_dir / item[key].meta["mask_name"], item[key].meta
+            page = f"_{int(meta['page']):03d}" if int(meta.get("pages", 1)) > 1 else ""
+            write_picture(name.with_name(f"{image_stem(name)}{page}.png"), Image.fromarray(picture))
         return item

@@ -1,0 +1,110 @@
+"""``unetpipe check``: what it says, what it draws, and that the command it proposes is right."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from unetpipe.cli.main import main
+from unetpipe.data import write_label_pages
+from unetpipe.networks import UNet
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("unetpipe.cli.check.seconds_a_step", lambda *_: 0.5)
+
+
+def proposed(output: str) -> dict[str, str]:
+    (line,) = [line for line in output.splitlines() if line.startswith("  python -m monai.bundle run training ")]
+    words = shlex.split(line)[5:]
+    return {key.removeprefix("--"): value for key, value in zip(words[::2], words[1::2], strict=True)}
+
+
+def test_a_good_set(synthetic: Path, capsys: pytest.CaptureFixture):
+    assert main(["check", str(synthetic), "--output", "sheet.png"]) == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    for part in (
+        "Cell Tracking Challenge",
+        "6 with truth, in 2 sequence(s): 01, 02",
+        "96×128 pixels",
+        "uint8",
+        "touch",
+    ):
+        assert part in captured.out
+    arguments = proposed(captured.out)
+    assert arguments["dataset_dir"] == str(synthetic)
+    assert Path(arguments["config_file"]).is_file()
+    channels = [int(width) for width in arguments["channels"].strip("[]").split(",")]
+    UNet(channels=[1] * len(channels)).check_size(int(arguments["tile"]), int(arguments["tile"]))
+    with Image.open("sheet.png") as sheet:
+        pixels = np.array(sheet)
+    assert ((pixels == (255, 200, 0)).all(-1)).sum() > 500  # outlines
+
+
+def test_colours_and_classes(tmp_path: Path, capsys: pytest.CaptureFixture):
+    rng = np.random.default_rng(0)
+    for folder in ("images", "masks"):
+        (tmp_path / "rgb" / folder).mkdir(parents=True)
+    mask = np.zeros((40, 60), np.uint8)
+    mask[2:8, 2:8] = mask[20:26, 30:36] = 1
+    mask[10:16, 2:8] = mask[30:36, 50:56] = 2
+    for name in "abc":
+        Image.fromarray(rng.integers(0, 255, (40, 60, 3)).astype(np.uint8)).save(tmp_path / f"rgb/images/{name}.png")
+        Image.fromarray(mask).save(tmp_path / f"rgb/masks/{name}.png")
+    assert main(["check", "rgb"]) == 0
+    output = capsys.readouterr().out
+    assert "classes: the connected components" in output
+    assert "12: 4.0 a frame (4 to 4)" in output
+    arguments = proposed(output)
+    assert arguments["in_channels"] == "3"
+    assert len(arguments["channels"].split(",")) == 4  # small cells need fewer poolings
+    assert Path("check.png").is_file()
+    assert main(["check", "rgb", "--masks", "instances"]) == 0
+    assert proposed(capsys.readouterr().out)["masks"] == "instances"
+
+
+def test_every_problem_has_a_line(synthetic: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
+    copy = Path(shutil.copytree(synthetic, tmp_path / "set"))
+    (copy / "01" / "t000.tif").write_bytes(b"II*\0")
+    (copy / "01" / "t001.tif").unlink()
+    Image.fromarray(np.zeros((96, 128), np.uint8)).save(copy / "02" / "t000.tif")
+    Image.fromarray(np.full((96, 128), np.nan, np.float32)).save(copy / "02" / "t001.tif")
+    assert main(["check", str(copy)]) == 1
+    captured = capsys.readouterr()
+    wrong = [line for line in captured.out.splitlines() if line.startswith("Wrong:")]
+    for part in ("01/t000.tif cannot be read", "t001.tif is missing", "02/t000.tif is constant", "02/t001.tif holds"):
+        assert sum(part in line for line in wrong) == 1
+    assert captured.err == f"Error: 4 thing(s) are wrong with {copy}; each is named above.\n"
+
+
+def test_a_mixture_of_channels_is_a_problem(synthetic: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
+    copy = Path(shutil.copytree(synthetic, tmp_path / "set"))
+    grey = np.array(Image.open(copy / "01" / "t000.tif"))
+    Image.fromarray(np.stack([grey] * 3, -1)).save(copy / "01" / "t000.tif")
+    assert main(["check", str(copy)]) == 1
+    assert "01/t000.tif has 3 channel(s), most others have 1" in capsys.readouterr().out
+
+
+def test_no_cell(tmp_path: Path, capsys: pytest.CaptureFixture):
+    write_label_pages(tmp_path / "s" / "train-volume.tif", list(np.random.default_rng(0).integers(0, 99, (5, 20, 30))))
+    write_label_pages(tmp_path / "s" / "train-labels.tif", [np.zeros((20, 30), int)] * 5)
+    assert main(["check", "s"]) == 1
+    assert "Wrong:     There is no cell" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["nowhere", "empty"])
+def test_no_data_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture, name: str):
+    (tmp_path / "empty").mkdir()
+    assert main(["check", name]) == 1
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 1
+    assert captured.err.startswith("Error: ")
+    assert not Path("check.png").exists()

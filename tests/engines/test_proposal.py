@@ -1,0 +1,44 @@
+"""Width and tile are proposed from the cells and the machine, and always fit the network."""
+
+from __future__ import annotations
+
+import pytest
+
+from unetpipe.engines import Machine, epochs_within, propose, seconds_a_step, this_machine
+from unetpipe.engines.proposal import step_memory
+from unetpipe.networks import UNet
+
+LAPTOP, SERVER = Machine(0, 2, 16), Machine(80, 32, 256)
+
+
+@pytest.mark.parametrize("diameter", [3, 11, 12, 28, 60, 110, 400])
+@pytest.mark.parametrize("largest_side", [20, 256, 2000])
+@pytest.mark.parametrize("machine", [LAPTOP, SERVER])
+def test_tile_is_valid_and_spans_the_cells(diameter: float, largest_side: int, machine: Machine):
+    proposal = propose(diameter, largest_side, machine)
+    network = UNet(channels=[1] * len(proposal.channels))
+    assert network.output_size(proposal.tile) == proposal.output
+    wanted = min(5 * diameter, largest_side, 388 if machine.gpu_memory else 260)
+    assert wanted <= proposal.output < max(wanted, 64) + network.step + 1
+
+
+def test_the_machine_sets_the_width():
+    widths = [
+        propose(60, 512, machine).channels[0] for machine in (LAPTOP, Machine(0, 32, 64), Machine(8, 4, 16), SERVER)
+    ]
+    assert widths == [16, 32, 32, 64]
+    assert propose(60, 512, Machine(0, 4, 0.4)).channels[0] == 8
+
+
+def test_memory_of_the_papers_network_is_of_the_known_order():
+    assert 1.5 < step_memory(64, 4, 572) < 6  # it ran on a GPU with 6 GB
+
+
+def test_seconds_and_epochs():
+    assert 0 < seconds_a_step(propose(10, 64, Machine(0, 1, 1))) < 60
+    assert [epochs_within(seconds) for seconds in (100.0, 0.25, 0.001)] == [10, 24, 60]
+
+
+def test_this_machine_has_a_core():
+    assert this_machine().cores >= 1
+    assert "CPU core" in str(this_machine())

@@ -1,0 +1,211 @@
+"""``unetpipe check``: what a folder of data holds, what is wrong with it, and the command to train on it."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from unetpipe.bundle import find_bundle
+from unetpipe.data import (
+    LAYOUTS,
+    Frame,
+    Survey,
+    find_images,
+    find_records,
+    read_image,
+    read_truth,
+    recognise,
+    split_records,
+    survey,
+    write_picture,
+)
+from unetpipe.engines import epochs_within, propose, seconds_a_step, this_machine
+from unetpipe.engines.proposal import LARGE_CELL
+from unetpipe.errors import InputError
+from unetpipe.report import contact_sheet, thumbnail
+
+PICTURES = 12
+MASKS = {
+    "instances": "instances: every value is a cell",
+    "classes": "classes: the connected components of each value are the cells",
+    "binary": "one value besides 0: its connected components are the cells",
+}
+
+
+def add_parser(verbs: argparse._SubParsersAction) -> None:
+    """Add the verb to the program's parser."""
+    parser = verbs.add_parser(
+        "check", help="look at a folder of data: what it holds, what is wrong, how to train on it"
+    )
+    parser.add_argument("folder", type=Path, help="a data set in one of the layouts of data/README.md")
+    parser.add_argument("--output", type=Path, default=Path("check.png"), help="contact sheet, PNG (check.png)")
+    parser.add_argument("--masks", default="auto", help="what a mask's values are: auto, instances or classes (auto)")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Read every file, print what it is like, draw the contact sheet, and propose a training.
+
+    Raises
+    ------
+    InputError
+        After all this, if anything is wrong; each thing has a line of its own above.
+    """
+    problems: list[str] = []
+    _say("Folder", options.folder)
+    _say("Layout", LAYOUTS[recognise(options.folder)])
+    records = find_records(options.folder, masks=options.masks, complain=problems.append)
+    found = survey(records, complain=problems.append)
+    channels = _describe(found, records, options.folder)
+    problems += _problems_of_the_whole(found, channels)
+    if found.frames:
+        write_picture(options.output, Image.fromarray(_draw(found.frames)))
+        _say("Picture", f"{options.output} (outlines of the truth; check that they fit)")
+    for problem in problems:
+        _say("Wrong", problem)
+    if len(found.areas):
+        _propose(found, options, channels)
+    if problems:
+        raise InputError(f"{len(problems)} thing(s) are wrong with {options.folder}; each is named above.")
+
+
+def _say(subject: str, what: object) -> None:
+    print(f"{subject + ':':<10} {what}", flush=True)
+
+
+def _describe(found: Survey, records: list[dict[str, Any]], folder: Path) -> int:
+    """Print what the frames are like and return the channels that most of them have."""
+    kinds = {record["masks"] for record in records if "masks" in record}
+    for kind in kinds:
+        _say("Masks", MASKS[kind])
+    sequences = dict.fromkeys(record["sequence"] for record in records)
+    _say("Frames", f"{len(records)} with truth, in {len(sequences)} sequence(s): {_some(sequences)}")
+    without = _without_truth(folder, records)
+    if without:
+        pages = [name if count == 1 else f"{name} ({count} pages)" for name, count in Counter(without).items()]
+        _say("Unused", f"{len(without)} without truth are not trained on: {_some(pages)}")
+    frames = found.frames
+    if not frames:
+        return 1
+    _say("Size", f"{_counted(f'{frame.shape[1]}×{frame.shape[2]}' for frame in frames)} pixels (height × width)")
+    low, high = min(frame.lowest for frame in frames), max(frame.highest for frame in frames)
+    _say("Pixels", f"{_counted(frame.dtype for frame in frames)}, values {low:g} to {high:g}")
+    channels = Counter(frame.shape[0] for frame in frames)
+    _say("Channels", _counted(str(frame.shape[0]) for frame in frames))
+    counts = [len(frame.areas) for frame in frames]
+    _say("Cells", f"{len(found.areas)}: {np.mean(counts):.1f} a frame ({min(counts)} to {max(counts)})")
+    if len(found.areas):
+        small, middle, large = np.percentile(found.diameters, (5, 50, 95))
+        _say("Diameter", f"{middle:.1f} pixels (median; 5 % are below {small:.1f}, 5 % above {large:.1f})")
+        _say("Touching", f"{found.touching:.0%} of the cells touch another")
+    partly = sum(frame.unknown > 0 for frame in frames)
+    _say("Unknown", f"{found.unknown:.1%} of the pixels; {partly} frame(s) are partly annotated")
+    return channels.most_common(1)[0][0]
+
+
+def _problems_of_the_whole(found: Survey, channels: int) -> list[str]:
+    """Say what is wrong although each file is right."""
+    if not found.frames:
+        return []
+    problems = [
+        f"{frame.record['image']} has {frame.shape[0]} channel(s), most others have {channels}; they must be alike."
+        for frame in found.frames
+        if frame.shape[0] != channels
+    ]
+    cells = {(frame.record["sequence"], frame.record["frame"]): len(frame.areas) for frame in found.frames}
+    if not any(cells.values()):
+        return [*problems, "There is no cell: every label map is 0 throughout."]
+    try:
+        parts = split_records([frame.record for frame in found.frames])
+    except InputError as error:
+        return [*problems, str(error)]
+    for part, name in (("train", "training"), ("val", "validation")):
+        if not any(cells[record["sequence"], record["frame"]] for record in parts[part]):
+            problems.append(f"The {name} part of the default split holds no cell; choose it by val_frames.")
+    return problems
+
+
+def _propose(found: Survey, options: argparse.Namespace, channels: int) -> None:
+    """Print the command to train with, and why so."""
+    machine = this_machine()
+    diameter = float(np.median(found.diameters))
+    largest_side = max(max(frame.shape[1:]) for frame in found.frames)
+    proposal = propose(diameter, largest_side, machine, channels)
+    seconds = seconds_a_step(proposal, channels)
+    epochs = 60 if machine.gpu_memory else epochs_within(seconds)
+    _say("Machine", f"{machine}; a step of the network below takes {seconds:.2g} s")
+    if diameter > LARGE_CELL:
+        factor = LARGE_CELL / 2 / diameter
+        _say("Note", f"cells are wider than the network's view; scale images and masks by about {factor:.1g} first")
+    if any(frame.record.get("masks") == "binary" for frame in found.frames):
+        _say("Note", "masks of one value cannot tell touching cells apart: such cells count as one")
+    arguments = {
+        "config_file": find_bundle() / "configs" / "train.json",
+        "dataset_dir": options.folder,
+        "output_dir": Path("trained") / options.folder.resolve().name,
+        "channels": str(list(proposal.channels)).replace(" ", ""),
+        "tile": proposal.tile,
+    }
+    if channels != 1:
+        arguments["in_channels"] = channels
+    if options.masks != "auto":
+        arguments["masks"] = options.masks
+    if epochs != 60:
+        arguments["max_epochs"] = epochs
+    command = ["python", "-m", "monai.bundle", "run", "training"]
+    for key, value in arguments.items():
+        command += [f"--{key}", str(value)]
+    minutes = seconds * 100 * epochs / 60
+    print(
+        f"\nTrain on it with (a tile returns {proposal.output}×{proposal.output} pixels, "
+        f"{proposal.output / diameter:.1f} cells wide; {epochs} epochs of 100 steps, roughly {minutes:.0f} min):\n\n"
+        f"  {shlex.join(command)}\n",
+        flush=True,
+    )
+
+
+def _draw(frames: list[Frame]) -> np.ndarray:
+    """Draw frames, spread evenly, on a contact sheet."""
+    chosen = np.unique(np.linspace(0, len(frames) - 1, PICTURES).round().astype(int))
+    pictures, captions = [], []
+    for frame in (frames[index] for index in chosen):
+        image = read_image(frame.record["image"], frame.record.get("page"))
+        pictures.append(thumbnail(image, *read_truth(frame.record)))
+        captions.append(f"{_frame_name(frame.record)}: {len(frame.areas)} cells")
+    return contact_sheet(pictures, captions)
+
+
+def _frame_name(record: dict[str, Any]) -> str:
+    path = Path(record["image"])
+    place = path.name if "page" not in record else f"{path.name}, page {record['page']}"
+    return place if "masks" in record else f"{record['sequence']}/{place}"
+
+
+def _without_truth(folder: Path, records: list[dict[str, Any]]) -> list[str]:
+    """Return the names of the folder's images that no record has, once for each page."""
+    used = {(record["image"], record.get("page")) for record in records}
+    try:
+        images = find_images(folder)
+    except InputError:  # it is named among the problems
+        return []
+    return [Path(image["image"]).name for image in images if (image["image"], image.get("page")) not in used]
+
+
+def _counted(values: Iterable[str]) -> str:
+    """Say which values there are, and how often if there are several: "64×64 (3), 80×64 (1)"."""
+    counts = Counter(values)
+    if len(counts) == 1:
+        return next(iter(counts))
+    return ", ".join(f"{value} ({count})" for value, count in counts.most_common())
+
+
+def _some(names: Iterable[str]) -> str:
+    listed = list(names)
+    return ", ".join(listed[:5]) + (", …" if len(listed) > 5 else "")

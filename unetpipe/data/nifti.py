@@ -1,0 +1,105 @@
+"""NIfTI volumes slice by slice: slice k of an array (I, J, K) is the image (H, W) = array[:, :, k].
+
+The axes are those of the file; nothing is turned to a canonical orientation. Label volumes are
+written with the same axes, affine and units, so that they lie over their source in any viewer.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import nibabel
+import numpy as np
+from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError
+
+from unetpipe.data.formats import image_suffix
+from unetpipe.errors import InputError
+
+DECODING_ERRORS = (ImageFileError, HeaderDataError, OSError, EOFError, ValueError, zlib.error, OverflowError)
+
+
+def count_slices(path: str | os.PathLike) -> int:
+    """Return the number of slices of a volume; 1 for a two-dimensional file.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or has a time axis or colours.
+    """
+    shape = _load(Path(path)).shape
+    return shape[2] if len(shape) > 2 else 1
+
+
+def read_slice(path: str | os.PathLike, number: int) -> np.ndarray:
+    """Read slice ``number`` as (H, W), in the file's dtype (float64 if the header scales the values).
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    """
+    path = Path(path)
+    image = _load(path)
+    try:
+        if image_suffix(path).lower() == ".nii":
+            pixels = np.asanyarray(image.dataobj[..., number] if len(image.shape) > 2 else image.dataobj)
+        else:  # a compressed volume would be decompressed anew for each slice
+            status = path.stat()
+            volume = _volume(path, status.st_mtime_ns, status.st_size)
+            pixels = volume[..., number] if volume.ndim > 2 else volume
+    except DECODING_ERRORS as error:
+        raise _unreadable(path, error) from error
+    return pixels.reshape(image.shape[:2])
+
+
+def write_label_slices(path: str | os.PathLike, labels: Sequence[np.ndarray], source: str | os.PathLike) -> None:
+    """Write label maps (H, W) as the slices of a uint16 volume with the axes, affine and units of ``source``."""
+    original = _load(Path(source))
+    volume = np.stack(labels, axis=-1).astype(np.uint16).reshape(original.shape)
+    header = original.header.copy()
+    header.set_data_dtype(np.uint16)
+    header.set_slope_inter(1, 0)
+    header["cal_min"] = header["cal_max"] = 0  # the display window of the image would black out the ids
+    nibabel.save(type(original)(volume, original.affine, header), path)
+
+
+def same_space(one: str | os.PathLike, other: str | os.PathLike) -> bool:
+    """Return whether two volumes lie alike in space, to a hundredth of a voxel a step; True if one does not say."""
+    first, second = _load(Path(one)), _load(Path(other))
+    if any(image.header["sform_code"] == 0 and image.header["qform_code"] == 0 for image in (first, second)):
+        return True
+    voxel = float(np.linalg.norm(first.affine[:3, :3], axis=0).min())
+    return bool(np.allclose(first.affine, second.affine, rtol=1e-3, atol=0.01 * voxel))
+
+
+def _load(path: Path) -> nibabel.Nifti1Image:
+    """Open a volume (its header only) with trailing axes of length 1 allowed."""
+    try:
+        image = nibabel.load(path)
+    except DECODING_ERRORS as error:
+        raise _unreadable(path, error) from error
+    if not isinstance(image, nibabel.Nifti1Image):
+        raise InputError(f"{path} is no NIfTI volume.")
+    shape = image.shape
+    if len(shape) < 2 or any(side != 1 for side in shape[3:]) or min(shape) < 1:
+        raise InputError(f"{path} has the shape {shape}; a volume has two or three axes, and no time axis.")
+    if image.get_data_dtype().fields is not None or image.get_data_dtype().kind == "c":
+        raise InputError(f"{path} holds {image.get_data_dtype()} voxels; they must be plain numbers.")
+    if len(shape) > 3:
+        image = image.slicer[(slice(None),) * 3 + (0,) * (len(shape) - 3)]
+    return image
+
+
+@functools.lru_cache(maxsize=2)  # an image and its label
+def _volume(path: Path, modified: int, size: int) -> np.ndarray:
+    return np.asanyarray(_load(path).dataobj)
+
+
+def _unreadable(path: Path, error: Exception) -> InputError:
+    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return InputError(f"{path} cannot be read as a NIfTI volume ({reason}); is it complete?")

@@ -1,0 +1,29 @@
+"""The truth of a frame, whatever its layout: an instance map and the pixels that are known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from unetpipe.data import ctc
+from unetpipe.data.io import read_labels
+from unetpipe.data.masks import components
+
+
+def read_truth(record: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """Read the truth of a frame as an instance map (H, W), int32, and a mask of known pixels (H, W), bool.
+
+    What a Cell Tracking Challenge set leaves unannotated is not known (:func:`unetpipe.data.ctc.read_truth`);
+    in the other layouts every pixel is.
+    """
+    if "markers" in record:
+        return ctc.read_truth(record)
+    label = read_instances(record)
+    return label, np.ones(label.shape, bool)
+
+
+def read_instances(record: dict[str, Any]) -> np.ndarray:
+    """Read a record's instance map (H, W), int32; of a 0/255 or class mask, its connected components."""
+    label = read_labels(record["label"], record.get("page"))
+    return label if record.get("masks", "instances") == "instances" else components(label)

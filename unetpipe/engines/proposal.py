@@ -1,0 +1,122 @@
+"""Width and tile of a training proposed from the cells' size, the images' size and the machine."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from typing import NamedTuple
+
+import torch
+
+from unetpipe.losses import WeightedCrossEntropy
+from unetpipe.networks import UNet
+
+CELLS_A_TILE = 5  # output tile in cell diameters: whole cells, their contacts, and background on both sides
+SMALLEST_OUTPUT, LARGEST_OUTPUT_CPU, LARGEST_OUTPUT_GPU = 64, 260, 388
+SMALL_CELL = 12  # px; below it a U-Net of three poolings sees several cells to each side
+LARGE_CELL = 120  # px; above it a cell is wider than what the network sees around a pixel
+DEFAULT_STEPS, CPU_MINUTES = 6000, 10.0
+
+
+class Machine(NamedTuple):
+    """What training would run on: GPU memory in GB (0 without a GPU), CPU cores, main memory in GB (0 if not known)."""
+
+    gpu_memory: float
+    cores: int
+    memory: float
+
+    def __str__(self) -> str:
+        """Say it in a line."""
+        gpu = f"a GPU with {self.gpu_memory:.0f} GB" if self.gpu_memory else "no GPU"
+        return f"{gpu}, {self.cores} CPU core(s)" + (f", {self.memory:.0f} GB memory" if self.memory else "")
+
+
+class Proposal(NamedTuple):
+    """Proposed ``channels`` of each level, ``tile`` (px, the network's input) and ``output`` (px) of that tile."""
+
+    channels: tuple[int, ...]
+    tile: int
+    output: int
+
+
+def this_machine() -> Machine:
+    """Look at what PyTorch and the operating system report."""
+    gpu = torch.cuda.get_device_properties(0).total_memory / 2**30 if torch.cuda.is_available() else 0.0
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    except (AttributeError, OSError, ValueError):  # Windows has no sysconf
+        memory = 0.0
+    return Machine(gpu, cores, memory)
+
+
+def propose(diameter: float, largest_side: int, machine: Machine, in_channels: int = 1) -> Proposal:
+    """Propose width and tile.
+
+    The output tile spans five cell diameters, within what the images and the machine allow. The width at full
+    resolution is 64 on a GPU of 15 GB or more, 32 on a smaller GPU or 16 cores, else 16; it doubles at each of four
+    poolings (three for cells below 12 pixels) and is halved until a training step fits half of the memory.
+
+    Parameters
+    ----------
+    diameter : float
+        Of the median cell, in pixels.
+    largest_side : int
+        Longest side of an image in pixels.
+    machine : Machine
+        Where training will run.
+    in_channels : int
+        Channels of the images.
+    """
+    depth = 3 if diameter < SMALL_CELL else 4
+    arithmetic = UNet(in_channels, channels=(1,) * (depth + 1))  # sizes depend on the depth alone
+    largest = LARGEST_OUTPUT_GPU if machine.gpu_memory else LARGEST_OUTPUT_CPU
+    wanted = min(max(math.ceil(CELLS_A_TILE * diameter), SMALLEST_OUTPUT), largest, largest_side)
+    tile = arithmetic.input_size(wanted)
+    width = 16
+    if machine.gpu_memory >= 15:
+        width = 64
+    elif machine.gpu_memory or machine.cores >= 16:
+        width = 32
+    available = (machine.gpu_memory or machine.memory or 8.0) / 2
+    while width > 8 and step_memory(width, depth, tile) > available:
+        width //= 2
+    return Proposal(tuple(width * 2**level for level in range(depth + 1)), tile, arithmetic.output_size(tile))
+
+
+def step_memory(width: int, depth: int, tile: int) -> float:
+    """Estimate the GB that a training step takes: eleven maps a level, and four values a weight (AdamW)."""
+    maps = sum(11 * width * 2**level * (tile / 2**level) ** 2 for level in range(depth + 1))
+    weights = 31e6 * (width * 2**depth / 1024) ** 2  # 31 million where the bottom of the U has 1024 channels
+    return 4 * (maps + 4 * weights) / 2**30
+
+
+def seconds_a_step(proposal: Proposal, in_channels: int = 1) -> float:
+    """Time a training step of the proposed network on random pixels: the quicker of two.
+
+    On a CPU the processor's time for each thread counts, so that other programs do not.
+    """
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    threads = 1 if device.type == "cuda" else torch.get_num_threads()
+    clock = time.perf_counter if device.type == "cuda" else time.process_time
+    network = UNet(in_channels, channels=proposal.channels, norm="batch").to(device)
+    optimizer = torch.optim.AdamW(network.parameters())
+    image = torch.randn(1, in_channels, proposal.tile, proposal.tile, device=device)
+    label = torch.zeros(1, 1, proposal.output, proposal.output, device=device)
+    truth = {"label": label, "weight": torch.ones_like(label)}
+    seconds = []
+    for _ in range(3):  # the first one warms up
+        start = clock()
+        optimizer.zero_grad()
+        loss = WeightedCrossEntropy()(network(image), truth)
+        loss.backward()
+        optimizer.step()
+        float(loss.detach())  # waits for the GPU
+        seconds.append((clock() - start) / threads)
+    return min(seconds[1:])
+
+
+def epochs_within(seconds: float, minutes: float = CPU_MINUTES, steps: int = 100) -> int:
+    """Return how many epochs of ``steps`` steps last about ``minutes``: an even number from 10 to 60."""
+    return min(max(int(minutes * 60 / (seconds * steps)) // 2 * 2, 10), DEFAULT_STEPS // steps)
