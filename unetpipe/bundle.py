@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from unetpipe.data.io import check_folder
 from unetpipe.errors import InputError
+from unetpipe.files import check_folder, replacing, write_text
 from unetpipe.networks.weights import read_weights, save_state
 
 NAME = "unet_isbi"
@@ -59,9 +59,8 @@ def write_bundle(
         return
     for path in [*source.glob("configs/*.conf"), *source.glob("docs/*"), *source.glob("LICENSE")]:
         if path.is_file():
-            copy = target / path.relative_to(source)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, copy)
+            with replacing(target / path.relative_to(source)) as copy:
+                shutil.copyfile(path, copy)
 
 
 def export_bundle(bundle: str | os.PathLike, output_dir: str | os.PathLike, half: bool = False) -> None:
@@ -94,14 +93,6 @@ def export_bundle(bundle: str | os.PathLike, output_dir: str | os.PathLike, half
         state = {name: value.half() if value.is_floating_point() else value for name, value in state.items()}
     save_state(state, target / "models" / "model.pt")
     write_bundle(source, target, {"dataset_dir": "data"})
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file under a temporary name and rename it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
 
 
 def _describe_network(metadata: dict[str, Any], settings: Mapping[str, Any], input_size: int, output_size: int) -> None:

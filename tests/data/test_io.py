@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import itk
@@ -9,7 +11,7 @@ import torch
 from monai.data import MetaTensor
 from PIL import Image
 
-from unetpipe.data import ReadImaged, SaveMasksd, read_image, read_labels, write_labels, write_picture
+from unetpipe.data import ReadImaged, SaveMasksd, read_image, read_labels, write_labels
 from unetpipe.errors import InputError
 
 
@@ -180,18 +182,15 @@ def test_failed_writing_leaves_nothing_behind(tmp_path: Path) -> None:
     assert not list((tmp_path / "a.tif").iterdir())
 
 
-class DiskFull(Image.Image):
-    """A picture whose writing stops half way."""
-
-    def save(self, path: str, **options: str) -> None:
-        Path(path).write_bytes(b"half of it")
-        raise OSError("No space left on device")
-
-
-def test_old_file_survives_a_failed_writing(tmp_path: Path) -> None:
+def test_old_file_survives_a_failed_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_labels(tmp_path / "a.tif", np.full((2, 3), 5))
+
+    def disk_full(path: Path, content: bytes) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", disk_full)
     with pytest.raises(InputError, match="No space left"):
-        write_picture(tmp_path / "a.tif", DiskFull())
+        write_labels(tmp_path / "a.tif", np.full((2, 3), 6))
     assert (read_labels(tmp_path / "a.tif") == 5).all()
     assert len(list(tmp_path.iterdir())) == 1
 

@@ -56,7 +56,7 @@ def test_failed_saving_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.Mo
         raise OSError("disk full")
 
     monkeypatch.setattr(torch, "save", fail)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(InputError, match="disk full"):
         save_state(network(1).state_dict(), tmp_path / "model.pt")
     assert [path.name for path in tmp_path.iterdir()] == ["model.pt"]
     assert_same(network(0), load_weights(network(2), tmp_path / "model.pt"))

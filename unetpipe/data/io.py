@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
+import io
 import os
 import struct
-import tempfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,10 @@ import itk
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from unetpipe.data.formats import IMAGE_SUFFIXES, image_stem, image_suffix, is_nifti
+from unetpipe.data.formats import IMAGE_SUFFIXES, image_suffix, is_nifti
 from unetpipe.data.nifti import count_slices, read_slice, write_label_slices
 from unetpipe.errors import InputError
+from unetpipe.files import first_line, replacing
 
 __all__ = [
     "IMAGE_SUFFIXES",
@@ -142,7 +142,7 @@ def write_label_pages(
     for page in labels:
         check_ids(path, page)
     if is_nifti(path) and source is not None:
-        with _replacing(Path(path)) as temporary:
+        with replacing(path, image_suffix(path) or None) as temporary:
             write_label_slices(temporary, labels, source)
         return
     first, *others = (Image.fromarray(page.astype(np.uint16)) for page in labels)
@@ -161,37 +161,10 @@ def check_ids(path: str | os.PathLike, labels: np.ndarray) -> None:
 
 def write_picture(path: str | os.PathLike, picture: Image.Image, **options: Any) -> None:
     """Save a Pillow image under a temporary name and rename it, making folders as needed."""
-    with _replacing(Path(path)) as temporary:
-        picture.save(temporary, **options)
-
-
-@contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[str]:
-    """Give a temporary name beside ``path``; what is written there takes its place when the block ends well."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        suffix = image_suffix(path) or path.suffix
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{image_stem(path)}-", suffix=suffix)
-        os.close(handle)
-        try:
-            yield temporary
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
-    except OSError as error:
-        raise InputError(f"{path} cannot be written ({_first_line(error)}).") from error
-
-
-def check_folder(path: str | os.PathLike) -> None:
-    """Raise InputError unless the folder exists and can be written, or can be made."""
-    folder = Path(path).absolute()
-    nearest = next(place for place in (folder, *folder.parents) if place.exists())
-    if not nearest.is_dir():
-        raise InputError(f"The output folder {path} cannot be made: {nearest} is a file.")
-    if not os.access(nearest, os.W_OK | os.X_OK):
-        raise InputError(f"The output folder {path} cannot be written: no permission in {nearest}.")
+    encoded = io.BytesIO()  # in memory first: on a full disk the TIFF library fails in ways of its own
+    picture.save(encoded, format=Image.registered_extensions()[Path(path).suffix.lower()], **options)
+    with replacing(path) as temporary:
+        temporary.write_bytes(encoded.getbuffer())
 
 
 def _read(path: Path, page: int | None, palette: bool) -> np.ndarray:
@@ -260,9 +233,4 @@ def _name(path: str | os.PathLike, page: int | None) -> str:
 
 
 def _unreadable(path: Path, error: Exception) -> InputError:
-    return InputError(f"{path} cannot be read as an image ({_first_line(error)}); is it complete?")
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__
+    return InputError(f"{path} cannot be read as an image ({first_line(error)}); is it complete?")

@@ -6,12 +6,14 @@ from unetpipe.engines.preflight import check_evaluation, check_inference, check_
 from unetpipe.engines.prepare_batch import PrepareBatchWeighted
 from unetpipe.engines.proposal import Machine, Proposal, epochs_within, propose, seconds_a_step, this_machine
 from unetpipe.engines.resume import Checkpoint
+from unetpipe.engines.run import EpochStats, run_engine
 from unetpipe.engines.seg_report import PrintSEG
 
 __all__ = [
     "BundleSaver",
     "Checkpoint",
     "EpochLoss",
+    "EpochStats",
     "Machine",
     "PrepareBatchWeighted",
     "PrintSEG",
@@ -22,6 +24,7 @@ __all__ = [
     "check_training",
     "epochs_within",
     "propose",
+    "run_engine",
     "seconds_a_step",
     "this_machine",
 ]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from unetpipe.arguments import check_keys, runs_under_monai_bundle
+from unetpipe.arguments import check_keys
 from unetpipe.data import check_images, evaluation_records, find_images, find_records, split_records, survey
-from unetpipe.data.io import check_folder
 from unetpipe.engines.resume import check_checkpoint
+from unetpipe.engines.run import stop_program
 from unetpipe.errors import InputError
+from unetpipe.files import check_folder
 from unetpipe.networks import UNet, load_weights
 
 
@@ -58,7 +59,7 @@ def check_training(
             if not len(survey(parts[part], network.in_channels).areas):
                 raise InputError(f"The {name} part holds no cell: every one of its label maps is 0 throughout.")
     except InputError as error:
-        _stop(error)
+        stop_program(error)
 
 
 def check_evaluation(
@@ -93,7 +94,7 @@ def check_evaluation(
         load_weights(network, weights)
         survey(chosen, network.in_channels)
     except InputError as error:
-        _stop(error)
+        stop_program(error)
 
 
 def check_inference(dataset_dir: str, network: UNet, tile: int, weights: str, output_dir: str) -> None:
@@ -106,7 +107,7 @@ def check_inference(dataset_dir: str, network: UNet, tile: int, weights: str, ou
         load_weights(network, weights)
         check_images(images, network.in_channels)
     except InputError as error:
-        _stop(error)
+        stop_program(error)
 
 
 def _check_tile(network: UNet, tile: int) -> None:
@@ -114,9 +115,3 @@ def _check_tile(network: UNet, tile: int) -> None:
         network.check_size(tile, tile)
     except ValueError as error:
         raise InputError(f"tile={tile}: {error}") from error
-
-
-def _stop(error: InputError) -> None:
-    if runs_under_monai_bundle():
-        raise SystemExit(f"Error: {error}") from None
-    raise error

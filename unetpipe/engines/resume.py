@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import pickle
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from ignite.engine import Engine, Events
 from torch import nn
 
 from unetpipe.errors import InputError
+from unetpipe.networks import save_state
 
 logger = logging.getLogger(__name__)
 
@@ -57,15 +57,7 @@ class Checkpoint:
         content["epoch"] = engine.state.epoch
         content["best_metric"] = self.evaluator.state.best_metric  # type: ignore[attr-defined]
         content["best_metric_epoch"] = self.evaluator.state.best_metric_epoch  # type: ignore[attr-defined]
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.stem}-")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                torch.save(content, file)
-            os.replace(temporary, self.path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+        save_state(content, self.path)
 
     def load(self, engine: Engine) -> None:
         """Take up the state of the checkpoint, if there is one and ``resume`` is set."""

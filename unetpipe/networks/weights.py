@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import pickle
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from unetpipe.errors import InputError
+from unetpipe.files import replacing
 
 
 def read_weights(path: str | os.PathLike) -> dict[str, Tensor]:
@@ -60,16 +61,16 @@ def load_weights(network: nn.Module, path: str | os.PathLike) -> nn.Module:
     return network
 
 
-def save_state(state: Mapping[str, Tensor], path: str | os.PathLike) -> None:
-    """Write a state_dict; the file appears under its name only when complete."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-")
-    try:
-        with os.fdopen(handle, "wb") as file:
+def save_state(state: Mapping[str, Any], path: str | os.PathLike) -> None:
+    """Write a state_dict, or a mapping of several; the file appears under its name only when complete.
+
+    Raises
+    ------
+    InputError
+        If it cannot be written.
+    """
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        try:
             torch.save(state, file)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+        except RuntimeError as error:  # what torch makes of a write that failed
+            raise OSError("writing failed; is the disk full?") from error

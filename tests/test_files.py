@@ -1,0 +1,50 @@
+"""Files appear under their name only when complete; what stands in the way is one sentence."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from unetpipe.errors import InputError
+from unetpipe.files import check_folder, replacing, write_text
+
+
+def test_written_file_takes_its_place(tmp_path: Path):
+    write_text(tmp_path / "new" / "a.txt", "eins")
+    write_text(tmp_path / "new" / "a.txt", "zwei")
+    assert (tmp_path / "new" / "a.txt").read_text() == "zwei"
+    assert os.listdir(tmp_path / "new") == ["a.txt"]
+
+
+def test_interrupted_writing_leaves_the_old_file_and_nothing_else(tmp_path: Path):
+    write_text(tmp_path / "a.txt", "old")
+
+    def interrupted() -> None:
+        with replacing(tmp_path / "a.txt") as temporary:
+            temporary.write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert (tmp_path / "a.txt").read_text() == "old"
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_full_disk_is_one_sentence(tmp_path: Path):
+    with pytest.raises(InputError, match=r"a\.txt cannot be written .*No space left"), replacing(tmp_path / "a.txt"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert not os.listdir(tmp_path)
+
+
+def test_folder_that_can_be_made_is_not_made_by_checking(tmp_path: Path):
+    check_folder(tmp_path / "a" / "b")
+    assert not os.listdir(tmp_path)
+
+
+def test_folder_below_a_file_is_refused(tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="is a file"):
+        check_folder(tmp_path / "file" / "b")

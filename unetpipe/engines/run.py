@@ -1,0 +1,46 @@
+"""Running an engine so that what a user can mend, such as a full disk, ends in one sentence."""
+
+from __future__ import annotations
+
+from ignite.engine import Engine
+from monai.handlers import StatsHandler
+
+from unetpipe.arguments import runs_under_monai_bundle
+from unetpipe.errors import InputError, input_error_behind
+
+
+def run_engine(engine: Engine) -> None:
+    """Run a trainer or evaluator.
+
+    Raises
+    ------
+    SystemExit
+        Under ``python -m monai.bundle``, with one sentence, if an InputError ended the run.
+    InputError
+        Otherwise, without what MONAI wrapped round it. Any other exception is a bug and passes.
+    """
+    try:
+        engine.run()
+    except Exception as error:
+        mistake = input_error_behind(error)
+        if mistake is None:
+            raise
+        stop_program(mistake)
+
+
+def stop_program(mistake: InputError) -> None:
+    """End ``python -m monai.bundle`` with the sentence and status 1; elsewhere raise the InputError."""
+    if runs_under_monai_bundle():
+        raise SystemExit(f"Error: {mistake}") from None
+    raise mistake
+
+
+class EpochStats(StatsHandler):
+    """Log metrics each epoch and leave exceptions to :func:`run_engine`; MONAI's own handler logs a traceback."""
+
+    def __init__(self) -> None:
+        super().__init__(iteration_log=False)
+
+    def exception_raised(self, _engine: Engine, error: Exception) -> None:
+        """Raise it again."""
+        raise error

@@ -1,0 +1,67 @@
+"""Writing files so that nothing half-written ever stands under its name."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from unetpipe.errors import InputError
+
+
+@contextmanager
+def replacing(path: str | os.PathLike, suffix: str | None = None) -> Iterator[Path]:
+    """Give a temporary name beside ``path``; what is written there takes its place when the block ends well.
+
+    Parameters
+    ----------
+    path : path
+        The file; its folder is made if need be.
+    suffix : str, optional
+        How the temporary name ends, for writers that go by it; by default as ``path`` does.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written: no permission, no space.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        ending = path.suffix if suffix is None else suffix
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-", suffix=ending)
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            temporary.chmod(0o644)
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink()
+            raise
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({first_line(error)}).") from error
+
+
+def write_text(path: str | os.PathLike, text: str) -> None:
+    """Write a text file, UTF-8."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def check_folder(path: str | os.PathLike) -> None:
+    """Raise InputError unless the folder exists and can be written, or can be made."""
+    folder = Path(path).absolute()
+    nearest = next(place for place in (folder, *folder.parents) if place.exists())
+    if not nearest.is_dir():
+        raise InputError(f"The output folder {path} cannot be made: {nearest} is a file.")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise InputError(f"The output folder {path} cannot be written: no permission in {nearest}.")
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an exception's message, without a full stop; its class's name if it has none."""
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__
