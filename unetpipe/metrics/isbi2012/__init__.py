@@ -1,0 +1,28 @@
+"""The measures of the ISBI 2012 EM segmentation challenge, equal to its own code.
+
+Truth and proposal are stacks (slices, H, W); everything is measured in 2D, slice by slice.
+"""
+
+from unetpipe.metrics.isbi2012.pixel import pixel_distance, pixel_error
+from unetpipe.metrics.isbi2012.rand import ThinnedScores, rand_error, thinned_scores
+from unetpipe.metrics.isbi2012.score import isbi2012_scores
+from unetpipe.metrics.isbi2012.thinning import thinned_labels
+from unetpipe.metrics.isbi2012.thresholds import THRESHOLDS, ThresholdScores
+from unetpipe.metrics.isbi2012.warping import Mismatch, WarpingScores, classify, warp, warping_error
+
+__all__ = [
+    "THRESHOLDS",
+    "Mismatch",
+    "ThinnedScores",
+    "ThresholdScores",
+    "WarpingScores",
+    "classify",
+    "isbi2012_scores",
+    "pixel_distance",
+    "pixel_error",
+    "rand_error",
+    "thinned_labels",
+    "thinned_scores",
+    "warp",
+    "warping_error",
+]

@@ -1,0 +1,58 @@
+"""Thinning a proposal's membrane to one pixel: the watershed that the ISBI 2012 challenge scores."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+_UNSEEN, _QUEUED, _OUTSIDE, _DAM, _PROVISIONAL = -1, -2, -3, -4, -5
+
+
+def thinned_labels(cell: np.ndarray) -> np.ndarray:
+    """Flood the membrane from the cells until they meet in dams one pixel wide.
+
+    Parameters
+    ----------
+    cell : ndarray
+        (H, W), bool: True in cells, False on the membrane.
+
+    Returns
+    -------
+    ndarray
+        (H, W), int32: 0 on a dam, 1 … n in the basins, which are the 4-connected components of the
+        cells with the membrane they were given. Without any cell the whole image is basin 1.
+
+    Notes
+    -----
+    The order of the flood is that of the challenge's code, and decides where a dam runs: first in,
+    first out, beginning with the membrane pixels that touch a cell, column by column; a pixel
+    looks left, up, right, down. scikit-image's watershed differs by up to 6e-4 in V_rand.
+    """
+    basins, count = ndimage.label(cell)
+    if not count:
+        return np.ones(cell.shape, np.int32)
+    # flat Python lists: ten times faster than indexing an array pixel by pixel
+    padded = np.pad(np.where(cell, basins, _UNSEEN), 1, constant_values=_OUTSIDE)
+    height, width = padded.shape
+    columns, rows = np.nonzero((ndimage.binary_dilation(cell) & ~cell).T)
+    queue = ((rows + 1) * width + columns + 1).tolist()
+    label = padded.ravel().tolist()
+    for pixel in queue:
+        label[pixel] = _QUEUED
+    for pixel in queue:  # the list grows while it is walked: first in, first out
+        own = _QUEUED
+        for neighbour in (pixel - 1, pixel - width, pixel + 1, pixel + width):
+            other = label[neighbour]
+            if other > 0:
+                if own in (_QUEUED, _PROVISIONAL):
+                    own = other
+                elif own != other:
+                    own = _DAM
+            elif other == _UNSEEN:
+                label[neighbour] = _QUEUED
+                queue.append(neighbour)
+            elif other == _DAM and own == _QUEUED:
+                own = _PROVISIONAL
+        label[pixel] = _DAM if own == _PROVISIONAL else own
+    flooded = np.array(label, np.int32).reshape(height, width)[1:-1, 1:-1]
+    return np.where(flooded > 0, flooded, 0).astype(np.int32)
