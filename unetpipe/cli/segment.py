@@ -14,7 +14,7 @@ from unetpipe.errors import InputError
 def add_parser(verbs: argparse._SubParsersAction) -> None:
     """Add the verb to the program's parser."""
     parser = verbs.add_parser("segment", help="segment an image, a stack, a volume, a folder of them, or a data set")
-    parser.add_argument("input", type=Path, help="TIFF, PNG or NIfTI file, folder of such, or data set (data/README.md)")
+    parser.add_argument("input", type=Path, help="TIFF, PNG or NIfTI file, folder of such, or data set")
     parser.add_argument("--output", type=Path, required=True, help="folder for the masks")
     parser.add_argument("--bundle", type=Path, help="folder of a trained bundle")
     parser.set_defaults(run=run)
