@@ -67,6 +67,19 @@ def test_every_correction_has_its_price(
     assert tra_score(FRAMES, result, TRACKS, tracks) == pytest.approx(1 - (vertex_cost + edge_cost) / WHOLE)
 
 
+def test_more_spurious_objects_than_cells_cost_no_more_than_finding_nothing() -> None:
+    reference, result = np.zeros((2, 1, 24), int)
+    reference[0, 0], result[0] = 1, np.arange(24)
+    assert (
+        det_score([reference], [result]),
+        tra_score([reference], [result], [Track(1, 0, 0)], tracks_of(result)),
+    ) == (0, 0)
+
+
+def tracks_of(one_frame: np.ndarray) -> list[Track]:
+    return [Track(label, 0, 0) for label in np.unique(one_frame[one_frame > 0]).tolist()]
+
+
 def test_seg_is_the_mean_over_objects_not_frames() -> None:
     result = changed(0, 4, 0)
     assert seg_score(FRAMES, result) == 9 / 10

@@ -131,6 +131,6 @@ def test_pixel_error_counts_cells() -> None:
 
 def test_threshold_is_compared_as_the_challenge_does() -> None:
     # 51 / 255 as float32, widened to double, lies above 0.2
-    probability = np.full((1, 1, 1), 51, np.float32) / np.float32(255)
-    assert pixel_error(np.ones((1, 1, 1)), probability, [0.2]).best == 0
-    assert pixel_error(np.ones((1, 1, 1)), probability, [0.30000000000000004]).best == 1
+    for probability in (np.full((1, 1, 1), 51 / 255), np.full((1, 1, 1), 51, np.float32) / np.float32(255)):
+        assert pixel_error(np.ones((1, 1, 1)), probability, [0.2]).best == 0
+        assert pixel_error(np.ones((1, 1, 1)), probability, [0.30000000000000004]).best == 1

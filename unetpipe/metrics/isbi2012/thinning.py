@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-_UNSEEN, _QUEUED, _OUTSIDE, _DAM, _PROVISIONAL = -1, -2, -3, -4, -5
+_UNSEEN, _QUEUED, _OUTSIDE, _DAM = -1, -2, -3, -4
 
 
 def thinned_labels(cell: np.ndarray) -> np.ndarray:
@@ -44,15 +44,13 @@ def thinned_labels(cell: np.ndarray) -> np.ndarray:
         for neighbour in (pixel - 1, pixel - width, pixel + 1, pixel + width):
             other = label[neighbour]
             if other > 0:
-                if own in (_QUEUED, _PROVISIONAL):
+                if own == _QUEUED:
                     own = other
                 elif own != other:
                     own = _DAM
             elif other == _UNSEEN:
                 label[neighbour] = _QUEUED
                 queue.append(neighbour)
-            elif other == _DAM and own == _QUEUED:
-                own = _PROVISIONAL
-        label[pixel] = _DAM if own == _PROVISIONAL else own
+        label[pixel] = own  # a pixel that meets dams alone stays queued, which ends as a dam too
     flooded = np.array(label, np.int32).reshape(height, width)[1:-1, 1:-1]
     return np.where(flooded > 0, flooded, 0).astype(np.int32)
