@@ -85,3 +85,12 @@ def test_the_verb_says_mistakes_in_one_line(trained: Path, tmp_path: Path, capsy
         capsys.readouterr().err.splitlines()[-1] == f"Error: There is no image file or folder {tmp_path / 'nowhere'}."
     )
     assert not (tmp_path / "out").exists()
+
+
+def test_rescaled_images_give_labels_of_their_own_size(trained: Path, image: np.ndarray):
+    """The bundle was trained at 0.5: an image of half-size pixels, rescaled, shows the network the same cells."""
+    plain = unetpipe.segment(image, bundle=trained)
+    large = np.kron(image, np.ones((2, 2), image.dtype))
+    labels = unetpipe.segment(large, bundle=trained, pixel_size=0.25, rescale=True)
+    assert labels.shape == large.shape
+    assert ((labels[::2, ::2] > 0) == (plain > 0)).mean() > 0.97

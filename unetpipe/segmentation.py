@@ -21,6 +21,8 @@ def segment(
     *,
     axes: str | None = None,
     return_probabilities: bool = False,
+    pixel_size: float | None = None,
+    rescale: bool = False,
 ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
     """Segment an image or a stack held in an array.
 
@@ -36,6 +38,11 @@ def segment(
         network's channels and these are several, else (N, H, W).
     return_probabilities : bool
         Also return the probability of "cell".
+    pixel_size : float, optional
+        The image's, in the unit of the bundle's (micrometres). If both are known and differ by more
+        than a quarter, a warning is logged.
+    rescale : bool
+        Scale the image to the bundle's pixel size; the result has the image's own size.
 
     Returns
     -------
@@ -49,7 +56,8 @@ def segment(
     InputError
         If the axes, the channels, the pixels or the bundle do not fit.
     """
-    return Segmenter(find_bundle() if bundle is None else bundle)(image, axes, return_probabilities)
+    folder = find_bundle() if bundle is None else bundle
+    return Segmenter(folder, image_pixel_size=pixel_size, rescale=rescale)(image, axes, return_probabilities)
 
 
 class Segmenter:

@@ -17,6 +17,8 @@ def add_parser(verbs: argparse._SubParsersAction) -> None:
     parser.add_argument("input", type=Path, help="TIFF, PNG or NIfTI file, folder of such, or data set")
     parser.add_argument("--output", type=Path, required=True, help="folder for the masks")
     parser.add_argument("--bundle", type=Path, help="folder of a trained bundle")
+    parser.add_argument("--pixel-size", type=float, help="of the images, in the unit of the bundle's (micrometres)")
+    parser.add_argument("--rescale", action="store_true", help="scale the images to the bundle's pixel size")
     parser.set_defaults(run=run)
 
 
@@ -26,6 +28,8 @@ def run(options: argparse.Namespace) -> None:
     config = bundle / "configs" / "inference.json"
     if not config.is_file():
         raise InputError(f"{bundle} is no bundle: it has no configs/inference.json.")
+    if options.rescale and options.pixel_size is None:
+        raise InputError("--rescale needs the images' --pixel-size.")
     workflow = ConfigWorkflow(
         config_file=str(config),
         logging_file=False,
@@ -33,6 +37,8 @@ def run(options: argparse.Namespace) -> None:
         bundle_root=str(bundle),
         dataset_dir=str(options.input),
         output_dir=str(options.output),
+        image_pixel_size=options.pixel_size,
+        rescale=options.rescale,
     )
     workflow.initialize()
     workflow.run()

@@ -1,14 +1,17 @@
-"""Inferers: overlap-tile with mirror padding; around any inferer, mixed precision and means over rotated inputs."""
+"""Inferers: overlap-tile with mirror padding; around any inferer, mixed precision, rescaling, rotations."""
 
 from unetpipe.inferers.autocast import AutocastInferer, bfloat16_is_fast
 from unetpipe.inferers.overlap_tile import OverlapTileInferer, plan_tiles
+from unetpipe.inferers.rescale import RescaleInferer, scale_factor
 from unetpipe.inferers.rotations import RotationInferer, SymmetryInferer
 
 __all__ = [
     "AutocastInferer",
     "OverlapTileInferer",
+    "RescaleInferer",
     "RotationInferer",
     "SymmetryInferer",
     "bfloat16_is_fast",
     "plan_tiles",
+    "scale_factor",
 ]

@@ -1,0 +1,68 @@
+"""Images of another pixel size than the network was trained at."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import torch.nn.functional as F
+from monai.inferers import Inferer
+from torch import Tensor
+
+logger = logging.getLogger(__name__)
+
+TOLERATED = 1.25  # training varies the scale by a fifth; beyond that cells look too large or too small
+
+
+class RescaleInferer(Inferer):
+    """Scale the images, run another inferer, and scale its result back to the images' own size.
+
+    Parameters
+    ----------
+    inferer : Inferer
+        Computes a result of its input's size.
+    factor : float
+        By which height and width are multiplied before inference; 1 changes nothing.
+    """
+
+    def __init__(self, inferer: Inferer, factor: float = 1.0) -> None:
+        super().__init__()
+        self.inferer = inferer
+        self.factor = factor
+
+    def __call__(self, inputs: Tensor, network: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
+        """Return (B, K, H, W) for images (B, C, H, W)."""
+        if self.factor == 1:
+            return self.inferer(inputs, network, *args, **kwargs)
+        size = inputs.shape[-2:]
+        scaled_size = [max(1, round(side * self.factor)) for side in size]
+        scaled = F.interpolate(inputs, scaled_size, mode="bilinear", align_corners=False, antialias=True)
+        result = self.inferer(scaled, network, *args, **kwargs)
+        return F.interpolate(result, size, mode="bilinear", align_corners=False, antialias=True)
+
+
+def scale_factor(image_pixel_size: float | None, pixel_size: float | None, rescale: bool = False) -> float:
+    """Return by how much images have to be scaled to the pixel size of the training data.
+
+    Parameters
+    ----------
+    image_pixel_size, pixel_size : float, optional
+        Pixel sizes of the images and of the training data, in one unit; None where it is not known.
+    rescale : bool
+        False returns 1, and logs a warning if the two differ by more than a quarter.
+    """
+    if image_pixel_size is None or pixel_size is None:
+        return 1.0
+    factor = image_pixel_size / pixel_size
+    if rescale:
+        return factor
+    if max(factor, 1 / factor) > TOLERATED:
+        logger.warning(
+            "The images have a pixel size of %g, the network was trained at %g; ask for rescaling (rescale=True or "
+            "--rescale) to have them scaled by %.2f.",
+            image_pixel_size,
+            pixel_size,
+            factor,
+        )
+    return 1.0
