@@ -53,10 +53,10 @@ def ctc_records(
     root = Path(dataset_dir)
     records = []
     for sequence in find_sequences(root):
-        images = _numbered(root / sequence, r"t(\d{3,})\.tiff?")
-        gold = _numbered(root / f"{sequence}_GT" / "SEG", r"man_seg(\d{3,})\.tiff?")
-        markers = _numbered(root / f"{sequence}_GT" / "TRA", r"man_track(\d{3,})\.tiff?")
-        silver = _numbered(root / f"{sequence}_ST" / "SEG", r"man_seg(\d{3,})\.tiff?")
+        images = numbered_files(root / sequence, r"t(\d{3,})\.tiff?")
+        gold = numbered_files(root / f"{sequence}_GT" / "SEG", r"man_seg(\d{3,})\.tiff?")
+        markers = numbered_files(root / f"{sequence}_GT" / "TRA", r"man_track(\d{3,})\.tiff?")
+        silver = numbered_files(root / f"{sequence}_ST" / "SEG", r"man_seg(\d{3,})\.tiff?")
         wanted = {"gold": set(gold), "silver": set(silver), "gold+silver": set(gold) | set(silver)}[truth]
         for frame in sorted(wanted):
             is_gold = truth != "silver" and frame in gold
@@ -127,7 +127,7 @@ def _unannotated_cell(marker: np.ndarray, silver: np.ndarray | None, label: np.n
     return marker | ((rows - y) ** 2 + (columns - x) ** 2 <= area / np.pi)
 
 
-def _numbered(folder: Path, pattern: str) -> dict[int, Path]:
+def numbered_files(folder: Path, pattern: str) -> dict[int, Path]:
     """Map the frame number in the names of a folder's files to their paths; empty if there is no such folder."""
     if not folder.is_dir():
         return {}

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from unetpipe.data.ctc import _numbered
+from unetpipe.data.ctc import numbered_files
 from unetpipe.data.io import read_image
 from unetpipe.data.tracks import Track, check_tracks, read_tracks
 from unetpipe.errors import InputError
@@ -193,9 +193,9 @@ def score_result(result_dir: str | os.PathLike, truth_dir: str | os.PathLike) ->
         size or holds no integers, or a track table is wrong or does not fit its masks.
     """
     result_dir, truth_dir = Path(result_dir), Path(truth_dir)
-    masks = _numbered(result_dir, r"mask(\d{3,})\.tiff?")
-    segmented = _numbered(truth_dir / "SEG", r"man_seg(\d{3,})\.tiff?")
-    marked = _numbered(truth_dir / "TRA", r"man_track(\d{3,})\.tiff?")
+    masks = numbered_files(result_dir, r"mask(\d{3,})\.tiff?")
+    segmented = numbered_files(truth_dir / "SEG", r"man_seg(\d{3,})\.tiff?")
+    marked = numbered_files(truth_dir / "TRA", r"man_track(\d{3,})\.tiff?")
     _check_layout(result_dir, truth_dir, masks, segmented, marked)
     objects: list[ReferenceObject] = []
     frames: dict[int, FrameMatch] = {}

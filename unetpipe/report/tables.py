@@ -1,0 +1,35 @@
+"""Scores on disk: one JSON file, and CSV tables a spreadsheet opens."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from unetpipe.files import write_text
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON, indented."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write a table with its header line; floats with five decimals."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows([f"{cell:.5f}" if isinstance(cell, float) else cell for cell in row] for row in rows)
+    write_text(path, text.getvalue())
+
+
+def format_table(rows: Sequence[tuple[str, float | None, str]]) -> str:
+    """Return lines of name, value with five decimals ("–" for None) and remark, in columns."""
+    width = max(len(name) for name, _, _ in rows)
+    lines = (
+        f"{name:<{width}}  {'–' if value is None else f'{value:.5f}':>8}  {remark}" for name, value, remark in rows
+    )
+    return "\n".join(line.rstrip() for line in lines)
