@@ -83,3 +83,18 @@ def test_a_misspelt_key_stops_the_program(synthetic: Path, tmp_path: Path):
     assert done.stderr.strip().splitlines()[-1].endswith("did you mean --channels?")
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [("norm", "instance", "impossible"), ("channels", "[4,0]", "positive"), ("dropout", "2", "below 1")],
+)
+def test_network_arguments_that_do_not_fit_are_one_sentence(
+    key: str, value: str, said: str, synthetic: Path, tmp_path: Path
+):
+    config = BUNDLE / "configs" / "train.json"
+    done = monai_bundle("--config_file", config, "--dataset_dir", synthetic, f"--{key}", value, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert said in done.stderr.strip().splitlines()[-1]
+    assert not list(tmp_path.iterdir())

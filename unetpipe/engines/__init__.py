@@ -6,7 +6,7 @@ from unetpipe.engines.preflight import check_evaluation, check_inference, check_
 from unetpipe.engines.prepare_batch import PrepareBatchWeighted
 from unetpipe.engines.proposal import Machine, Proposal, epochs_within, propose, seconds_a_step, this_machine
 from unetpipe.engines.resume import Checkpoint
-from unetpipe.engines.run import EpochStats, run_engine
+from unetpipe.engines.run import EpochStats, one_line_mistakes, run_engine
 from unetpipe.engines.seg_report import PrintSEG
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "check_inference",
     "check_training",
     "epochs_within",
+    "one_line_mistakes",
     "propose",
     "run_engine",
     "seconds_a_step",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from types import TracebackType
+
 from ignite.engine import Engine
 from monai.handlers import StatsHandler
 
@@ -33,6 +36,24 @@ def stop_program(mistake: InputError) -> None:
     if runs_under_monai_bundle():
         raise SystemExit(f"Error: {mistake}") from None
     raise mistake
+
+
+def one_line_mistakes() -> None:
+    """Under ``python -m monai.bundle``, let any InputError that ends the program be one line, not a traceback.
+
+    MONAI wraps what a config's parts raise while they are made, such as a network with arguments that do not fit.
+    """
+    if not runs_under_monai_bundle():
+        return
+
+    def hook(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+        mistake = input_error_behind(error)
+        if mistake is None:
+            sys.__excepthook__(kind, error, traceback)
+        else:
+            print(f"Error: {mistake}", file=sys.stderr)
+
+    sys.excepthook = hook
 
 
 class EpochStats(StatsHandler):

@@ -14,6 +14,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from unetpipe.errors import InputError
+
 TILE_DEPENDENT_NORMS = ("instance", "group", "layer")
 # running statistics over about 100 batches: a batch is often one tile, and torch's 10 of them are too few
 BATCH_NORM_MOMENTUM = 0.01
@@ -181,17 +183,17 @@ def _check_arguments(
     in_channels: int, out_channels: int, channels: Sequence[int], norm: str | None, dropout: float, padding: str
 ) -> None:
     if norm in TILE_DEPENDENT_NORMS:
-        raise ValueError(
+        raise InputError(
             f"norm={norm!r} takes its statistics from the tile at inference, so that seamless tiling is impossible; "
             'use norm="batch" or norm=None.'
         )
     if norm not in (None, "batch"):
-        raise ValueError(f'norm={norm!r} is not known; use norm="batch" or norm=None.')
+        raise InputError(f'norm={norm!r} is not known; use norm="batch" or norm=None.')
     if padding not in ("valid", "same"):
-        raise ValueError(f'padding={padding!r} is not known; use padding="valid" or padding="same".')
+        raise InputError(f'padding={padding!r} is not known; use padding="valid" or padding="same".')
     if len(channels) < 1 or min(in_channels, out_channels, *channels) < 1:
-        raise ValueError(
+        raise InputError(
             f"in_channels={in_channels}, out_channels={out_channels} and channels={tuple(channels)} must be positive."
         )
     if not 0 <= dropout < 1:
-        raise ValueError(f"dropout={dropout} must be at least 0 and below 1.")
+        raise InputError(f"dropout={dropout} must be at least 0 and below 1.")
