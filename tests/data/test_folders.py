@@ -162,3 +162,22 @@ def test_palette_and_grey_colour_masks(tmp_path: Path):
     palette.save(tmp_path / "masks" / "a.png")
     for record in find_records(tmp_path):
         assert np.array_equal(read_truth(record)[0] > 0, TWO_SQUARES > 0)
+
+
+def test_masks_named_after_images_with_a_word_of_their_own(tmp_path: Path) -> None:
+    """img_07.png has the mask img_07_mask.png, as many tools write it."""
+    for folder, name in (
+        ("images", "img_07.png"),
+        ("masks", "img_07_mask.png"),
+        ("images", "b.png"),
+        ("masks", "b.png"),
+    ):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        Image.new("L", (4, 3)).save(tmp_path / folder / name)
+    pairs = pair_files(tmp_path)
+    assert {(image.name, mask.name) for image, mask in pairs.pairs} == {
+        ("b.png", "b.png"),
+        ("img_07.png", "img_07_mask.png"),
+    }
+    assert not pairs.images_alone
+    assert not pairs.masks_alone

@@ -61,8 +61,8 @@ def pair_files(root: str | os.PathLike) -> Pairs:
         If two images or two masks have one name.
     """
     images_dir, masks_dir = find_folder(Path(root), IMAGE_FOLDERS), find_folder(Path(root), MASK_FOLDERS)
-    images = _by_name(images_dir, IMAGE_WORDS) if images_dir else {}
-    masks = _by_name(masks_dir, MASK_WORDS) if masks_dir else {}
+    images = _by_name(images_dir, [IMAGE_WORDS]) if images_dir else {}
+    masks = _by_name(masks_dir, [MASK_WORDS, IMAGE_WORDS]) if masks_dir else {}
     return Pairs(
         [(images[name], masks[name]) for name in images if name in masks],
         [path for name, path in images.items() if name not in masks],
@@ -124,12 +124,14 @@ def folder_records(
     return [{**record, "masks": kind} for record in records]
 
 
-def _by_name(folder: Path, words: Sequence[str]) -> dict[str, Path]:
-    """Map what the names of a folder's images have left, without suffix and such words, to the files."""
-    either = "|".join(words)
+def _by_name(folder: Path, groups: Sequence[Sequence[str]]) -> dict[str, Path]:
+    """Map what the names of a folder's images have left, without suffix and a word of each group, to the files."""
     named: dict[str, Path] = {}
     for path in images_in(folder):
-        name = re.sub(rf"^(?:{either})[_-](?=.)|(?<=.)[_-](?:{either})$", "", image_stem(path), flags=re.IGNORECASE)
+        name = image_stem(path)
+        for words in groups:
+            either = "|".join(words)
+            name = re.sub(rf"^(?:{either})[_-](?=.)|(?<=.)[_-](?:{either})$", "", name, flags=re.IGNORECASE)
         if name in named:
             raise InputError(f"{named[name]} and {path} have one name; keep one of them.")
         named[name] = path
