@@ -1,0 +1,112 @@
+"""Each mistake ends ``unetpipe segment`` and ``python -m monai.bundle`` in one sentence, with nothing written."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from workflows import workflow
+
+from unetpipe.cli.main import main
+
+
+def picture(folder: Path, pixels: np.ndarray, name: str = "a.tif") -> None:
+    Image.fromarray(pixels).save(folder / name)
+
+
+def truncated(folder: Path, name: str) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (40, 50), dtype=np.uint8)
+    if name.endswith(".nii.gz"):
+        nibabel.save(nibabel.Nifti1Image(noise[..., None], np.eye(4)), folder / name)
+    else:
+        picture(folder, noise, name)
+    content = (folder / name).read_bytes()
+    (folder / name).write_bytes(content[: len(content) // 2])
+
+
+def other_width(bundle: Path) -> None:
+    config = bundle / "configs" / "inference.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "channels": [3, 6]}))
+
+
+def pickled(bundle: Path) -> None:
+    torch.save({"model": print}, bundle / "models" / "model.pt")
+
+
+NOISE = np.arange(2000, dtype=np.uint8).reshape(40, 50)
+BAD_IMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
+    "missing folder": (lambda folder: folder.rmdir(), "no image file or folder"),
+    "empty folder": (lambda folder: None, "no image"),
+    "truncated TIFF": (lambda folder: truncated(folder, "a.tif"), "a.tif"),
+    "truncated PNG": (lambda folder: truncated(folder, "a.png"), "a.png"),
+    "truncated NIfTI": (lambda folder: truncated(folder, "a.nii.gz"), "a.nii.gz"),
+    "text as PNG": (lambda folder: (folder / "a.png").write_text("no picture"), "a.png"),
+    "RGB": (lambda folder: picture(folder, np.dstack([NOISE] * 3)), "3 channel"),
+    "constant": (lambda folder: picture(folder, np.full((40, 50), 7, np.uint8)), "constant"),
+    "NaN": (lambda folder: picture(folder, np.full((40, 50), np.nan, np.float32)), "NaN"),
+}
+BAD_BUNDLES: dict[str, tuple[Callable[[Path], object], str]] = {
+    "no weights": (lambda bundle: (bundle / "models" / "model.pt").unlink(), "no weights"),
+    "another width": (other_width, "another size"),
+    "a pickle": (pickled, "loaded safely"),
+}
+
+
+@pytest.fixture
+def places(trained: Path, tmp_path: Path) -> tuple[Path, Path, Path]:
+    """A folder for images, a bundle, and an output folder that does not exist yet."""
+    (tmp_path / "images").mkdir()
+    return tmp_path / "images", Path(shutil.copytree(trained, tmp_path / "bundle")), tmp_path / "output"
+
+
+def check_both_ways(
+    places: tuple[Path, Path, Path], said: str, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images, bundle, output = places
+    assert main(["segment", str(images), "--output", str(output), "--bundle", str(bundle)]) == 1
+    printed = capsys.readouterr()
+    last = printed.err.strip().splitlines()[-1]
+    assert last.startswith("Error: ")
+    assert said in last
+    assert "Traceback" not in printed.out + printed.err
+
+    config = str(bundle / "configs" / "inference.json")
+    monkeypatch.setattr("sys.argv", ["site-packages/monai/bundle/__main__.py", "run", "--config_file", config])
+    monkeypatch.setattr("sys.excepthook", None)  # put back after the test: the config sets its own
+    made = workflow(["inference.json"], bundle, dataset_dir=str(images), output_dir=str(output))
+    made.initialize()
+    with pytest.raises(SystemExit) as caught:
+        made.run()
+    assert caught.value.code == last
+    printed = capsys.readouterr()
+    assert "Traceback" not in printed.out + printed.err
+    assert not output.exists()
+
+
+@pytest.mark.parametrize("mistake", BAD_IMAGES)
+def test_bad_images(mistake: str, places, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch):
+    make, said = BAD_IMAGES[mistake]
+    make(places[0])
+    check_both_ways(places, said, capsys, monkeypatch)
+
+
+@pytest.mark.parametrize("mistake", BAD_BUNDLES)
+def test_bad_bundles(mistake: str, places, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch):
+    make, said = BAD_BUNDLES[mistake]
+    picture(places[0], NOISE)
+    make(places[1])
+    check_both_ways(places, said, capsys, monkeypatch)
+
+
+def test_output_below_a_file(places, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch):
+    images, bundle, output = places
+    picture(images, NOISE)
+    (output.parent / "file").write_text("")
+    check_both_ways((images, bundle, output.parent / "file" / "output"), "is a file", capsys, monkeypatch)
