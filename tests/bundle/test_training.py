@@ -83,7 +83,11 @@ def test_masks_are_the_whole_image_pass(trained: Path, synthetic: Path, tmp_path
     with torch.no_grad():
         probability = network(torch.from_numpy(padded)[None, None]).softmax(1)[0, 1].numpy()
     expected = instances_from_probability(
-        probability, settings["threshold"], settings["min_size"], settings["give_back"]
+        probability,
+        settings["threshold"],
+        settings["min_size"],
+        settings["give_back"],
+        settings["marker_threshold"],
     )
     assert np.array_equal(read_labels(tmp_path / "mask000.tif"), expected)
 
@@ -170,8 +174,10 @@ def test_exported_bundle_is_small_and_names_no_place(trained: Path, synthetic: P
         assert str(synthetic) not in config.read_text()
         assert str(trained) not in config.read_text()
     image = np.array(Image.open(synthetic / "01" / "t000.tif"))
-    labels = [Segmenter(folder)(image) for folder in (trained, tmp_path / "mine")]
-    assert (labels[0] != labels[1]).mean() < 0.01  # half precision
+    whole, half = (
+        Segmenter(folder, amp=False)(image, return_probabilities=True)[1] for folder in (trained, tmp_path / "mine")
+    )
+    np.testing.assert_allclose(half, whole, atol=5e-3)  # half precision has 11 bits
     assert main(["export", str(trained), "--output", str(tmp_path / "mine")]) == 1
 
 

@@ -143,3 +143,9 @@ def test_evaluation_takes_the_validation_frames_unless_others_are_named() -> Non
     for nothing in ({"sequences": 3}, {"frames": 0}):
         with pytest.raises(InputError, match="No frame is left to evaluate"):
             evaluation_records(gold, validation, **nothing)
+
+
+def test_without_hold_out_validation_frames_train_too() -> None:
+    parts = split_records(TWO, train_sequences="01", val_frames="0-2", val_sequences="01", hold_out=False)
+    assert names(parts["train"]) == [("01", frame) for frame in range(10)]
+    assert names(parts["val"]) == [("01", 0), ("01", 1), ("01", 2)]

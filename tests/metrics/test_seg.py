@@ -122,7 +122,7 @@ def test_best_threshold_is_found() -> None:
     metric = BestThresholdSEGMetric([0.8, 0.2, 0.5], ridge=0)
     metric([probability(0.9, 0.9, 0.3, 0.7, 0.7)], [tensor("11.22")])
     assert metric.aggregate() == 1
-    assert metric.best_threshold == 0.5
+    assert metric.best["threshold"] == 0.5
 
 
 @pytest.mark.parametrize(("equals", "middle"), [([0.3, 0.4, 0.6], [0.4]), ([0.3, 0.4, 0.5, 0.6], [0.4, 0.5])])
@@ -131,7 +131,7 @@ def test_best_threshold_is_the_middle_one_of_equals(equals: list[float], middle:
     metric = BestThresholdSEGMetric([0.1, *equals, 0.95], ridge=0)
     metric([probability(0.9, 0.9, 0.2, 0.7, 0.7)], [tensor("11.22")])
     assert metric.aggregate() == 1
-    assert metric.best_threshold in middle
+    assert metric.best["threshold"] in middle
 
 
 def test_best_threshold_is_chosen_over_all_objects() -> None:
@@ -141,7 +141,7 @@ def test_best_threshold_is_chosen_over_all_objects() -> None:
         [probability(0.5, 0.0, 0.5, 0.0, 0.5), probability(0.9, 0.5, 0.0, 0.0, 0.0)], [tensor("1.2.3"), tensor("1....")]
     )
     assert metric.aggregate() == pytest.approx((3 + 1 / 2) / 4)
-    assert metric.best_threshold == 0.2
+    assert metric.best["threshold"] == 0.2
 
 
 def test_best_threshold_uses_min_size_and_ridge() -> None:
@@ -154,6 +154,14 @@ def test_best_threshold_uses_min_size_and_ridge() -> None:
     metric = BestThresholdSEGMetric([0.5], min_size=3, ridge=0)
     metric([faint], [truth])
     assert metric.aggregate() == 0
+
+
+def test_best_markers_are_found() -> None:
+    """At 0.4 two cells are one, at 0.6 they lose their rims; between centres above 0.8 they part."""
+    metric = BestThresholdSEGMetric([0.4, 0.6], [0.8], ridge=0)
+    metric([probability(0.5, 0.9, 0.5, 0.45, 0.9, 0.5)], [tensor("111222")])
+    assert metric.aggregate() == pytest.approx(1)
+    assert metric.best == {"threshold": 0.4, "marker_threshold": 0.8}
 
 
 @pytest.mark.parametrize(("name", "expected"), [("DIC-C2DH-HeLa", 0.96475), ("PhC-C2DH-U373", 0.95113)])

@@ -54,11 +54,13 @@ def split_records(
     train_frames: Frames = None,
     val_sequences: Sequence[str | int] | str | int | None = None,
     val_frames: Frames = None,
+    hold_out: bool = True,
 ) -> dict[str, list[dict[str, Any]]]:
     """Split frames into "train" and "val".
 
     What is named is taken. If neither validation sequences nor frames are named, the last fifth of
-    each sequence in time is kept for validation. Frames of the validation part never train.
+    each sequence in time is kept for validation. Frames of the validation part never train, unless
+    ``hold_out`` is False: then all that is named trains, and the validation part only shows that it does.
 
     Raises
     ------
@@ -70,7 +72,7 @@ def split_records(
         val = [record for name in _names(candidates) for record in _last_fifth(select(candidates, name))]
     else:
         val = select(records, val_sequences, val_frames)
-    held_out = {(record["sequence"], record["frame"]) for record in val}
+    held_out = {(record["sequence"], record["frame"]) for record in val if hold_out}
     train = [
         record
         for record in select(records, train_sequences, train_frames)

@@ -8,8 +8,10 @@ from unetpipe.engines.proposal import Machine, Proposal, epochs_within, propose,
 from unetpipe.engines.resume import Checkpoint
 from unetpipe.engines.run import EpochStats, one_line_mistakes, run_engine
 from unetpipe.engines.seg_report import PrintSEG
+from unetpipe.engines.weight_average import AverageWeights, WeightAverage
 
 __all__ = [
+    "AverageWeights",
     "BundleSaver",
     "Checkpoint",
     "EpochLoss",
@@ -19,6 +21,7 @@ __all__ = [
     "PrintSEG",
     "Proposal",
     "SeedEachEpoch",
+    "WeightAverage",
     "check_evaluation",
     "check_inference",
     "check_training",

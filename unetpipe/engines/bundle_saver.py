@@ -6,17 +6,22 @@ import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from ignite.engine import Engine, Events
 from torch import nn
 
 from unetpipe.bundle import write_bundle
 from unetpipe.inferers.overlap_tile import unwrap
-from unetpipe.metrics import BestThresholdSEGMetric
 from unetpipe.networks import save_state
 
 logger = logging.getLogger(__name__)
+
+
+class ChoosingMetric(Protocol):
+    """A metric that chooses settings, such as thresholds, on the validation frames: ``best`` holds them by key."""
+
+    best: Mapping[str, Any]
 
 
 class BundleSaver:
@@ -34,8 +39,11 @@ class BundleSaver:
     settings : mapping
         Values of the configs' top-level keys that were used (:func:`unetpipe.bundle.write_bundle`).
         ``dataset_dir`` is made absolute, so that the folder runs from anywhere.
-    metric : BestThresholdSEGMetric
-        Its best threshold is written as ``threshold``.
+    metric : ChoosingMetric
+        The settings that it chose are written as well.
+    keep_best : bool
+        False writes after every validation, so that the last model stays; for trainings on all frames, where
+        no frame is held out to tell which is the best.
     """
 
     def __init__(
@@ -44,23 +52,25 @@ class BundleSaver:
         bundle_root: str | os.PathLike,
         output_dir: str | os.PathLike,
         settings: Mapping[str, Any],
-        metric: BestThresholdSEGMetric,
+        metric: ChoosingMetric,
+        keep_best: bool = True,
     ) -> None:
         self.network = network
         self.bundle_root = bundle_root
         self.output_dir = Path(output_dir)
         self.settings = settings
         self.metric = metric
+        self.keep_best = keep_best
 
     def attach(self, engine: Engine) -> None:
-        """Write after each validation that is the best so far."""
+        """Write after each validation that counts."""
         engine.add_event_handler(Events.EPOCH_COMPLETED, self)
 
     def __call__(self, engine: Engine) -> None:
-        """Write the bundle if this epoch's key metric is the best."""
-        if engine.state.best_metric_epoch != engine.state.epoch:  # type: ignore[attr-defined]
+        """Write the bundle if this epoch's key metric is the best, or every time."""
+        if self.keep_best and engine.state.best_metric_epoch != engine.state.epoch:  # type: ignore[attr-defined]
             return
-        settings = dict(self.settings, threshold=self.metric.best_threshold)
+        settings = {**self.settings, **self.metric.best}
         if "dataset_dir" in settings:
             settings["dataset_dir"] = str(Path(settings["dataset_dir"]).resolve())
         network = unwrap(self.network)
@@ -68,8 +78,9 @@ class BundleSaver:
         save_state(network.state_dict(), self.output_dir / "models" / "model.pt")
         write_bundle(self.bundle_root, self.output_dir, settings, (tile, network.output_size(tile)))
         logger.info(
-            "SEG %.4f at threshold %.2f is the best so far; bundle written to %s",
-            engine.state.best_metric,  # type: ignore[attr-defined]
-            self.metric.best_threshold,
+            "%s %.4f with %s: bundle written to %s",
+            engine.state.key_metric_name,  # type: ignore[attr-defined]
+            engine.state.metrics[engine.state.key_metric_name],  # type: ignore[attr-defined]
+            self.metric.best,
             self.output_dir,
         )

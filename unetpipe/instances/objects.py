@@ -5,15 +5,23 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from unetpipe.instances.markers import split_at_markers
 from unetpipe.instances.ridge import give_back_ridge
 
 EVERY_NEIGHBOUR = np.ones((3, 3), bool)
 
 
 def instances_from_probability(
-    probability: np.ndarray, threshold: float = 0.5, min_size: int = 0, ridge: float = 2.0
+    probability: np.ndarray,
+    threshold: float = 0.5,
+    min_size: int = 0,
+    ridge: float = 2.0,
+    marker_threshold: float | None = None,
 ) -> np.ndarray:
     """Number the cells: threshold, filled holes, 4-connected components, small ones removed, ridge given back.
+
+    Where a component holds several confident centres, it is cut between them by a watershed
+    (:func:`unetpipe.instances.markers.split_at_markers`).
 
     Parameters
     ----------
@@ -26,14 +34,19 @@ def instances_from_probability(
     ridge : float
         Radius in pixels within which background between two cells is given to the nearer one
         (:func:`unetpipe.instances.ridge.give_back_ridge`).
+    marker_threshold : float, optional
+        A confident centre is a component above it of at least ``min_size`` pixels; None cuts nothing.
 
     Returns
     -------
     ndarray
         (H, W), int32: 0 background, 1 … n.
     """
-    mask = fill_holes(probability > threshold)
-    return give_back_ridge(remove_small(ndimage.label(mask)[0].astype(np.int32), min_size), ridge)
+    cells = ndimage.label(fill_holes(probability > threshold))[0].astype(np.int32)
+    if marker_threshold is not None and marker_threshold > threshold:
+        centres = ndimage.label(fill_holes(probability > marker_threshold))[0].astype(np.int32)
+        cells = split_at_markers(probability, cells, remove_small(centres, min_size))
+    return give_back_ridge(remove_small(cells, min_size), ridge)
 
 
 def fill_holes(mask: np.ndarray) -> np.ndarray:

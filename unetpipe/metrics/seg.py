@@ -9,7 +9,7 @@ of it, 0 where none does, averaged over all reference objects.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from monai.metrics import CumulativeIterationMetric
 from monai.utils import convert_to_numpy
 
 from unetpipe.instances import instances_from_probability
+from unetpipe.metrics.choices import threshold_choices
 
 
 def object_jaccards(truth: np.ndarray, result: np.ndarray) -> np.ndarray:
@@ -78,23 +79,31 @@ class BestThresholdSEGMetric(CumulativeIterationMetric):
     """SEG of class probabilities at the best of several thresholds, which are chosen on validation frames.
 
     Call it with lists of probabilities (K, H, W) and instance maps (1, H, W); ``aggregate``
-    returns the highest SEG, and ``best_threshold`` holds the threshold that reached it, the middle
-    one of equals.
+    returns the highest SEG, and ``best`` holds the thresholds that reached it, the middle ones of equals.
 
     Parameters
     ----------
     thresholds : iterable of float
         Thresholds of the probability of "cell" to try.
+    marker_thresholds : iterable of float
+        With each of them, higher thresholds of confident centres to try; where none is higher, cells are
+        not cut.
     min_size, ridge
         See :func:`unetpipe.instances.instances_from_probability`.
     """
 
-    def __init__(self, thresholds: Iterable[float], min_size: int = 0, ridge: float = 2.0) -> None:
+    def __init__(
+        self,
+        thresholds: Iterable[float],
+        marker_thresholds: Iterable[float] = (),
+        min_size: int = 0,
+        ridge: float = 2.0,
+    ) -> None:
         super().__init__()
-        self.thresholds: Sequence[float] = sorted(thresholds)
+        self.choices = threshold_choices(thresholds, marker_thresholds)
         self.min_size = min_size
         self.ridge = ridge
-        self.best_threshold = 0.5
+        self.best = self.choices[len(self.choices) // 2]
 
     def _compute_tensor(self, y_pred: torch.Tensor, y: torch.Tensor | None = None, **kwargs: Any) -> torch.Tensor:
         if y is None:
@@ -103,8 +112,10 @@ class BestThresholdSEGMetric(CumulativeIterationMetric):
         for probability, truth in zip(y_pred, y, strict=True):
             cell, label = 1 - convert_to_numpy(probability)[0], convert_to_numpy(truth)[0]
             scores = [
-                object_jaccards(label, instances_from_probability(cell, threshold, self.min_size, self.ridge))
-                for threshold in self.thresholds
+                object_jaccards(
+                    label, instances_from_probability(cell, min_size=self.min_size, ridge=self.ridge, **choice)
+                )
+                for choice in self.choices
             ]
             rows.append([*(score.sum() for score in scores), len(scores[0])])
         return torch.tensor(rows, dtype=torch.float64)
@@ -114,6 +125,6 @@ class BestThresholdSEGMetric(CumulativeIterationMetric):
         *totals, count = self.get_buffer().sum(0).tolist()  # type: ignore[union-attr]
         if not count:
             return float("nan")
-        best = [threshold for threshold, total in zip(self.thresholds, totals, strict=True) if total == max(totals)]
-        self.best_threshold = best[len(best) // 2]
+        best = [choice for choice, total in zip(self.choices, totals, strict=True) if total == max(totals)]
+        self.best = best[len(best) // 2]
         return max(totals) / count

@@ -17,8 +17,6 @@ from torch import Tensor, nn
 from unetpipe.errors import InputError
 
 TILE_DEPENDENT_NORMS = ("instance", "group", "layer")
-# running statistics over about 100 batches: a batch is often one tile, and torch's 10 of them are too few
-BATCH_NORM_MOMENTUM = 0.01
 
 
 class UNet(nn.Module):
@@ -159,7 +157,7 @@ def _convolutions(in_channels: int, out_channels: int, norm: str | None, padding
     for inputs in (in_channels, out_channels):
         layers.append(nn.Conv2d(inputs, out_channels, kernel_size=3, padding=padding, bias=norm is None))
         if norm == "batch":
-            layers.append(nn.BatchNorm2d(out_channels, momentum=BATCH_NORM_MOMENTUM))
+            layers.append(nn.BatchNorm2d(out_channels))
         layers.append(nn.ReLU(inplace=True))
     if dropout > 0:
         layers.append(nn.Dropout(dropout))

@@ -3,6 +3,8 @@
 Truth and proposal are stacks (slices, H, W); everything is measured in 2D, slice by slice.
 """
 
+from unetpipe.metrics.isbi2012.cells import proposal_of_cells
+from unetpipe.metrics.isbi2012.metric import BestThresholdRandMetric
 from unetpipe.metrics.isbi2012.pixel import pixel_distance, pixel_error
 from unetpipe.metrics.isbi2012.rand import ThinnedScores, rand_error, thinned_scores
 from unetpipe.metrics.isbi2012.score import isbi2012_scores
@@ -12,6 +14,7 @@ from unetpipe.metrics.isbi2012.warping import Mismatch, WarpingScores, classify,
 
 __all__ = [
     "THRESHOLDS",
+    "BestThresholdRandMetric",
     "Mismatch",
     "ThinnedScores",
     "ThresholdScores",
@@ -20,6 +23,7 @@ __all__ = [
     "isbi2012_scores",
     "pixel_distance",
     "pixel_error",
+    "proposal_of_cells",
     "rand_error",
     "thinned_labels",
     "thinned_scores",

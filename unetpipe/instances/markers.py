@@ -1,0 +1,61 @@
+"""Cells that have grown together are cut between their confident centres."""
+
+from __future__ import annotations
+
+import itk
+import numpy as np
+from scipy import ndimage
+
+
+def split_at_markers(probability: np.ndarray, cells: np.ndarray, markers: np.ndarray) -> np.ndarray:
+    """Cut each component that holds several markers along the valleys of the probability between them.
+
+    Each is flooded from its markers by itself, the most probable pixels first (watershed), so what becomes
+    of it does not depend on the rest of the image. A component with one marker or none stays as it is.
+
+    Parameters
+    ----------
+    probability : ndarray
+        (H, W), float, 0 … 1: the probability of "cell".
+    cells : ndarray
+        (H, W), int32: 0 background, 1 … n, each 4-connected.
+    markers : ndarray
+        (H, W), int32: 0, or the marker's number; markers lie inside cells.
+
+    Returns
+    -------
+    ndarray
+        (H, W), int32: 0 where ``cells`` is 0, else 1 … m; the first part keeps the component's number.
+
+    References
+    ----------
+    R. Beare, G. Lehmann: The watershed transform in ITK, Insight Journal 2006.
+    """
+    parted = cells.copy()
+    count = int(cells.max(initial=0))
+    for number, box in enumerate(ndimage.find_objects(cells), start=1):
+        if box is None:
+            continue
+        inside = cells[box] == number
+        ids, seeds = np.unique(np.where(inside, markers[box], 0), return_inverse=True)
+        if (ids > 0).sum() < 2:
+            continue
+        seeds = seeds.reshape(inside.shape) + (ids[0] > 0)
+        parts = _flood(probability[box], inside, seeds)
+        parted[box][parts > 1] = parts[parts > 1] + count - 1
+        count += int(parts.max()) - 1
+    return parted
+
+
+def _flood(probability: np.ndarray, inside: np.ndarray, seeds: np.ndarray) -> np.ndarray:
+    """Return the number of the seed whose flood comes first to each pixel of (H, W); 0 outside."""
+    # outside lies above everything inside, so the flood gets there last and takes no short cut through it
+    height = np.where(inside, 1 - probability, 2).astype(np.float32)
+    flooded = itk.morphological_watershed_from_markers_image_filter(
+        itk.image_view_from_array(height),
+        itk.image_view_from_array(seeds.astype(np.uint16)),
+        mark_watershed_line=False,
+        fully_connected=False,
+        ttype=(itk.Image[itk.F, 2], itk.Image[itk.US, 2]),
+    )
+    return np.where(inside, itk.array_from_image(flooded), 0).astype(np.int32)
