@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from monai.bundle import ConfigParser
 
 from unetpipe.bundle import find_bundle
 from unetpipe.errors import InputError
+from unetpipe.models import inference_configs
 from unetpipe.networks import load_weights
 
 
@@ -19,6 +19,7 @@ def segment(
     image: np.ndarray,
     bundle: str | os.PathLike | None = None,
     *,
+    model: str | None = None,
     axes: str | None = None,
     return_probabilities: bool = False,
     pixel_size: float | None = None,
@@ -33,6 +34,8 @@ def segment(
         own mean and standard deviation.
     bundle : path, optional
         A trained bundle's folder; by default the bundle that comes with the package.
+    model : str, optional
+        One of the bundle's models by name, such as "dic_hela"; by default its own.
     axes : {"yx", "yxc", "nyx"}, optional
         What the axes are. By default three axes are (H, W, C) if the last is as long as the
         network's channels and these are several, else (N, H, W).
@@ -57,7 +60,7 @@ def segment(
         If the axes, the channels, the pixels or the bundle do not fit.
     """
     folder = find_bundle() if bundle is None else bundle
-    return Segmenter(folder, image_pixel_size=pixel_size, rescale=rescale)(image, axes, return_probabilities)
+    return Segmenter(folder, model, image_pixel_size=pixel_size, rescale=rescale)(image, axes, return_probabilities)
 
 
 class Segmenter:
@@ -67,16 +70,15 @@ class Segmenter:
     ----------
     bundle : path
         A trained bundle's folder.
+    model : str, optional
+        One of its models by name.
     overrides
         Values for keys of its ``inference.json``, such as ``threshold`` or ``tile``.
     """
 
-    def __init__(self, bundle: str | os.PathLike, **overrides: Any) -> None:
-        config = Path(bundle) / "configs" / "inference.json"
-        if not config.is_file():
-            raise InputError(f"{bundle} is no bundle: it has no configs/inference.json.")
+    def __init__(self, bundle: str | os.PathLike, model: str | None = None, **overrides: Any) -> None:
         parser = ConfigParser()
-        parser.read_config(str(config))
+        parser.read_config(inference_configs(bundle, model))
         parser.update({"bundle_root": str(bundle), **overrides})
         self.channels = int(parser.get_parsed_content("in_channels"))
         self.device = parser.get_parsed_content("device")

@@ -9,6 +9,7 @@ from monai.bundle import ConfigWorkflow
 
 from unetpipe.bundle import find_bundle
 from unetpipe.errors import InputError
+from unetpipe.models import inference_configs
 
 
 def add_parser(verbs: argparse._SubParsersAction) -> None:
@@ -16,7 +17,8 @@ def add_parser(verbs: argparse._SubParsersAction) -> None:
     parser = verbs.add_parser("segment", help="segment an image, a stack, a volume, a folder of them, or a data set")
     parser.add_argument("input", type=Path, help="TIFF, PNG or NIfTI file, folder of such, or data set")
     parser.add_argument("--output", type=Path, required=True, help="folder for the masks")
-    parser.add_argument("--bundle", type=Path, help="folder of a trained bundle")
+    parser.add_argument("--bundle", type=Path, help="folder of a trained bundle; by default the one installed")
+    parser.add_argument("--model", help="one of the bundle's models by name: dic_hela, phc_u373, isbi2012")
     parser.add_argument("--pixel-size", type=float, help="of the images, in the unit of the bundle's (micrometres)")
     parser.add_argument("--rescale", action="store_true", help="scale the images to the bundle's pixel size")
     parser.set_defaults(run=run)
@@ -25,13 +27,11 @@ def add_parser(verbs: argparse._SubParsersAction) -> None:
 def run(options: argparse.Namespace) -> None:
     """Run the bundle's inference."""
     bundle = options.bundle if options.bundle is not None else find_bundle()
-    config = bundle / "configs" / "inference.json"
-    if not config.is_file():
-        raise InputError(f"{bundle} is no bundle: it has no configs/inference.json.")
+    configs = inference_configs(bundle, options.model)
     if options.rescale and options.pixel_size is None:
         raise InputError("--rescale needs the images' --pixel-size.")
     workflow = ConfigWorkflow(
-        config_file=str(config),
+        config_file=configs,
         logging_file=False,
         workflow_type="infer",
         bundle_root=str(bundle),

@@ -1,0 +1,89 @@
+"""The trained models of a bundle: ``models/model.pt`` and, by name, ``models/NAME``.
+
+``models/NAME/inference.json`` holds what differs from the bundle's own ``inference.json``: where the weights
+are, and the values that belong to them. It is an overlay like any other.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from unetpipe.errors import InputError
+from unetpipe.files import write_text
+from unetpipe.networks.weights import read_weights, save_state
+
+
+def model_names(bundle: str | os.PathLike) -> list[str]:
+    """Return the names of the models of a bundle, sorted."""
+    return sorted(path.parent.name for path in Path(bundle).glob("models/*/inference.json"))
+
+
+def inference_configs(bundle: str | os.PathLike, model: str | None = None) -> list[str]:
+    """Return the configs that run inference with a bundle's own model, or with one of its models by name.
+
+    Raises
+    ------
+    InputError
+        If the folder is no bundle, or has no such model; the sentence names those it has.
+    """
+    config = Path(bundle) / "configs" / "inference.json"
+    if not config.is_file():
+        raise InputError(f"{bundle} is no bundle: it has no configs/inference.json.")
+    if model is None:
+        return [str(config)]
+    names = model_names(bundle)
+    if model not in names:
+        raise InputError(f"{bundle} has no model {model!r}; it has {', '.join(names) or 'none by name'}.")
+    return [str(config), str(Path(bundle) / "models" / model / "inference.json")]
+
+
+def add_model(trained: str | os.PathLike, bundle: str | os.PathLike, name: str) -> None:
+    """Put the model of a trained bundle into another bundle under a name: weights in half precision, and its values.
+
+    Parameters
+    ----------
+    trained : path
+        The bundle that a training wrote.
+    bundle : path
+        The bundle that takes the model, as ``models/NAME/model.pt`` and ``models/NAME/inference.json``.
+    name : str
+        Name of the model.
+
+    Raises
+    ------
+    InputError
+        If either is no bundle, or the weights cannot be read.
+    """
+    (own,), (theirs,) = inference_configs(bundle), inference_configs(trained)
+    base, values = json.loads(Path(own).read_text()), json.loads(Path(theirs).read_text())
+    overlay = {key: values[key] for key in base if key in values and _is_value(base[key]) and key not in NOT_THE_MODELS}
+    state = read_weights(Path(trained) / "models" / "model.pt")
+    half = {key: value.half() if value.is_floating_point() else value for key, value in state.items()}
+    folder = Path(bundle) / "models" / name
+    save_state(half, folder / "model.pt")
+    overlay = {"weights": f"$@bundle_root + '/models/{name}/model.pt'", **overlay}
+    write_text(folder / "inference.json", json.dumps(overlay, indent=4) + "\n")
+
+
+# values of inference.json that say what to run on, and how, not which model
+NOT_THE_MODELS = {
+    "imports",
+    "dataset_dir",
+    "output_dir",
+    "weights",
+    "device",
+    "amp",
+    "progress",
+    "image_pixel_size",
+    "rescale",
+    "rotations",
+}
+
+
+def _is_value(entry: object) -> bool:
+    """Return whether a config's entry is a plain value, neither a part to build nor an expression."""
+    if isinstance(entry, list):
+        return all(_is_value(part) for part in entry)
+    return not isinstance(entry, dict) and not (isinstance(entry, str) and entry[:1] in ("$", "@"))
