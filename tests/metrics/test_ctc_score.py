@@ -14,7 +14,9 @@ from PIL import Image
 from unetpipe.data.io import write_labels
 from unetpipe.data.tracks import Track, write_tracks
 from unetpipe.errors import InputError
-from unetpipe.metrics.ctc import ReferenceObject, det_score, score_result, seg_score, tra_score
+from unetpipe.metrics.aogm import det_score, seg_score, tra_score
+from unetpipe.metrics.ctc import score_result
+from unetpipe.metrics.frame import ReferenceObject
 from unetpipe.metrics.seg import object_jaccards
 
 # one row a frame, four pixels a cell: cell 1 divides into 2 and 3, cell 4 stays
@@ -185,13 +187,13 @@ def no_reference_tracks(result: Path, truth: Path) -> None:
     ("damage", "message"),
     [
         (other_size, r"mask003.tif is \(1, 16\) pixels, .*man_seg003.tif is \(1, 12\)"),
-        (floats, r"mask002.tif holds 1 channels of float32"),
-        (colours, r"mask002.tif holds 3 channels of uint8"),
+        (floats, r"mask002.tif holds float32; a mask holds whole numbers"),
+        (colours, r"mask002.tif has 3 channels"),
         (negative, r"mask002.tif holds negative values"),
         (cut_short, r"mask002.tif cannot be read"),
         (missing, r"01_RES lacks mask001.tif, mask003.tif, for which .*01_GT"),
         (too_many, r"TRA lacks man_track004.tif"),
-        (empty, r"01_RES is no result of the Cell Tracking Challenge"),
+        (empty, r"There is no result folder .*01_RES"),
         (no_truth, r"01_GT is no truth of the Cell Tracking Challenge"),
         (broken_line, r"res_track.txt, line 2: '2 2 3' is no track"),
         (no_reference_tracks, r"no track table .*man_track.txt"),

@@ -10,13 +10,11 @@ from unetpipe.metrics.detection import (
     MEAN_PRECISION_THRESHOLDS,
     DetectionScore,
     detection_score,
-    mask_dice,
-    mask_iou,
-    match_frame,
     mean_precision,
-    object_ious,
-    overlap,
 )
+from unetpipe.metrics.matching import match_frame
+from unetpipe.metrics.overlap import overlap
+from unetpipe.metrics.pixels import mask_dice, mask_iou
 from unetpipe.metrics.seg import object_jaccards
 
 maps = arrays(np.uint16, (4, 5), elements=st.integers(0, 4))
@@ -50,7 +48,7 @@ def test_overlap_takes_any_ids(truth: np.ndarray, result: np.ndarray) -> None:
 @settings(deadline=None)
 @given(maps, maps)
 def test_ious_follow_the_definition(truth: np.ndarray, result: np.ndarray) -> None:
-    ious = object_ious(truth, result)
+    ious = overlap(truth, result).ious
     for i, truth_id in enumerate(overlap(truth, result).truth_ids):
         for j, result_id in enumerate(overlap(truth, result).result_ids):
             one, other = truth == truth_id, result == result_id

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +10,9 @@ import numpy as np
 from unetpipe.data.io import count_pages, read_image
 from unetpipe.errors import InputError
 from unetpipe.files import check_folder
-from unetpipe.metrics.ctc import CTCScore, score_result
+from unetpipe.metrics.ctc import score_result
 from unetpipe.metrics.isbi2012 import isbi2012_scores
-from unetpipe.report.tables import format_table, write_csv, write_json
+from unetpipe.report.scores import print_membranes, print_summary, write_scores
 
 
 def add_parser(verbs: argparse._SubParsersAction) -> None:
@@ -29,6 +28,14 @@ def run(options: argparse.Namespace) -> None:
     """Score, print the table, write the files."""
     if options.output is not None:
         check_folder(options.output)
+    for path in (options.result, options.truth):
+        if not path.exists():
+            raise InputError(f"There is no file or folder {path}.")
+    if options.truth.is_file() != options.result.is_file():
+        raise InputError(
+            f"{options.result} and {options.truth} do not belong together: give two folders (maskNNN.tif and NN_GT) or "
+            "two stacks (probabilities and labels)."
+        )
     if options.truth.is_file():
         evaluate_isbi2012(options.result, options.truth, options.output)
     else:
@@ -38,46 +45,15 @@ def run(options: argparse.Namespace) -> None:
 
 
 def evaluate_ctc(result: Path, truth: Path, output: Path | None) -> None:
-    """Print SEG, DET and TRA of a result folder; write scores.json, objects.csv and frames.csv."""
+    """Print the measures of a result folder; write scores.json, objects.csv and frames.csv."""
     score = score_result(result, truth)
-    segmented = len({cell.frame for cell in score.objects})
-    print(
-        format_table(
-            [
-                ("SEG", score.seg, f"{len(score.objects)} cells in {segmented} frames"),
-                ("DET", score.det, _errors(score)),
-                ("TRA", score.tra, "" if score.tra is not None else "needs res_track.txt in the result"),
-            ]
-        )
-    )
-    if output is None:
-        return
-    write_json(
-        output / "scores.json",
-        {
-            "SEG": score.seg,
-            "DET": score.det,
-            "TRA": score.tra,
-            "errors": None if score.errors is None else asdict(score.errors),
-        },
-    )
-    write_csv(
-        output / "objects.csv",
-        ["frame", "id", "jaccard", "result_id"],
-        [(cell.frame, cell.id, float(cell.jaccard), cell.result_id) for cell in score.objects],
-    )
-    write_csv(
-        output / "frames.csv",
-        ["frame", "cells", "missed", "invented", "merging"],
-        [
-            (frame, len(match.reference), len(match.missed), len(match.spurious), len(match.merging))
-            for frame, match in sorted(score.frames.items())
-        ],
-    )
+    print_summary(score.summary)
+    if output is not None:
+        write_scores(output, score.scores, score.summary)
 
 
 def evaluate_isbi2012(result: Path, truth: Path, output: Path | None) -> None:
-    """Print the ISBI 2012 measures of a stack of probabilities; write scores.json."""
+    """Print the ISBI 2012 measures of a stack of probabilities; write scores.json and frames.csv."""
     labels, probability = _read_stack(truth), _read_stack(result)
     if labels.shape != probability.shape:
         raise InputError(f"{result} is {probability.shape} (slices, height, width), {truth} is {labels.shape}.")
@@ -85,35 +61,14 @@ def evaluate_isbi2012(result: Path, truth: Path, output: Path | None) -> None:
         probability = (probability / np.float32(np.iinfo(probability.dtype).max)).astype(np.float32)
     if probability.min() < 0 or probability.max() > 1:
         raise InputError(f"{result} holds values outside 0 … 1; give the probability of cell, or 8 or 16 bits of it.")
-    scores = isbi2012_scores(labels, probability)
-    print(
-        format_table(
-            [
-                (name, score.best, f"at threshold {score.best_threshold:.1f}, {_direction(score.higher_is_better)}")
-                for name, score in scores.items()
-            ]
-        )
-    )
-    if output is None:
-        return
-    table = {name: {"value": score.best, "threshold": score.best_threshold} for name, score in scores.items()}
-    write_json(output / "scores.json", table)
-
-
-def _direction(higher_is_better: bool) -> str:
-    return "higher is better" if higher_is_better else "lower is better"
-
-
-def _errors(score: CTCScore) -> str:
-    if score.errors is None:
-        return "needs TRA/man_trackNNN.tif in the truth"
-    return f"{score.errors.fn} missed, {score.errors.fp} invented, {score.errors.ns} to split"
+    membranes = isbi2012_scores(labels, probability)
+    print_membranes(membranes)
+    if output is not None:
+        write_scores(output, membranes=membranes)
 
 
 def _read_stack(path: Path) -> np.ndarray:
     """Read a multi-page file as (pages, H, W)."""
-    if not path.is_file():
-        raise InputError(f"There is no stack {path}.")
     pages = [read_image(path, page) for page in range(count_pages(path))]
     if any(page.shape != pages[0].shape or page.shape[0] != 1 for page in pages):
         raise InputError(f"The pages of {path} must have one channel and one size.")

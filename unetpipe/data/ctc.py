@@ -20,6 +20,7 @@ from unetpipe.data.io import read_labels
 from unetpipe.errors import InputError, stop
 
 TRUTHS = ("gold", "silver", "gold+silver")
+SEGMENTATION, MARKERS = r"man_seg(\d{3,})\.tiff?", r"man_track(\d{3,})\.tiff?"
 
 
 def ctc_records(
@@ -54,9 +55,9 @@ def ctc_records(
     records = []
     for sequence in find_sequences(root):
         images = numbered_files(root / sequence, r"t(\d{3,})\.tiff?")
-        gold = numbered_files(root / f"{sequence}_GT" / "SEG", r"man_seg(\d{3,})\.tiff?")
-        markers = numbered_files(root / f"{sequence}_GT" / "TRA", r"man_track(\d{3,})\.tiff?")
-        silver = numbered_files(root / f"{sequence}_ST" / "SEG", r"man_seg(\d{3,})\.tiff?")
+        gold = numbered_files(root / f"{sequence}_GT" / "SEG", SEGMENTATION)
+        markers = numbered_files(root / f"{sequence}_GT" / "TRA", MARKERS)
+        silver = numbered_files(root / f"{sequence}_ST" / "SEG", SEGMENTATION)
         wanted = {"gold": set(gold), "silver": set(silver), "gold+silver": set(gold) | set(silver)}[truth]
         for frame in sorted(wanted):
             is_gold = truth != "silver" and frame in gold
@@ -92,26 +93,43 @@ def find_sequences(root: Path) -> list[str]:
 
 
 def read_truth(record: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
-    """Read the truth of a frame as an instance map (H, W), int32, and a mask of known pixels (H, W), bool.
-
-    Where a marker has no object in the gold truth, the cell was not annotated: its silver mask, else
-    a disc of the annotated cells' median size around the marker, is not known.
-    """
+    """Read the truth of a frame as an instance map (H, W), int32, and a mask of known pixels (H, W), bool."""
     label = read_labels(record["label"])
-    known = np.ones(label.shape, bool)
     if "markers" not in record:
-        return label, known
+        return label, np.ones(label.shape, bool)
     markers = read_labels(record["markers"])
     silver = read_labels(record["silver"]) if "silver" in record else None
     for other, path in ((markers, record["markers"]), (silver, record.get("silver"))):
         if other is not None and other.shape != label.shape:
             raise InputError(f"{path} is {other.shape} pixels, {record['label']} is {label.shape}; they must be alike.")
+    return label, known_pixels(label, markers, silver)
+
+
+def known_pixels(label: np.ndarray, markers: np.ndarray, silver: np.ndarray | None = None) -> np.ndarray:
+    """Return where gold truth is known, from the markers of all cells.
+
+    Where a marker has no object in the gold truth, the cell was not annotated: its silver mask, else
+    a disc of the annotated cells' median size around the marker, is not known.
+
+    Parameters
+    ----------
+    label, markers : ndarray
+        (H, W), integer: gold truth, and markers of the tracking truth; 0 background.
+    silver : ndarray, optional
+        (H, W), integer: computer-made truth.
+
+    Returns
+    -------
+    ndarray
+        (H, W), bool.
+    """
+    known = np.ones(label.shape, bool)
     for number in np.unique(markers[markers > 0]):
         marker = markers == number
         if 2 * np.count_nonzero(label[marker]) >= np.count_nonzero(marker):
             continue
         known[_unannotated_cell(marker, silver, label) & (label == 0)] = False
-    return label, known
+    return known
 
 
 def _unannotated_cell(marker: np.ndarray, silver: np.ndarray | None, label: np.ndarray) -> np.ndarray:
@@ -125,6 +143,29 @@ def _unannotated_cell(marker: np.ndarray, silver: np.ndarray | None, label: np.n
     y, x = ndimage.center_of_mass(marker)
     rows, columns = np.ogrid[: marker.shape[0], : marker.shape[1]]
     return marker | ((rows - y) ** 2 + (columns - x) ** 2 <= area / np.pi)
+
+
+def truth_files(truth_dir: Path) -> tuple[dict[int, Path], dict[int, Path], dict[int, Path]]:
+    """Return the files of a truth folder (``NN_GT`` or ``NN_ST``) by frame: segmentations, markers, silver truth.
+
+    The silver truth of ``NN_GT`` is that of ``NN_ST`` beside it.
+    """
+    truth_dir = truth_dir.resolve()
+    segmented = numbered_files(truth_dir / "SEG", SEGMENTATION)
+    marked = numbered_files(truth_dir / "TRA", MARKERS)
+    silver = truth_dir.with_name(truth_dir.name.removesuffix("_GT") + "_ST")
+    return segmented, marked, numbered_files(silver / "SEG", SEGMENTATION) if truth_dir.name.endswith("_GT") else {}
+
+
+def marker_file(label: str | os.PathLike) -> Path | None:
+    """Return the markers of the frame that a segmentation truth is of, gold or silver; None if there are none."""
+    path = Path(label)
+    frame = re.fullmatch(SEGMENTATION, path.name)
+    folder = re.fullmatch(r"(\d{2,})_(GT|ST)", path.parent.parent.name)
+    if not frame or not folder:
+        return None
+    markers = numbered_files(path.parent.parent.with_name(f"{folder.group(1)}_GT") / "TRA", MARKERS)
+    return markers.get(int(frame.group(1)))
 
 
 def numbered_files(folder: Path, pattern: str) -> dict[int, Path]:

@@ -7,7 +7,6 @@ from unetpipe.engines.prepare_batch import PrepareBatchWeighted
 from unetpipe.engines.proposal import Machine, Proposal, epochs_within, propose, seconds_a_step, this_machine
 from unetpipe.engines.resume import Checkpoint
 from unetpipe.engines.run import EpochStats, one_line_mistakes, run_engine
-from unetpipe.engines.seg_report import PrintSEG
 from unetpipe.engines.weight_average import AverageWeights, WeightAverage
 
 __all__ = [
@@ -18,7 +17,6 @@ __all__ = [
     "EpochStats",
     "Machine",
     "PrepareBatchWeighted",
-    "PrintSEG",
     "Proposal",
     "SeedEachEpoch",
     "WeightAverage",

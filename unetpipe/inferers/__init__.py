@@ -3,7 +3,7 @@
 from unetpipe.inferers.autocast import AutocastInferer, bfloat16_is_fast
 from unetpipe.inferers.overlap_tile import OverlapTileInferer, plan_tiles
 from unetpipe.inferers.rescale import RescaleInferer, scale_factor
-from unetpipe.inferers.rotations import RotationInferer, SymmetryInferer
+from unetpipe.inferers.rotations import RotationInferer, SymmetryInferer, rotated
 
 __all__ = [
     "AutocastInferer",
@@ -13,5 +13,6 @@ __all__ = [
     "SymmetryInferer",
     "bfloat16_is_fast",
     "plan_tiles",
+    "rotated",
     "scale_factor",
 ]

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from monai.inferers import Inferer
 from torch import Tensor
 
+from unetpipe.errors import InputError
 from unetpipe.mirror import mirror_crop
 
 
@@ -85,6 +86,33 @@ class RotationInferer(Inferer):
             back = rotate(torch.softmax(logits.float(), dim=1), -angle)
             total = total + back[..., top : top + height, left : left + width]
         return log_probability(total / self.count)
+
+
+def rotated(inferer: Inferer, rotations: int = 0) -> Inferer:
+    """Return an inferer that averages over rotated inputs, as a config's key ``rotations`` says.
+
+    Parameters
+    ----------
+    inferer : Inferer
+        Computes the logits of one version, at the size of its input.
+    rotations : {0, 7, 8}
+        0 changes nothing; 8 takes the symmetries of the square, in 8 times the time; 7 the paper's angles
+        k·360°/7, in 13 times the time for a square image, which is mirrored out to its diagonal first.
+
+    Raises
+    ------
+    InputError
+        If ``rotations`` is another number.
+    """
+    if rotations == 0:
+        return inferer
+    if rotations == 7:
+        return RotationInferer(inferer, count=7)
+    if rotations == 8:
+        return SymmetryInferer(inferer)
+    raise InputError(
+        f"rotations={rotations!r} is not known; use 0 (none), 7 (the paper's angles) or 8 (the square's symmetries)."
+    )
 
 
 def rotate(images: Tensor, angle: float) -> Tensor:

@@ -1,91 +1,23 @@
-"""SEG, DET and TRA, the measures of the Cell Tracking Challenge.
-
-A sequence of instance maps is a graph: each cell in each frame is a vertex; edges join the same
-cell in consecutive frames (track links), and a parent's last frame with its child's first (parent
-links). DET and TRA weigh what must be done to turn the result's graph into the reference's.
-
-References
-----------
-P. Matula et al.: Cell tracking accuracy measurement based on comparison of acyclic oriented graphs
-(AOGM), PLoS ONE 10 (2015) e0144959.
-M. Maška et al.: A benchmark for comparison of cell tracking algorithms, Bioinformatics 30 (2014).
-"""
+"""A result folder scored against a truth folder of the Cell Tracking Challenge."""
 
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from unetpipe.data.ctc import numbered_files
-from unetpipe.data.io import read_image
+from unetpipe.data.ctc import known_pixels, truth_files
+from unetpipe.data.results import TRACK_TABLE, mask_names, read_mask, result_masks
 from unetpipe.data.tracks import Track, check_tracks, read_tracks
 from unetpipe.errors import InputError
-from unetpipe.metrics.detection import FrameMatch, match_frame
-from unetpipe.metrics.seg import object_jaccards
-
-# The challenge's weights of the corrections, by the effort they cost a person
-WEIGHT_NS = 5.0  # split a vertex
-WEIGHT_FN = 10.0  # add a vertex
-WEIGHT_FP = 1.0  # delete a vertex
-WEIGHT_ED = 1.0  # delete an edge
-WEIGHT_EA = 1.5  # add an edge
-WEIGHT_EC = 1.0  # change an edge from track link to parent link or back
-
-Vertex = tuple[int, int]  # frame, id
-
-
-@dataclass(frozen=True)
-class AOGMErrors:
-    """How many corrections of each kind the result's graph needs, and the size of the reference's.
-
-    Attributes
-    ----------
-    ns, fn, fp : int
-        Vertices to split, to add and to delete.
-    ed, ea, ec : int
-        Edges to delete, to add and to change; 0 without tracks.
-    vertices, edges : int
-        Of the reference.
-    """
-
-    ns: int
-    fn: int
-    fp: int
-    ed: int
-    ea: int
-    ec: int
-    vertices: int
-    edges: int
-
-    @property
-    def det(self) -> float:
-        """1 − the cost of correcting the vertices over that of adding them all; NaN without reference."""
-        return _normalised(self._vertex_cost, WEIGHT_FN * self.vertices)
-
-    @property
-    def tra(self) -> float:
-        """1 − the cost of all corrections over that of building the whole graph; NaN without reference."""
-        edge_cost = WEIGHT_ED * self.ed + WEIGHT_EA * self.ea + WEIGHT_EC * self.ec
-        return _normalised(self._vertex_cost + edge_cost, WEIGHT_FN * self.vertices + WEIGHT_EA * self.edges)
-
-    @property
-    def _vertex_cost(self) -> float:
-        return WEIGHT_NS * self.ns + WEIGHT_FN * self.fn + WEIGHT_FP * self.fp
-
-
-@dataclass(frozen=True)
-class ReferenceObject:
-    """A cell of the segmentation truth: its Jaccard index, and the result object that covers it, 0 for none."""
-
-    frame: int
-    id: int
-    jaccard: float
-    result_id: int
+from unetpipe.metrics.aogm import AOGMErrors, count_errors
+from unetpipe.metrics.frame import FrameScore, ReferenceObject, score_segmentation
+from unetpipe.metrics.matching import FrameMatch, match_frame
+from unetpipe.metrics.summary import Summary, summarise
 
 
 @dataclass(frozen=True)
@@ -101,6 +33,10 @@ class CTCScore:
         The cells of the tracking truth, by frame.
     errors : AOGMErrors or None
         What DET and TRA count.
+    scores : tuple of FrameScore
+        Every frame with truth, in the order of time.
+    summary : Summary
+        All measures, IoU and F1 among them.
     """
 
     seg: float | None
@@ -109,70 +45,8 @@ class CTCScore:
     objects: tuple[ReferenceObject, ...]
     frames: dict[int, FrameMatch]
     errors: AOGMErrors | None
-
-
-def count_errors(
-    frames: Mapping[int, FrameMatch],
-    reference_tracks: Sequence[Track] | None = None,
-    result_tracks: Sequence[Track] | None = None,
-) -> AOGMErrors:
-    """Count the corrections that turn the result's graph into the reference's.
-
-    Parameters
-    ----------
-    frames : mapping of int to FrameMatch
-    reference_tracks, result_tracks : sequence of Track, optional
-        Both or none; without them there are no edges, and only DET has a meaning.
-    """
-    paired: dict[Vertex, Vertex] = {}  # result to reference, where matched one to one
-    ns = fn = fp = 0
-    for frame, match in frames.items():
-        covers = Counter(match.matched)
-        fn += covers.pop(0, 0)
-        fp += len(match.result) - len(covers)
-        ns += covers.total() - len(covers)
-        pairs = zip(match.matched, match.reference, strict=True)
-        paired.update({(frame, found): (frame, cell) for found, cell in pairs if covers[found] == 1})
-    vertices = sum(len(match.reference) for match in frames.values())
-    if reference_tracks is None or result_tracks is None:
-        return AOGMErrors(ns, fn, fp, 0, 0, 0, vertices, 0)
-    wanted = _edges({frame: match.reference for frame, match in frames.items()}, reference_tracks)
-    drawn = _edges({frame: match.result for frame, match in frames.items()}, result_tracks)
-    drawn = {(paired[a], paired[b]): kind for (a, b), kind in drawn.items() if a in paired and b in paired}
-    ed, ea = len(drawn.keys() - wanted.keys()), len(wanted.keys() - drawn.keys())
-    ec = sum(wanted.get(edge, kind) != kind for edge, kind in drawn.items())
-    return AOGMErrors(ns, fn, fp, ed, ea, ec, vertices, len(wanted))
-
-
-def seg_score(references: Sequence[np.ndarray], results: Sequence[np.ndarray]) -> float:
-    """Return SEG of instance maps (H, W), frame by frame: the mean over all reference objects, NaN without any."""
-    pairs = zip(references, results, strict=True)
-    jaccards = [jaccard for reference, result in pairs for jaccard in object_jaccards(reference, result).tolist()]
-    return float(np.mean(jaccards)) if jaccards else float("nan")
-
-
-def det_score(references: Sequence[np.ndarray], results: Sequence[np.ndarray]) -> float:
-    """Return DET of instance maps (H, W), frame by frame; NaN without any reference object."""
-    return count_errors(_match_frames(references, results)).det
-
-
-def tra_score(
-    references: Sequence[np.ndarray],
-    results: Sequence[np.ndarray],
-    reference_tracks: Sequence[Track],
-    result_tracks: Sequence[Track],
-) -> float:
-    """Return TRA of instance maps (H, W), from frame 0 on, with their tracks; NaN without any reference object.
-
-    Raises
-    ------
-    InputError
-        If tracks do not fit their maps.
-    """
-    frames = _match_frames(references, results)
-    check_tracks(reference_tracks, {frame: match.reference for frame, match in frames.items()}, "the reference")
-    check_tracks(result_tracks, {frame: match.result for frame, match in frames.items()}, "the result")
-    return count_errors(frames, reference_tracks, result_tracks).tra
+    scores: tuple[FrameScore, ...]
+    summary: Summary
 
 
 def score_result(result_dir: str | os.PathLike, truth_dir: str | os.PathLike) -> CTCScore:
@@ -183,103 +57,100 @@ def score_result(result_dir: str | os.PathLike, truth_dir: str | os.PathLike) ->
     result_dir : path
         Holds ``maskNNN.tif``, one for each frame with markers; with ``res_track.txt`` TRA is computed too.
     truth_dir : path
-        Holds ``SEG/man_segNNN.tif``, for SEG, and ``TRA/man_trackNNN.tif`` with ``TRA/man_track.txt``, for DET and
-        TRA; one of the two will do.
+        Holds ``SEG/man_segNNN.tif``, for SEG and the measures beside it, and ``TRA/man_trackNNN.tif`` with
+        ``TRA/man_track.txt``, for DET and TRA; one of the two will do.
 
     Raises
     ------
     InputError
         If a folder is not of this layout, a frame is missing on either side, a mask cannot be read, differs in
-        size or holds no integers, or a track table is wrong or does not fit its masks.
+        size or type or holds no ids within 16 bits, or a track table is wrong or does not fit its masks.
+
+    Notes
+    -----
+    Gold truth leaves cells out, which the markers tell. SEG does not see them; the pixel measures, F1 and mean
+    precision count only outside the masks that ``NN_ST`` has of them, or else outside discs around their markers
+    (:func:`unetpipe.data.ctc.known_pixels`).
     """
     result_dir, truth_dir = Path(result_dir), Path(truth_dir)
-    masks = numbered_files(result_dir, r"mask(\d{3,})\.tiff?")
-    segmented = numbered_files(truth_dir / "SEG", r"man_seg(\d{3,})\.tiff?")
-    marked = numbered_files(truth_dir / "TRA", r"man_track(\d{3,})\.tiff?")
+    masks = result_masks(result_dir)
+    segmented, marked, silver = truth_files(truth_dir)
     _check_layout(result_dir, truth_dir, masks, segmented, marked)
-    objects: list[ReferenceObject] = []
-    frames: dict[int, FrameMatch] = {}
+    name = re.fullmatch(r"(\d{2,})_(GT|ST)", truth_dir.resolve().name)
+    sequence = name.group(1) if name else ""
+    scores: list[FrameScore] = []
     for frame in sorted({*segmented, *marked}):
-        result = _read_mask(masks[frame])  # once, for both truths
+        result = read_mask(masks[frame])  # once, for both truths
+        markers = _read_truth(marked[frame], result, masks[frame]) if frame in marked else None
+        segmentation = None
         if frame in segmented:
-            truth = _read_mask(segmented[frame], result.shape, masks[frame])
-            match, jaccards = match_frame(truth, result), object_jaccards(truth, result).tolist()
-            rows = zip(match.reference, jaccards, match.matched, strict=True)
-            objects += [ReferenceObject(frame, *row) for row in rows]
-        if frame in marked:
-            frames[frame] = match_frame(_read_mask(marked[frame], result.shape, masks[frame]), result)
-    tables = _read_tables(truth_dir / "TRA" / "man_track.txt", result_dir / "res_track.txt", frames)
-    errors = count_errors(frames, *tables) if any(match.reference for match in frames.values()) else None
+            truth = _read_truth(segmented[frame], result, masks[frame])
+            known = None
+            if markers is not None:
+                other = _read_truth(silver[frame], result, masks[frame]) if frame in silver else None
+                known = known_pixels(truth, markers, other)
+            segmentation = score_segmentation(frame, truth, result, known)
+        matched = None if markers is None else match_frame(markers, result)
+        scores.append(FrameScore(sequence, frame, segmentation, matched))
+    frames = {score.frame: score.markers for score in scores if score.markers is not None}
+    tables = _read_tables(truth_dir / "TRA" / "man_track.txt", result_dir / TRACK_TABLE, frames)
+    summary = summarise(scores, count_errors(frames, *tables), with_tracks=bool(tables))
+    objects = [cell for score in scores if score.segmentation for cell in score.segmentation.objects]
     return CTCScore(
-        seg=float(np.mean([item.jaccard for item in objects])) if objects else None,
-        det=errors.det if errors else None,
-        tra=errors.tra if errors and tables else None,
+        seg=summary.seg,
+        det=summary.det,
+        tra=summary.tra,
         objects=tuple(objects),
         frames=frames,
-        errors=errors,
+        errors=summary.errors,
+        scores=tuple(scores),
+        summary=summary,
     )
 
 
-def _normalised(cost: float, from_nothing: float) -> float:
-    return 1 - min(cost, from_nothing) / from_nothing if from_nothing else float("nan")
-
-
-def _edges(ids: Mapping[int, tuple[int, ...]], tracks: Sequence[Track]) -> dict[tuple[Vertex, Vertex], str]:
-    """Return the edges of a graph and the kind of each: a "track" or a "parent" link."""
-    edges = {
-        ((frame, cell), (frame + 1, cell)): "track"
-        for frame, cells in ids.items()
-        for cell in set(cells).intersection(ids.get(frame + 1, ()))
-    }
-    ends = {track.label: track.end for track in tracks}
-    children = [track for track in tracks if track.parent]
-    return edges | {((ends[t.parent], t.parent), (t.begin, t.label)): "parent" for t in children}
-
-
-def _match_frames(references: Sequence[np.ndarray], results: Sequence[np.ndarray]) -> dict[int, FrameMatch]:
-    return {frame: match_frame(*pair) for frame, pair in enumerate(zip(references, results, strict=True))}
-
-
 def _check_layout(
-    result_dir: Path, truth_dir: Path, masks: dict[int, Path], segmented: dict[int, Path], marked: dict[int, Path]
+    result_dir: Path,
+    truth_dir: Path,
+    masks: Mapping[int, Path],
+    segmented: Mapping[int, Path],
+    marked: Mapping[int, Path],
 ) -> None:
-    if not masks:
-        raise InputError(f"{result_dir} is no result of the Cell Tracking Challenge: it holds no maskNNN.tif.")
     if not segmented and not marked:
         raise InputError(
-            f"{truth_dir} is no truth of the Cell Tracking Challenge: it holds neither SEG/man_segNNN.tif nor "
-            "TRA/man_trackNNN.tif."
+            f"{truth_dir} is no truth of the Cell Tracking Challenge, such as the folder 01_GT: it holds neither "
+            "SEG/man_segNNN.tif nor TRA/man_trackNNN.tif."
         )
-    missing = sorted({*segmented, *marked} - masks.keys())
+    missing = {*segmented, *marked} - masks.keys()
     if missing:
-        raise InputError(f"{result_dir} lacks {_names('mask', missing)}, for which {truth_dir} has truth.")
-    unknown = sorted(masks.keys() - marked.keys())
+        raise InputError(f"{result_dir} lacks {mask_names(missing)}, for which {truth_dir} has truth.")
+    unknown = masks.keys() - marked.keys()
     if marked and unknown:
-        raise InputError(f"{truth_dir / 'TRA'} lacks {_names('man_track', unknown)}, for which {result_dir} has masks.")
+        names = mask_names(unknown, "man_track")
+        raise InputError(f"{truth_dir / 'TRA'} lacks {names}, for which {result_dir} has masks.")
 
 
-def _names(stem: str, frames: list[int]) -> str:
-    more = f" and {len(frames) - 5} more" if len(frames) > 5 else ""
-    return ", ".join(f"{stem}{frame:03d}.tif" for frame in frames[:5]) + more
-
-
-def _read_mask(path: Path, shape: tuple[int, ...] | None = None, other: Path | None = None) -> np.ndarray:
-    """Read integer ids (H, W), of the shape of another mask if there is one."""
-    array = read_image(path)
-    if array.dtype.kind == "f" or array.shape[0] != 1:
-        raise InputError(f"{path} holds {array.shape[0]} channels of {array.dtype}; a mask holds one of integer ids.")
-    if array.min() < 0:
-        raise InputError(f"{path} holds negative values; a mask holds ids from 0.")
-    if shape is not None and array.shape[1:] != shape:
-        raise InputError(f"{other} is {shape} pixels, {path} is {array.shape[1:]}; they must be alike.")
-    return array[0]
+def _read_truth(path: Path, result: np.ndarray, mask: Path) -> np.ndarray:
+    """Read a map of ids (H, W) and check that the result, which was read from ``mask``, is like it."""
+    truth = read_mask(path)
+    if truth.shape != result.shape:
+        raise InputError(f"{mask} is {result.shape} pixels, {path} is {truth.shape}; they must be alike.")
+    if result.dtype not in (np.uint16, truth.dtype):  # 8 bits are often a mask of 0 and 255
+        raise InputError(
+            f"{mask} holds {result.dtype}, {path} {truth.dtype}; write the result as the challenge wants it, in "
+            "16-bit TIFFs (uint16) of one id a cell."
+        )
+    return truth
 
 
 def _read_tables(
-    reference: Path, result: Path, frames: dict[int, FrameMatch]
+    reference: Path, result: Path, frames: Mapping[int, FrameMatch]
 ) -> tuple[list[Track], list[Track]] | tuple[()]:
     """Read and check both track tables; nothing if the result has none."""
-    if not frames or not result.is_file():
+    if not frames:
+        return ()
+    if not result.is_file():
+        if reference.is_file():  # a mistake in it is better said now than when the result is linked
+            read_tracks(reference)
         return ()
     tables = read_tracks(reference), read_tracks(result)
     check_tracks(tables[0], {frame: match.reference for frame, match in frames.items()}, str(reference))

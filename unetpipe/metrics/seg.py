@@ -19,6 +19,7 @@ from monai.utils import convert_to_numpy
 
 from unetpipe.instances import instances_from_probability
 from unetpipe.metrics.choices import threshold_choices
+from unetpipe.metrics.overlap import overlap
 
 
 def object_jaccards(truth: np.ndarray, result: np.ndarray) -> np.ndarray:
@@ -33,19 +34,15 @@ def object_jaccards(truth: np.ndarray, result: np.ndarray) -> np.ndarray:
     -------
     ndarray
         (number of reference objects,), float64, 0 … 1.
+
+    Raises
+    ------
+    ValueError
+        If the maps differ in shape or are no integers from 0.
     """
-    if truth.shape != result.shape:
-        raise ValueError(f"Truth {truth.shape} and result {result.shape} must have one height and width.")
-    truth_ids, truth_index = np.unique(truth, return_inverse=True)
-    result_ids, result_index = np.unique(result, return_inverse=True)
-    shape = (len(truth_ids), len(result_ids))
-    overlap = np.bincount(truth_index.ravel() * shape[1] + result_index.ravel(), minlength=shape[0] * shape[1]).reshape(
-        shape
-    )
-    truth_sizes, result_sizes = overlap.sum(1), overlap.sum(0)
-    union = truth_sizes[:, None] + result_sizes[None] - overlap
-    jaccard = np.where(2 * overlap > truth_sizes[:, None], overlap / union, 0.0)
-    return jaccard[truth_ids != 0][:, result_ids != 0].max(axis=1, initial=0.0)
+    shared = overlap(truth, result)
+    covered = 2 * shared.counts[1:, 1:] > shared.counts[1:].sum(1, keepdims=True)
+    return np.where(covered, shared.ious, 0.0).max(axis=1, initial=0.0)
 
 
 class SEGMetric(CumulativeIterationMetric):

@@ -1,5 +1,6 @@
 """Tracking: segmented cells linked from frame to frame."""
 
 from unetpipe.tracking.link import CellLinker, link_cells, write_result
+from unetpipe.tracking.metric import TRAMetric
 
-__all__ = ["CellLinker", "link_cells", "write_result"]
+__all__ = ["CellLinker", "TRAMetric", "link_cells", "write_result"]

@@ -12,7 +12,7 @@ from scipy.optimize import linear_sum_assignment
 from unetpipe.data.io import write_labels
 from unetpipe.data.tracks import Track, write_tracks
 from unetpipe.errors import InputError
-from unetpipe.metrics.detection import overlap
+from unetpipe.metrics.overlap import overlap
 
 
 class CellLinker:

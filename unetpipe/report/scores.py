@@ -1,0 +1,118 @@
+"""The scores of a result: as a table on the terminal, and as scores.json, objects.csv and frames.csv."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from unetpipe.metrics.frame import FrameScore
+from unetpipe.metrics.isbi2012 import ThresholdScores
+from unetpipe.metrics.summary import Summary
+from unetpipe.report.tables import format_table, write_csv, write_json
+
+OBJECT_COLUMNS = ("sequence", "frame", "id", "jaccard", "result_id")
+FRAME_COLUMNS = (
+    *("sequence", "frame", "cells", "missed", "invented", "merging"),
+    *("SEG", "IoU", "Dice", "precision", "recall", "F1", "mean_precision"),
+)
+
+
+def print_summary(summary: Summary) -> None:
+    """Print the measures of cells, five decimals each, with what they were counted from."""
+    remarks = {
+        "SEG": "needs SEG/man_segNNN.tif in the truth",
+        "DET": "needs TRA/man_trackNNN.tif in the truth",
+        "TRA": "" if summary.tra is not None else "needs tracks: res_track.txt, by unetpipe link",
+    }
+    if summary.frames:
+        frames = f"{summary.frames} frame{'s' if summary.frames != 1 else ''}"
+        remarks["SEG"] = f"{summary.objects} cells in {frames}"
+        remarks["IoU"] = f"pixels of {frames}, cell or background"
+        remarks["F1"] = "at IoU above 0.5"
+        remarks["mean_precision"] = "over IoU 0.50–0.95, mean of the frames"
+    if summary.errors is not None:
+        errors = summary.errors
+        remarks["DET"] = f"{errors.fn} missed, {errors.fp} invented, {errors.ns} to split"
+    if summary.detection is not None:
+        found = summary.detection
+        remarks["precision"] = f"{found.tp} found, {found.fp} invented, {found.fn} missed"
+    print(format_table([(name, value, remarks.get(name, "")) for name, value in summary.scores().items()]), flush=True)
+
+
+def print_membranes(membranes: Mapping[str, ThresholdScores]) -> None:
+    """Print the measures of ISBI 2012, each with its threshold."""
+    rows = [
+        (
+            name,
+            score.best,
+            f"at threshold {score.best_threshold:.1f}, {'higher' if score.higher_is_better else 'lower'} is better",
+        )
+        for name, score in membranes.items()
+    ]
+    print(format_table(rows), flush=True)
+
+
+def write_scores(
+    folder: Path,
+    frames: Sequence[FrameScore] = (),
+    summary: Summary | None = None,
+    membranes: Mapping[str, ThresholdScores] | None = None,
+) -> None:
+    """Write scores.json, objects.csv (a line for each true cell) and frames.csv (a line for each image).
+
+    Parameters
+    ----------
+    folder : Path
+        Made if need be.
+    frames : sequence of FrameScore
+    summary : Summary, optional
+        Of the frames; without it there are no measures of cells and no objects.csv.
+    membranes : mapping of str to ThresholdScores, optional
+        The measures of ISBI 2012 of a stack; the frames, if any, are its slices. In frames.csv each is taken at
+        the threshold that is best for the stack.
+
+    Notes
+    -----
+    In frames.csv "cells", "missed", "invented" and "merging" count by the markers of the tracking truth where there
+    are any, as DET does, else by the segmentation truth.
+    """
+    scores: dict[str, Any] = {}
+    header: list[str] = ["frame"]
+    rows: list[tuple[Any, ...]] = []
+    if summary is not None:
+        scores |= {**summary.scores(), "errors": None if summary.errors is None else asdict(summary.errors)}
+        header, rows = [*FRAME_COLUMNS], [_frame_row(frame) for frame in frames]
+        write_csv(folder / "objects.csv", OBJECT_COLUMNS, _object_rows(frames))
+    if membranes is not None:
+        scores |= {name: {"value": score.best, "threshold": score.best_threshold} for name, score in membranes.items()}
+        header += membranes
+        values = zip(*(score.per_slice[score.best_index].tolist() for score in membranes.values()), strict=True)
+        slices = rows or ((number,) for number in itertools.count())
+        rows = [(*row, *value) for row, value in zip(slices, values, strict=bool(rows))]
+    write_csv(folder / "frames.csv", header, rows)
+    write_json(folder / "scores.json", scores)
+
+
+def _object_rows(frames: Sequence[FrameScore]) -> list[tuple[Any, ...]]:
+    return [
+        (score.sequence, score.frame, cell.id, cell.jaccard, cell.result_id)
+        for score in frames
+        if score.segmentation is not None
+        for cell in score.segmentation.objects
+    ]
+
+
+def _frame_row(score: FrameScore) -> tuple[Any, ...]:
+    segmentation = score.segmentation
+    match = score.markers or (segmentation.match if segmentation else None)
+    row: list[Any] = [score.sequence, score.frame]
+    row += (len(match.reference), len(match.missed), len(match.spurious), len(match.merging)) if match else [None] * 4
+    if segmentation is None:
+        return (*row, *[None] * 7)
+    jaccards = [cell.jaccard for cell in segmentation.objects]
+    pixels, found = segmentation.pixels, segmentation.detection
+    row.append(sum(jaccards) / len(jaccards) if jaccards else None)
+    return (*row, pixels.iou, pixels.dice, found.precision, found.recall, found.f1, segmentation.mean_precision)
