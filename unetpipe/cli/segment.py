@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 
 from monai.bundle import ConfigWorkflow
 
 from unetpipe.bundle import find_bundle
+from unetpipe.cli.link import describe
+from unetpipe.data.images import find_images
 from unetpipe.errors import InputError
 from unetpipe.models import inference_configs
+from unetpipe.tracking.relink import check_complete, link_folder, prepare_target
 
 
 def add_parser(verbs: argparse._SubParsersAction) -> None:
@@ -21,6 +25,11 @@ def add_parser(verbs: argparse._SubParsersAction) -> None:
     parser.add_argument("--model", help="one of the bundle's models by name: dic_hela, phc_u373, isbi2012")
     parser.add_argument("--pixel-size", type=float, help="of the images, in the unit of the bundle's (micrometres)")
     parser.add_argument("--rescale", action="store_true", help="scale the images to the bundle's pixel size")
+    parser.add_argument(
+        "--track",
+        action="store_true",
+        help="link the cells of a sequence tNNN.tif from frame to frame (unetpipe link) and write res_track.txt",
+    )
     parser.set_defaults(run=run)
 
 
@@ -30,6 +39,7 @@ def run(options: argparse.Namespace) -> None:
     configs = inference_configs(bundle, options.model)
     if options.rescale and options.pixel_size is None:
         raise InputError("--rescale needs the images' --pixel-size.")
+    folders = prepare_sequences(options.input, options.output) if options.track else []
     workflow = ConfigWorkflow(
         config_file=configs,
         logging_file=False,
@@ -44,3 +54,27 @@ def run(options: argparse.Namespace) -> None:
     workflow.run()
     workflow.finalize()
     print(f"Masks: {options.output}")
+    for folder in folders:
+        print(describe(link_folder(folder), folder))
+
+
+def prepare_sequences(images: Path, output: Path) -> list[Path]:
+    """Check, before the long work, that images are whole sequences, and return the folders that their masks go to.
+
+    Raises
+    ------
+    InputError
+        If an image is not called tNNN.tif, a frame is missing, or a folder holds masks of something else.
+    """
+    folders: dict[Path, set[str]] = {}
+    for record in find_images(images):
+        mask = Path(record["mask_name"])
+        if "page" in record or not re.fullmatch(r"mask\d{3,}\.tif", mask.name):
+            raise InputError(
+                f"--track needs a sequence of single images t000.tif, t001.tif …; {record['image']} is no such image."
+            )
+        folders.setdefault(output / mask.parent, set()).add(mask.name)
+    for folder, names in folders.items():
+        check_complete({int(name[4:-4]) for name in names}, f"The sequence for {folder}", "t")
+        prepare_target(folder, names)
+    return list(folders)

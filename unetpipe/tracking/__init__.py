@@ -2,5 +2,6 @@
 
 from unetpipe.tracking.link import CellLinker, link_cells, write_result
 from unetpipe.tracking.metric import TRAMetric
+from unetpipe.tracking.relink import link_folder
 
-__all__ = ["CellLinker", "TRAMetric", "link_cells", "write_result"]
+__all__ = ["CellLinker", "TRAMetric", "link_cells", "link_folder", "write_result"]
