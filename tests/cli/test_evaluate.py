@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -75,17 +76,85 @@ def test_isbi_stack_has_the_official_figure(real_data: Path, tmp_path: Path, cap
     )
 
 
-@pytest.mark.parametrize("missing", ["result", "frame", "truth"])
-def test_what_is_missing_is_named(missing: str, synthetic: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
-    result, truth = tmp_path / "RES", synthetic / "01_GT"
-    if missing != "result":
-        for frame in (0, 1):
-            write_labels(result / f"mask{frame:03d}.tif", np.zeros((96, 128), np.int32))
-    if missing == "truth":
-        truth = tmp_path / "nowhere"
-    assert main(["evaluate", str(result), str(truth), "--output", str(tmp_path / "out")]) == 1
-    said = capsys.readouterr().err.strip()
-    assert said.startswith("Error: ")
-    assert "\n" not in said
-    assert {"result": str(result), "frame": "mask002.tif", "truth": str(truth)}[missing] in said
-    assert not (tmp_path / "out").exists()
+@pytest.fixture
+def folders(synthetic: Path, tmp_path: Path) -> tuple[Path, Path]:
+    """A perfect result and its truth."""
+    truth = Path(shutil.copytree(synthetic / "01_GT", tmp_path / "01_GT"))
+    for frame in range(3):
+        write_labels(tmp_path / f"RES/mask{frame:03d}.tif", read_labels(truth / f"SEG/man_seg{frame:03d}.tif"))
+    return tmp_path / "RES", truth
+
+
+def put(path: Path, dtype: type, value: int = 1, width: int = 128) -> None:
+    Image.fromarray(np.full((96, width), value, dtype)).save(path)
+
+
+SEG1, TRA1, TABLE = "SEG/man_seg001.tif", "TRA/man_track001.tif", "TRA/man_track.txt"
+# what is done to result and truth, and what the sentence says
+BAD: dict[str, tuple[Callable[[Path, Path], object], list[str]]] = {
+    "no result": (lambda result, truth: shutil.rmtree(result), ["no file or folder", "RES"]),
+    "no truth": (lambda result, truth: shutil.rmtree(truth), ["no file or folder", "01_GT"]),
+    "frame missing": (lambda result, truth: (result / "mask001.tif").unlink(), ["RES lacks mask001.tif"]),
+    "frames missing": (
+        lambda result, truth: [(result / f"mask00{n}.tif").unlink() for n in (0, 2)],
+        ["RES lacks mask000.tif, mask002.tif"],
+    ),
+    "frame without truth": (lambda result, truth: put(result / "mask003.tif", np.uint16), ["lacks man_track003.tif"]),
+    "size": (lambda result, truth: put(result / "mask001.tif", np.uint16, width=99), ["mask001.tif is (96, 99)"]),
+    "size of truth": (lambda result, truth: put(truth / SEG1, np.uint16, width=99), ["man_seg001.tif is (96, 99)"]),
+    "8 bit": (lambda result, truth: put(result / "mask001.tif", np.uint8, 255), ["mask001.tif holds uint8", "uint16"]),
+    "32 bit": (lambda result, truth: put(result / "mask001.tif", np.int32), ["mask001.tif holds int32", "uint16"]),
+    "float": (lambda result, truth: put(result / "mask001.tif", np.float32), ["mask001.tif holds float32"]),
+    "float truth": (lambda result, truth: put(truth / TRA1, np.float32), ["man_track001.tif holds float32"]),
+    "label above 65535": (lambda result, truth: put(result / "mask001.tif", np.int32, 65536), ["the label 65536"]),
+    "label of truth": (lambda result, truth: put(truth / SEG1, np.int32, 70000), ["man_seg001.tif", "70000"]),
+    "no CTC truth": (lambda result, truth: shutil.rmtree(truth / "SEG") or shutil.rmtree(truth / "TRA"), ["no truth"]),
+    "no CTC result": (lambda result, truth: [path.unlink() for path in result.iterdir()], ["RES is no result"]),
+    "broken line": (lambda result, truth: (truth / TABLE).write_text("1 0 2 0\n2 0 x 0\n"), ["line 2", "'2 0 x 0'"]),
+    "short line": (lambda result, truth: (truth / TABLE).write_text("1 0 2 0\n\n2 0 2\n"), ["line 3", "'2 0 2'"]),
+    "no text": (lambda result, truth: (truth / TABLE).write_bytes(b"\xff\xfe\xff"), ["man_track.txt", "as text"]),
+    "track without cell": (
+        lambda result, truth: (result / "res_track.txt").write_text("1 0 2 0\n"),
+        ["res_track.txt: cell 2 in the mask of frame 0"],
+    ),
+    "truncated": (lambda result, truth: (result / "mask001.tif").write_bytes(b"II*"), ["mask001.tif cannot be read"]),
+    "a file and a folder": (
+        lambda result, truth: shutil.rmtree(truth) or truth.write_text(""),
+        ["do not belong together"],
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", BAD)
+def test_bad_input_is_one_sentence(mistake: str, folders: tuple[Path, Path], capsys: pytest.CaptureFixture):
+    result, truth = folders
+    damage, said = BAD[mistake]
+    damage(result, truth)
+    assert main(["evaluate", str(result), str(truth), "--output", str(result.parent / "out")]) == 1
+    printed = capsys.readouterr()
+    assert printed.err.startswith("Error: ")
+    assert printed.err.count("\n") == 1
+    for words in said:
+        assert words in printed.err
+    assert not (result.parent / "out").exists()
+
+
+def test_stacks_that_do_not_fit_are_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture):
+    put(tmp_path / "truth.tif", np.uint8, 255)
+    put(tmp_path / "narrow.tif", np.uint8, 255, width=99)
+    put(tmp_path / "logits.tif", np.float32, -3)
+    for name, said in (("narrow.tif", "(1, 96, 99)"), ("logits.tif", "outside 0 … 1")):
+        assert main(["evaluate", str(tmp_path / name), str(tmp_path / "truth.tif")]) == 1
+        assert said in capsys.readouterr().err
+
+
+def test_cells_that_gold_truth_leaves_out_cost_nothing(folders: tuple[Path, Path], capsys: pytest.CaptureFixture):
+    result, truth = folders
+    label = read_labels(truth / SEG1)
+    write_labels(truth / SEG1, np.where(label == 1, 0, label))
+    silver = truth.with_name("01_ST") / "SEG" / "man_seg001.tif"
+    write_labels(silver, label)
+    assert main(["evaluate", str(result), str(truth)]) == 0
+    printed = values(capsys.readouterr().out)
+    names = ("SEG", "DET", "IoU", "Dice", "precision", "recall", "F1", "mean_precision")
+    assert {printed[name] for name in names} == {"1.00000"}

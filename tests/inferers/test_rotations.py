@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from monai.inferers import SimpleInferer
 
-from unetpipe.inferers import OverlapTileInferer, RotationInferer, SymmetryInferer
+from unetpipe.errors import InputError
+from unetpipe.inferers import OverlapTileInferer, RotationInferer, SymmetryInferer, rotated
 from unetpipe.inferers.rotations import rotate
 from unetpipe.networks import UNet
 
@@ -67,3 +69,14 @@ def test_one_rotation_is_the_inferer_itself():
     images = torch.randn(1, 1, 6, 9)
     result = RotationInferer(SimpleInferer(), count=1)(images, pointwise)
     assert torch.allclose(result.softmax(1), pointwise(images).softmax(1), atol=1e-6)
+
+
+def test_the_config_key_chooses():
+    inferer = SimpleInferer()
+    assert rotated(inferer) is inferer
+    seven, eight = rotated(inferer, 7), rotated(inferer, 8)
+    assert isinstance(seven, RotationInferer)
+    assert seven.count == 7
+    assert isinstance(eight, SymmetryInferer)
+    with pytest.raises(InputError, match="rotations=5 is not known"):
+        rotated(inferer, 5)

@@ -150,11 +150,11 @@ def truth_files(truth_dir: Path) -> tuple[dict[int, Path], dict[int, Path], dict
 
     The silver truth of ``NN_GT`` is that of ``NN_ST`` beside it.
     """
-    truth_dir = truth_dir.resolve()
     segmented = numbered_files(truth_dir / "SEG", SEGMENTATION)
     marked = numbered_files(truth_dir / "TRA", MARKERS)
-    silver = truth_dir.with_name(truth_dir.name.removesuffix("_GT") + "_ST")
-    return segmented, marked, numbered_files(silver / "SEG", SEGMENTATION) if truth_dir.name.endswith("_GT") else {}
+    whole = truth_dir.resolve()  # "." has no name
+    silver = whole.with_name(whole.name.removesuffix("_GT") + "_ST") / "SEG"
+    return segmented, marked, numbered_files(silver, SEGMENTATION) if whole.name.endswith("_GT") else {}
 
 
 def marker_file(label: str | os.PathLike) -> Path | None:

@@ -1,0 +1,116 @@
+"""``unetpipe link`` and ``segment --track``: complete submissions, and what is said of masks that cannot be linked."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ctc_metrics.scripts.validate import validate_sequence
+from PIL import Image
+
+from unetpipe.cli.main import main
+from unetpipe.data import read_labels, write_labels
+from unetpipe.tracking import link
+
+
+@pytest.fixture
+def masks(synthetic: Path, tmp_path: Path) -> Path:
+    """Masks of three frames whose ids mean nothing."""
+    rng = np.random.default_rng(0)
+    for frame in range(3):
+        label = read_labels(synthetic / "01_GT" / "SEG" / f"man_seg{frame:03d}.tif")
+        write_labels(tmp_path / "RES" / f"mask{frame:03d}.tif", np.append(0, rng.permutation(label.max()) + 1)[label])
+    return tmp_path / "RES"
+
+
+def test_linked_masks_are_a_submission(masks: Path, synthetic: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
+    (masks / "res_track.txt").write_text("of an older run")
+    assert main(["link", str(masks), "--output", str(tmp_path / "linked")]) == 0
+    assert main(["link", str(masks)]) == 0
+    assert "Tracks: " in capsys.readouterr().out
+    for folder in (masks, tmp_path / "linked"):
+        assert validate_sequence(str(folder), threads=1) == {"Valid": 1}
+    assert main(["evaluate", str(masks), str(synthetic / "01_GT"), "--output", str(tmp_path / "out")]) == 0
+    assert json.loads((tmp_path / "out" / "scores.json").read_text())["TRA"] == 1
+
+
+def test_options_reach_the_linker(masks: Path, capsys: pytest.CaptureFixture):
+    assert main(["link", str(masks), "--min-iou", "0.99", "--max-gap", "0"]) == 0
+    assert len((masks / "res_track.txt").read_text().splitlines()) > 6
+    assert main(["link", str(masks), "--min-iou", "2"]) == 1
+    assert "min_iou=2.0" in capsys.readouterr().err
+
+
+def test_interrupted_linking_can_be_done_again(masks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    whole = Path(shutil.copytree(masks, tmp_path / "whole"))
+    assert main(["link", str(whole)]) == 0
+    assert main(["link", str(masks)]) == 0
+    written = []
+
+    def interrupted(path: Path, labels: np.ndarray) -> None:
+        if len(written) == 2:
+            raise KeyboardInterrupt
+        written.append(path)
+        write_labels(path, labels)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(link, "write_labels", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            main(["link", str(masks)])
+    assert sorted(path.name for path in masks.iterdir()) == ["mask000.tif", "mask001.tif", "mask002.tif"]
+    assert main(["link", str(masks)]) == 0
+    for path in whole.iterdir():
+        assert (masks / path.name).read_bytes() == path.read_bytes()
+
+
+def empty(folder: Path) -> None:
+    for path in folder.iterdir():
+        write_labels(path, np.zeros((96, 128), int))
+
+
+BAD: dict[str, tuple[Callable[[Path], object], str]] = {
+    "no folder": (shutil.rmtree, "There is no result folder"),
+    "no masks": (lambda folder: [path.unlink() for path in folder.iterdir()], "holds no maskNNN.tif"),
+    "missing": (lambda folder: (folder / "mask001.tif").unlink(), "lacks mask001.tif"),
+    "from frame 1": (lambda folder: (folder / "mask000.tif").unlink(), "lacks mask000.tif"),
+    "float": (lambda f: Image.fromarray(np.ones((96, 128), np.float32)).save(f / "mask001.tif"), "holds float32"),
+    "large label": (
+        lambda f: Image.fromarray(np.full((96, 128), 70000, np.int32)).save(f / "mask001.tif"),
+        "label 70000",
+    ),
+    "size": (lambda folder: write_labels(folder / "mask001.tif", np.ones((9, 9), int)), "must be alike"),
+    "no cell": (empty, "holds a cell"),
+    "twice": (lambda folder: write_labels(folder / "mask0001.tif", np.ones((96, 128), int)), "besides the masks"),
+}
+
+
+@pytest.mark.parametrize("mistake", BAD)
+def test_bad_masks_are_one_sentence_and_stay(mistake: str, masks: Path, capsys: pytest.CaptureFixture):
+    make, said = BAD[mistake]
+    make(masks)
+    before = {path: path.read_bytes() for path in masks.glob("*")}
+    assert main(["link", str(masks)]) == 1
+    printed = capsys.readouterr().err.strip()
+    assert printed.startswith("Error: ")
+    assert "\n" not in printed
+    assert said in printed
+    assert before == {path: path.read_bytes() for path in masks.glob("*")}
+
+
+def test_segment_with_tracks(trained: Path, synthetic: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
+    images = Path(shutil.copytree(synthetic / "01", tmp_path / "images"))
+    arguments = ["segment", str(images), "--output", str(tmp_path / "RES"), "--bundle", str(trained), "--track"]
+    assert main(arguments) == 0
+    assert validate_sequence(str(tmp_path / "RES"), threads=1) == {"Valid": 1}
+    capsys.readouterr()
+    (images / "t001.tif").unlink()
+    assert main(arguments) == 1
+    assert "lacks t001.tif" in capsys.readouterr().err
+    images.joinpath("t000.tif").rename(images / "first.tif")
+    assert main(arguments) == 1
+    assert "first.tif is no such image" in capsys.readouterr().err
+    assert (tmp_path / "RES" / "res_track.txt").is_file()
