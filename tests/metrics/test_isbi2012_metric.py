@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from unetpipe.metrics.isbi2012 import BestThresholdRandMetric, proposal_of_cells
+from unetpipe.metrics.isbi2012 import BestThresholdRandMetric, close_membranes, proposal_of_cells
 
 
 def slice_(cell: list[float]) -> torch.Tensor:
@@ -49,3 +49,10 @@ def test_a_faint_membrane_is_closed_by_markers() -> None:
 def test_touching_cells_are_parted_by_a_membrane_of_one_pixel() -> None:
     cells = np.array([[1, 1, 2, 0], [1, 1, 2, 3], [4, 4, 2, 3]])
     assert proposal_of_cells(cells).tolist() == [[1, 0, 1, 0], [0, 0, 0, 1], [1, 0, 0, 1]]
+
+
+def test_membranes_between_cells_are_closed_in_the_probability() -> None:
+    probability, cells = np.array([[0.9, 0.6, 0.7, 0.2]], np.float32), np.array([[1, 1, 2, 0]])
+    closed = close_membranes(probability, cells)
+    np.testing.assert_array_equal(closed, np.array([[0.9, 0, 0.7, 0.2]], np.float32))
+    assert closed.dtype == np.float32

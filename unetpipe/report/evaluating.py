@@ -14,7 +14,7 @@ from unetpipe.data.io import read_labels
 from unetpipe.errors import InputError
 from unetpipe.files import check_folder
 from unetpipe.metrics.frame import FrameScore, score_segmentation
-from unetpipe.metrics.isbi2012 import isbi2012_scores
+from unetpipe.metrics.isbi2012 import close_membranes, isbi2012_scores
 from unetpipe.metrics.matching import FrameMatch, match_frame
 from unetpipe.metrics.summary import summarise
 from unetpipe.report.scores import print_membranes, print_summary, write_scores
@@ -24,7 +24,8 @@ class ReportScores:
     """Score the evaluator's masks as ``unetpipe evaluate`` scores a result folder: the same table, the same files.
 
     DET is computed where a frame's truth has markers beside it. Masks of single frames have no tracks, so there is
-    no TRA. With probabilities, stacks of membranes (ISBI 2012) get that challenge's measures too.
+    no TRA. Stacks of membranes (ISBI 2012) get that challenge's measures too, of the probabilities with the
+    membranes between the cells closed.
 
     Parameters
     ----------
@@ -65,7 +66,8 @@ class ReportScores:
             markers = _match_markers(output["label"].meta["filename_or_obj"], result)
             self._frames.append(FrameScore(str(batch["sequence"]), frame, segmentation, markers))
             if self.layout == "isbi2012":
-                self._membranes.append((label, 1 - convert_to_numpy(output["probability"])[0]))
+                probability = 1 - convert_to_numpy(output["probability"])[0]
+                self._membranes.append((label, close_membranes(probability, result)))
 
     def finish(self, engine: Engine) -> None:
         """Print the tables and write the files."""

@@ -3,7 +3,7 @@
 Truth and proposal are stacks (slices, H, W); everything is measured in 2D, slice by slice.
 """
 
-from unetpipe.metrics.isbi2012.cells import proposal_of_cells
+from unetpipe.metrics.isbi2012.cells import close_membranes, proposal_of_cells
 from unetpipe.metrics.isbi2012.metric import BestThresholdRandMetric
 from unetpipe.metrics.isbi2012.pixel import pixel_distance, pixel_error
 from unetpipe.metrics.isbi2012.rand import ThinnedScores, rand_error, thinned_scores
@@ -20,6 +20,7 @@ __all__ = [
     "ThresholdScores",
     "WarpingScores",
     "classify",
+    "close_membranes",
     "isbi2012_scores",
     "pixel_distance",
     "pixel_error",
