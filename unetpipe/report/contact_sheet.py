@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
-from unetpipe.report.overlay import TRUTH_COLOUR, outlines
+from unetpipe.report.overlay import TRUTH_COLOUR, outlines, stretched
 
 SIDE = 320  # pixels of a thumbnail's longer side
 CAPTION = 16
@@ -39,14 +39,11 @@ def thumbnail(image: np.ndarray, label: np.ndarray, known: np.ndarray | None = N
         (height, width, 3), uint8.
     """
     rows, columns = (_scaled(length, max(label.shape), side) for length in label.shape)
-    colours = image if image.shape[0] == 3 else np.repeat(image[:1], 3, axis=0)
-    low, high = np.percentile(colours, (1, 99))
-    stretched = np.clip((colours.astype(np.float64) - low) / max(high - low, 1e-12), 0, 1) * 255
     smooth = Image.Resampling.BOX if side < max(label.shape) else Image.Resampling.NEAREST
     picture = np.stack(
         [
             np.array(Image.fromarray(band).resize((len(columns), len(rows)), smooth))
-            for band in stretched.astype(np.uint8)
+            for band in np.moveaxis(stretched(image), -1, 0)
         ],
         axis=-1,
     )

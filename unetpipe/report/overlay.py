@@ -31,6 +31,17 @@ def outlines(labels: np.ndarray) -> np.ndarray:
     return edge & (labels > 0)
 
 
+def stretched(image: np.ndarray) -> np.ndarray:
+    """Return an image (C, H, W) as a picture (H, W, 3), uint8, stretched between its 1st and 99th percentile.
+
+    Three channels are shown as colours, else the first as grey.
+    """
+    shown = image if image.shape[0] == 3 else image[:1]
+    low, high = np.percentile(shown, (1, 99))
+    grey = np.clip((shown.astype(np.float64) - low) / max(high - low, 1e-12), 0, 1) * 255
+    return np.repeat(np.moveaxis(grey.astype(np.uint8), 0, -1), 3 // shown.shape[0], axis=2)
+
+
 def overlay(image: np.ndarray, result: np.ndarray, truth: np.ndarray | None = None) -> np.ndarray:
     """Draw outlines on an image: result cyan, truth yellow, white where they agree.
 
@@ -46,10 +57,7 @@ def overlay(image: np.ndarray, result: np.ndarray, truth: np.ndarray | None = No
     ndarray
         (H, W, 3), uint8.
     """
-    grey = image[0].astype(np.float64)
-    low, high = np.percentile(grey, (1, 99))
-    grey = np.clip((grey - low) / max(high - low, 1e-12), 0, 1) * 255
-    picture = np.repeat(grey.astype(np.uint8)[..., None], 3, axis=2)
+    picture = stretched(image[:1])
     found = outlines(result)
     picture[found] = RESULT_COLOUR
     if truth is not None:

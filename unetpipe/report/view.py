@@ -1,0 +1,138 @@
+"""A frame made ready for the page: its picture, the outlines on it, and what is wrong with each object."""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from unetpipe.report.contours import centre, object_paths, outline_path
+from unetpipe.report.gallery import ScoredFrame
+from unetpipe.report.mistakes import FrameMistakes
+from unetpipe.report.overlay import outlines, stretched
+
+LONGEST_SIDE = 768  # px; of a larger image the window with the most mistakes is shown
+MOST_OUTLINE = 40_000  # px of outline in a window; more would be no picture, and megabytes of paths
+SMALLEST_SIDE = 64
+JPEG_QUALITY = 82
+SYMBOLS = {"missed": "−", "merged": "M", "split": "S", "invented": "+"}
+
+
+class Shape(NamedTuple):
+    """An object with a mistake: its kind, outline (in half pixels), words, and a letter with the places (x, y) for it."""
+
+    kind: str
+    path: str
+    words: str
+    symbol: str
+    places: tuple[tuple[int, int], ...]
+
+
+class View(NamedTuple):
+    """What the page shows of a frame; paths are SVG data in half pixels of the window."""
+
+    name: str
+    mistakes: FrameMistakes
+    picture: str | None
+    height: int
+    width: int
+    window: str
+    truth: str
+    result: str
+    unknown: str
+    shapes: tuple[Shape, ...]
+
+
+def make_view(frame: ScoredFrame, mistakes: FrameMistakes) -> View:
+    """Cut out the window that is shown, encode its picture, and trace the objects in it."""
+    rows, columns = _window(frame, mistakes)
+    truth, result = frame.truth[rows, columns], frame.result[rows, columns]
+    height, width = truth.shape
+    window = ""
+    if truth.shape != frame.truth.shape:
+        window = (
+            f"the {width} × {height} pixels with the most mistakes, from column {columns.start} and row {rows.start} "
+            f"on, of {frame.truth.shape[1]} × {frame.truth.shape[0]}"
+        )
+    cells, objects = object_paths(truth), object_paths(result)
+    unknown = "" if frame.known is None else outline_path(~frame.known[rows, columns])
+    return View(
+        name=frame.name,
+        mistakes=mistakes,
+        picture=None if frame.image is None else picture_uri(stretched(frame.image)[rows, columns]),
+        height=height,
+        width=width,
+        window=window,
+        truth="".join(cells.values()),
+        result="".join(objects.values()),
+        unknown=unknown,
+        shapes=tuple(_shapes(mistakes, truth, result, cells, objects)),
+    )
+
+
+def picture_uri(picture: np.ndarray) -> str:
+    """Encode a picture (H, W, 3), uint8, as a ``data:`` URI."""
+    encoded = io.BytesIO()
+    grey = (picture == picture[..., :1]).all()
+    Image.fromarray(picture[..., 0] if grey else picture).save(encoded, "JPEG", quality=JPEG_QUALITY)
+    return "data:image/jpeg;base64," + base64.b64encode(encoded.getvalue()).decode("ascii")
+
+
+def _shapes(
+    mistakes: FrameMistakes,
+    truth: np.ndarray,
+    result: np.ndarray,
+    cells: dict[int, str],
+    objects: dict[int, str],
+) -> list[Shape]:
+    """List the mistakes of which something lies in the window, what is below others first."""
+    shapes = []
+    for merge in mistakes.merged:
+        if merge.result in objects:
+            words = f"merged: cells {_ids(merge.cells)} are one object, {merge.result}"
+            places = [centre(truth == cell) for cell in merge.cells if cell in cells]
+            shapes.append(Shape("merged", objects[merge.result], words, f"M{len(merge.cells)}", tuple(places)))
+    one_letter: list[tuple[str, str, str, int, np.ndarray, dict[int, str]]] = []
+    for split in mistakes.split:
+        words = f"split: cell {split.cell} lies in objects {_ids(split.pieces)}"
+        one_letter.append(("split", words, f"S{len(split.pieces)}", split.cell, truth, cells))
+    for cell in mistakes.missed:
+        one_letter.append(("missed", f"missed: cell {cell}", SYMBOLS["missed"], cell, truth, cells))
+    for found in mistakes.invented:
+        one_letter.append(("invented", f"invented: object {found}", SYMBOLS["invented"], found, result, objects))
+    return shapes + [
+        Shape(kind, paths[number], words, symbol, (centre(labels == number),))
+        for kind, words, symbol, number, labels, paths in one_letter
+        if number in paths
+    ]
+
+
+def _ids(numbers: tuple[int, ...]) -> str:
+    *others, last = map(str, numbers)
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def _window(frame: ScoredFrame, mistakes: FrameMistakes) -> tuple[slice, slice]:
+    """Choose the window that is shown: all of the image if it is small enough, else where most pixels are wrong."""
+    cells = [*mistakes.missed, *(split.cell for split in mistakes.split)]
+    objects = [*mistakes.invented, *(merge.result for merge in mistakes.merged)]
+    wrong = np.isin(frame.truth, cells) | np.isin(frame.result, objects)
+    edges = outlines(frame.truth).astype(np.int64) + outlines(frame.result)
+    side = LONGEST_SIDE
+    while True:
+        box = _fullest(wrong if wrong.any() else frame.truth > 0, side)
+        if edges[box].sum() <= MOST_OUTLINE or side <= SMALLEST_SIDE:
+            return box
+        side //= 2
+
+
+def _fullest(mask: np.ndarray, side: int) -> tuple[slice, slice]:
+    """Return the window of at most ``side`` pixels each way that holds most of a mask's (H, W) pixels."""
+    height, width = (min(length, side) for length in mask.shape)
+    sums = np.pad(mask, ((1, 0), (1, 0))).cumsum(0, dtype=np.int64).cumsum(1)
+    inside = sums[height:, width:] - sums[:-height, width:] - sums[height:, :-width] + sums[:-height, :-width]
+    y, x = np.unravel_index(inside.argmax(), inside.shape)
+    return slice(int(y), int(y) + height), slice(int(x), int(x) + width)
