@@ -56,6 +56,8 @@ def run(options: argparse.Namespace) -> None:
     print(f"  Otsu's threshold and components    {seg(truth, otsu):.5f}")
     print(f"Trained bundle:   {model}")
     print(f"Masks, 16 bit:    {masks}")
+    print(f"Report, training: {model / 'report.html'}")
+    print(f"Report, test:     {options.output / 'test' / 'report.html'}")
     print(f"Overlay picture:  {options.output / 'test' / 'overlays' / f'{first}_RES' / 'mask000.png'}")
 
 

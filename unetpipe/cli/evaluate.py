@@ -12,6 +12,7 @@ from unetpipe.errors import InputError
 from unetpipe.files import check_folder
 from unetpipe.metrics.ctc import score_result
 from unetpipe.metrics.isbi2012 import isbi2012_scores
+from unetpipe.report.results import report_masks, report_stack
 from unetpipe.report.scores import print_membranes, print_summary, write_scores
 
 
@@ -20,7 +21,8 @@ def add_parser(verbs: argparse._SubParsersAction) -> None:
     parser = verbs.add_parser("evaluate", help="score a result as the Cell Tracking Challenge or ISBI 2012 do")
     parser.add_argument("result", type=Path, help="folder of maskNNN.tif, or a stack of membrane-or-cell probabilities")
     parser.add_argument("truth", type=Path, help="folder NN_GT, or a stack of labels (0 membrane, 255 cell)")
-    parser.add_argument("--output", type=Path, help="folder for scores.json and tables of objects and frames (CSV)")
+    parser.add_argument("--output", type=Path, help="folder for report.html, scores.json and tables (CSV)")
+    parser.add_argument("--images", type=Path, help="for the report: folder of tNNN.tif, or the stack of images")
     parser.set_defaults(run=run)
 
 
@@ -37,22 +39,23 @@ def run(options: argparse.Namespace) -> None:
             "two stacks (probabilities and labels)."
         )
     if options.truth.is_file():
-        evaluate_isbi2012(options.result, options.truth, options.output)
+        evaluate_isbi2012(options.result, options.truth, options.output, options.images)
     else:
-        evaluate_ctc(options.result, options.truth, options.output)
+        evaluate_ctc(options.result, options.truth, options.output, options.images)
     if options.output is not None:
         print(f"Tables: {options.output}")
 
 
-def evaluate_ctc(result: Path, truth: Path, output: Path | None) -> None:
+def evaluate_ctc(result: Path, truth: Path, output: Path | None, images: Path | None = None) -> None:
     """Print the measures of a result folder; write scores.json, objects.csv and frames.csv."""
     score = score_result(result, truth)
     print_summary(score.summary)
     if output is not None:
         write_scores(output, score.scores, score.summary)
+        report_masks(result, truth, output, score.summary.scores(), images)
 
 
-def evaluate_isbi2012(result: Path, truth: Path, output: Path | None) -> None:
+def evaluate_isbi2012(result: Path, truth: Path, output: Path | None, images: Path | None = None) -> None:
     """Print the ISBI 2012 measures of a stack of probabilities; write scores.json and frames.csv."""
     labels, probability = _read_stack(truth), _read_stack(result)
     if labels.shape != probability.shape:
@@ -65,6 +68,16 @@ def evaluate_isbi2012(result: Path, truth: Path, output: Path | None) -> None:
     print_membranes(membranes)
     if output is not None:
         write_scores(output, membranes=membranes)
+        shown = None if images is None else _read_images(images, labels)
+        report_stack(probability, labels, truth, output, membranes, shown)
+
+
+def _read_images(path: Path, labels: np.ndarray) -> np.ndarray:
+    """Read the stack that was segmented, (slices, H, W)."""
+    images = _read_stack(path)
+    if images.shape != labels.shape:
+        raise InputError(f"{path} is {images.shape} (slices, height, width), its labels are {labels.shape}.")
+    return images
 
 
 def _read_stack(path: Path) -> np.ndarray:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+from unetpipe.data.io import count_pages
 from unetpipe.report.mistakes import FrameMistakes, find_mistakes
 
 SHOWN = 12
@@ -101,3 +104,10 @@ class Gallery:
             for kind, count in frame.mistakes.counts.items():
                 total[kind] += count
         return total
+
+
+def frame_name(image: str | os.PathLike, page: int | None = None) -> str:
+    """Name a frame by its image's folder and file, "01/t039.tif", and by its page in a file of several."""
+    path = Path(image)
+    where = f", page {page}" if page is not None and count_pages(path) > 1 else ""
+    return f"{path.parent.name}/{path.name}{where}"

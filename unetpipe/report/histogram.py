@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 BINS = 10
 
 
 class Bar(NamedTuple):
-    """Cells whose Jaccard index is above ``low`` and at most ``high``; the first bar, 0 to 0, counts those not found."""
+    """Cells with a Jaccard index above ``low`` and at most ``high``; the first bar, 0 to 0, counts those not found."""
 
     low: float
     high: float
@@ -20,6 +21,6 @@ def jaccard_histogram(jaccards: Sequence[float]) -> list[Bar]:
     """Count Jaccard indices, 0 … 1, in ten bars of 0.1, after one of those that are exactly 0: cells not found."""
     edges = [number / BINS for number in range(BINS + 1)]
     bars = [Bar(0.0, 0.0, sum(value <= 0 for value in jaccards))]
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in pairwise(edges):
         bars.append(Bar(low, high, sum(low < value <= high for value in jaccards)))
     return bars

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from unetpipe.metrics.detection import match_frame, overlap
+from unetpipe.metrics.matching import match_frame
+from unetpipe.metrics.overlap import overlap
 from unetpipe.metrics.seg import object_jaccards
 
 

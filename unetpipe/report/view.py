@@ -22,7 +22,7 @@ SYMBOLS = {"missed": "−", "merged": "M", "split": "S", "invented": "+"}
 
 
 class Shape(NamedTuple):
-    """An object with a mistake: its kind, outline (in half pixels), words, and a letter with the places (x, y) for it."""
+    """An object with a mistake: its kind, outline (in half pixels), words, and a letter with its places (x, y)."""
 
     kind: str
     path: str

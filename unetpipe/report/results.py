@@ -1,0 +1,129 @@
+"""Reports on results of any tool: a folder of masks, or a stack of probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+from scipy import ndimage
+
+from unetpipe.data import components, read_image, read_labels, read_truth
+from unetpipe.data.ctc import numbered_files
+from unetpipe.errors import InputError
+from unetpipe.metrics.isbi2012 import ThresholdScores
+from unetpipe.report.gallery import Gallery, ScoredFrame
+from unetpipe.report.page import NAME, write_report
+
+
+def report_masks(
+    result: Path, truth: Path, output: Path, scores: Mapping[str, float | None], images: Path | None = None
+) -> None:
+    """Write ``report.html`` on a folder of ``maskNNN.tif`` and an ``NN_GT`` folder, and print where.
+
+    Parameters
+    ----------
+    result, truth : Path
+        As :func:`unetpipe.metrics.score_result` has checked them.
+    output : Path
+        Folder of the report.
+    scores : mapping
+        Measures by name.
+    images : Path, optional
+        Folder of ``tNNN.tif``; by default ``NN`` beside ``NN_GT``, and if there is none, outlines are drawn on black.
+
+    Raises
+    ------
+    InputError
+        If the folder that was named lacks an image, an image has another size than its truth, or the page cannot
+        be written.
+    """
+    gallery = Gallery(_frames(result, truth, images))
+    data = truth.resolve().parent
+    title = f"{result.resolve().name} against {truth.resolve().name} of {data.name}"
+    write_report(output / NAME, gallery, title, data=data, scores=scores)
+    print(f"Report: {output / NAME}")
+
+
+def report_stack(
+    probability: np.ndarray,
+    labels: np.ndarray,
+    data: Path,
+    output: Path,
+    scores: Mapping[str, ThresholdScores],
+    images: np.ndarray | None = None,
+) -> None:
+    """Write ``report.html`` on a stack of probabilities, and print where.
+
+    Cells are the 4-connected components of what is no membrane: in the result where the probability is above the
+    threshold at which the Rand error is lowest.
+
+    Parameters
+    ----------
+    probability : ndarray
+        (slices, H, W), 0 … 1: of "cell".
+    labels : ndarray
+        (slices, H, W): above 0 in cells, 0 on membranes.
+    data : Path
+        File of the labels.
+    output : Path
+        Folder of the report.
+    scores : mapping
+        Measures by name, "rand_error" among them.
+    images : ndarray, optional
+        (slices, H, W), what was segmented; by default the probabilities are shown.
+
+    Raises
+    ------
+    InputError
+        If the page cannot be written.
+    """
+    threshold = scores["rand_error"].best_threshold
+    shown = probability if images is None else images
+    gallery = Gallery(
+        ScoredFrame(f"slice {number}", components(label > 0), ndimage.label(page > threshold)[0], image[None])
+        for number, (label, page, image) in enumerate(zip(labels, probability, shown, strict=True))
+    )
+    title = f"Cells between membranes, above a probability of {threshold:.1f}, against {data.name}"
+    measures = {name: score.best for name, score in scores.items()}
+    write_report(output / NAME, gallery, title, data=data.resolve().parent, scores=measures)
+    print(f"Report: {output / NAME}")
+
+
+def _frames(result: Path, truth: Path, images: Path | None) -> Iterator[ScoredFrame]:
+    masks = numbered_files(result, r"mask(\d{3,})\.tiff?")
+    markers = numbered_files(truth / "TRA", r"man_track(\d{3,})\.tiff?")
+    resolved = truth.resolve()
+    sequence = resolved.name.removesuffix("_GT").removesuffix("_ST")
+    silver = numbered_files(resolved.with_name(f"{sequence}_ST") / "SEG", r"man_seg(\d{3,})\.tiff?")
+    folder = resolved.with_name(sequence) if images is None else images
+    pictures = numbered_files(folder, r"t(\d{3,})\.tiff?") if folder != resolved else {}
+    for frame, label in sorted(numbered_files(truth / "SEG", r"man_seg(\d{3,})\.tiff?").items()):
+        record = {"label": str(label)}
+        if frame in markers:
+            record["markers"] = str(markers[frame])
+            if frame in silver:
+                record["silver"] = str(silver[frame])
+        cells, known = read_truth(record)
+        yield ScoredFrame(
+            f"mask{frame:03d}.tif",
+            cells,
+            read_labels(masks[frame]),
+            _picture(pictures, frame, folder, cells, images),
+            known,
+        )
+
+
+def _picture(
+    pictures: dict[int, Path], frame: int, folder: Path, cells: np.ndarray, named: Path | None
+) -> np.ndarray | None:
+    if frame not in pictures:
+        if named is not None:
+            raise InputError(f"{folder} lacks t{frame:03d}.tif, for which there is truth.")
+        return None
+    picture = read_image(pictures[frame])
+    if picture.shape[1:] != cells.shape:
+        raise InputError(
+            f"{pictures[frame]} is {picture.shape[1:]} pixels, its truth is {cells.shape}; they must be alike."
+        )
+    return picture

@@ -1,0 +1,82 @@
+"""Training ends with a report on the validation frames."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ignite.engine import Engine, Events
+
+from unetpipe.data import read_image, read_truth
+from unetpipe.engines.run import stop_program
+from unetpipe.errors import InputError
+from unetpipe.report.gallery import Gallery, ScoredFrame, frame_name
+from unetpipe.report.page import NAME, write_report
+from unetpipe.segmentation import Segmenter
+
+
+def report_training(
+    trainer: Engine,
+    evaluator: Engine,
+    records: Sequence[dict[str, Any]],
+    output_dir: str | os.PathLike,
+    data: str | os.PathLike,
+    settings: Mapping[str, Any],
+) -> None:
+    """Segment the validation frames by the trained bundle, write ``report.html`` beside it, and print where.
+
+    Parameters
+    ----------
+    trainer, evaluator : Engine
+        Both have run. If no epoch was validated there is no trained bundle, and no report.
+    records : sequence of dict
+        The validation frames (:func:`unetpipe.data.find_records`).
+    output_dir : path
+        The trained bundle, with its event files in ``tensorboard``.
+    data : path
+        Folder of the data set.
+    settings : mapping
+        The configuration that is shown, with the settings that validation chose.
+
+    Raises
+    ------
+    SystemExit, InputError
+        As :func:`unetpipe.engines.run_engine`, if the page cannot be written.
+    """
+    if evaluator.state.best_metric_epoch < 1:  # type: ignore[attr-defined]
+        print("No report: training ended before its first validation.", flush=True)
+        return
+    bundle = Path(output_dir)
+    try:
+        write_report(
+            bundle / NAME,
+            Gallery(_segmented(records, bundle)),
+            f"Training on {Path(data).resolve().name}: the best model on the validation frames",
+            data=data,
+            settings={**settings, **_chosen(bundle)},
+            logs=bundle / "tensorboard",
+            seconds=trainer.state.times[Events.COMPLETED.name],
+        )
+    except InputError as error:
+        stop_program(error)
+    print(f"Report: {bundle / NAME}", flush=True)
+
+
+def _segmented(records: Sequence[dict[str, Any]], bundle: Path) -> Iterator[ScoredFrame]:
+    segmenter = Segmenter(bundle)
+    for record in records:
+        image = read_image(record["image"], record.get("page"))
+        truth, known = read_truth(record)
+        result = segmenter(np.moveaxis(image, 0, -1), axes="yxc")
+        name = frame_name(record["image"], record.get("page"))
+        yield ScoredFrame(name, truth, np.asarray(result), image, known)
+
+
+def _chosen(bundle: Path) -> dict[str, Any]:
+    """Return the thresholds that training wrote for inference."""
+    config = json.loads((bundle / "configs" / "inference.json").read_text())
+    return {key: value for key, value in config.items() if key.endswith("threshold")}
