@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 from pathlib import Path
@@ -58,6 +59,7 @@ def read_curves(folder: str | os.PathLike) -> list[Curve]:
     """
     if not Path(folder).is_dir():
         return []
+    logging.getLogger("tensorboard").setLevel(logging.WARNING)  # it tells of every file that it opens
     events = EventAccumulator(str(folder), size_guidance={"scalars": 0}).Reload()
     curves = []
     for name in sorted(events.Tags()["scalars"]):

@@ -54,6 +54,7 @@ def write_report(
     settings: Mapping[str, Any] | None = None,
     logs: str | os.PathLike | None = None,
     seconds: float | None = None,
+    remark: str = "",
 ) -> None:
     """Write a result's scores, curves, mistakes and settings as one HTML file that asks nothing of the network.
 
@@ -75,6 +76,8 @@ def write_report(
         Folder of TensorBoard event files.
     seconds : float, optional
         How long the run took.
+    remark : str
+        What a reader should know of the scores.
 
     Raises
     ------
@@ -111,6 +114,7 @@ def write_report(
         settings={key: _plain(value) for key, value in (settings or {}).items()},
         versions=versions(),
         elapsed=None if seconds is None else say_time(seconds),
+        remark=remark,
         trained=_training_time(charts),
     )
     write_text(path, page)

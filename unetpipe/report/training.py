@@ -18,6 +18,11 @@ from unetpipe.report.gallery import Gallery, ScoredFrame, frame_name
 from unetpipe.report.page import NAME, write_report
 from unetpipe.segmentation import Segmenter
 
+REMARK = (
+    "The best epoch and the thresholds were chosen on these frames, which flatters the score; evaluate frames that took "
+    "no part in either for an honest one."
+)
+
 
 def report_training(
     trainer: Engine,
@@ -59,6 +64,7 @@ def report_training(
             data=data,
             settings={**settings, **_chosen(bundle)},
             logs=bundle / "tensorboard",
+            remark=REMARK,
             seconds=trainer.state.times[Events.COMPLETED.name],
         )
     except InputError as error:
