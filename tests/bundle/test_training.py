@@ -34,6 +34,21 @@ def test_trained_folder_is_a_complete_bundle(trained: Path):
     assert {"configs/train.json", "configs/evaluate.json", "configs/inference.json"} <= names
     assert any(name.startswith("tensorboard/") for name in names)
     assert any(name.startswith("checkpoints/") for name in names)
+    page = (trained / "report.html").read_text()
+    assert page.count('class="frame"') == 2  # the validation frames
+    assert "train_loss" in page
+    assert "val_seg" in page
+    threshold = json.loads((trained / "configs" / "inference.json").read_text())["threshold"]
+    assert f"<dt><code>threshold</code></dt><dd><code>{threshold}</code></dd>" in page
+
+
+def test_without_a_validated_epoch_there_is_no_report(
+    synthetic: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    length = {**SHORT, "max_epochs": 1, "val_interval": 2}
+    run(["train.json"], dataset_dir=str(synthetic), output_dir=str(tmp_path), **SMALL, **length)
+    assert "No report: training ended before its first validation." in capsys.readouterr().out
+    assert not (tmp_path / "report.html").exists()
 
 
 def test_trained_configs_hold_what_was_used(trained: Path):
@@ -61,6 +76,7 @@ def test_trained_folder_infers_and_evaluates_without_further_arguments(trained: 
     # the last of three frames is the validation part of each sequence
     scored = sorted(path.relative_to(tmp_path / "scored") for path in (tmp_path / "scored").rglob("*.tif"))
     assert scored == [Path("01_RES/mask002.tif"), Path("02_RES/mask002.tif")]
+    assert (tmp_path / "scored" / "report.html").read_text().count('class="frame"') == 2
     for name in scored:
         assert np.array_equal(read_labels(tmp_path / "scored" / name), read_labels(tmp_path / "masks" / name))
 

@@ -71,6 +71,7 @@ def test_isbi_stack_has_the_official_figure(real_data: Path, tmp_path: Path, cap
     assert printed["rand_error"] == "0.03862"
     assert printed["warping_error"] == "0.00013"
     assert printed["v_rand_pooled"] == "0.99981"
+    assert (tmp_path / "out" / "report.html").read_text().count('class="frame"') == 6
     assert json.loads((tmp_path / "out" / "scores.json").read_text())["v_info"]["value"] == pytest.approx(
         0.99931919, abs=1e-6
     )
@@ -158,3 +159,27 @@ def test_cells_that_gold_truth_leaves_out_cost_nothing(folders: tuple[Path, Path
     printed = values(capsys.readouterr().out)
     names = ("SEG", "DET", "IoU", "Dice", "precision", "recall", "F1", "mean_precision")
     assert {printed[name] for name in names} == {"1.00000"}
+
+
+def test_the_report_shows_the_images_beside_the_truth(
+    synthetic: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    for frame in range(3):
+        label = read_labels(synthetic / "01_GT" / "SEG" / f"man_seg{frame:03d}.tif")
+        write_labels(tmp_path / "RES" / f"mask{frame:03d}.tif", np.where(label == 1, 0, label))
+    arguments = ["evaluate", str(tmp_path / "RES"), str(synthetic / "01_GT"), "--output"]
+    assert main([*arguments, str(tmp_path / "out")]) == 0
+    assert f"Report: {tmp_path / 'out' / 'report.html'}" in capsys.readouterr().out
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert page.count("<img") == 6
+    assert page.count("<li>missed: cell 1</li>") == 3
+
+    shutil.copytree(synthetic / "01_GT", tmp_path / "01_GT")  # without its images
+    arguments[2] = str(tmp_path / "01_GT")
+    assert main([*arguments, str(tmp_path / "black")]) == 0
+    assert "<img" not in (tmp_path / "black" / "report.html").read_text()
+    assert main([*arguments, str(tmp_path / "named"), "--images", str(synthetic / "01")]) == 0
+    assert (tmp_path / "named" / "report.html").read_text().count("<img") == 6
+    capsys.readouterr()
+    assert main([*arguments, str(tmp_path / "none"), "--images", str(tmp_path)]) == 1
+    assert "lacks t000.tif" in capsys.readouterr().err

@@ -90,6 +90,14 @@ def test_an_object_that_lies_mostly_beside_the_cell_is_no_piece() -> None:
     assert mistakes.invented == (5,)
 
 
+def test_a_speck_in_a_cell_that_was_found_does_not_split_it() -> None:
+    truth = np.ones((1, 11), int)
+    speck = np.array([[1] * 10 + [2]])
+    assert (find_mistakes(truth, speck).split, find_mistakes(truth, speck).invented) == ((), (2,))
+    piece = np.array([[1] * 9 + [2] * 2])
+    assert (find_mistakes(truth, piece).split, find_mistakes(truth, piece).invented) == (((1, (1, 2)),), ())
+
+
 def test_what_lies_where_nothing_is_known_is_not_invented() -> None:
     known = np.ones(TRUTH.shape, bool)
     known[2:, 8:] = False

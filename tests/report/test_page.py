@@ -22,7 +22,7 @@ HOSTILE = "<script>alert('x')</script>&\"'{{ 7 * 7 }}.tif"
 
 def frame(name: str, found: int = 2) -> ScoredFrame:
     noise = np.random.default_rng(0).integers(0, 60000, (1, *SQUARE.shape), dtype=np.uint16)
-    return ScoredFrame(name, SQUARE, np.where(SQUARE > found, 0, SQUARE), noise)
+    return ScoredFrame(name, SQUARE, np.where(np.isin(SQUARE, range(found + 1)), SQUARE, 0), noise)
 
 
 def written(tmp_path: Path, gallery: Gallery, **arguments: object) -> str:

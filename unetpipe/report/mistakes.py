@@ -11,6 +11,8 @@ from unetpipe.metrics.matching import match_frame
 from unetpipe.metrics.overlap import overlap
 from unetpipe.metrics.seg import object_jaccards
 
+SMALLEST_PIECE = 0.1  # of the cell; a speck beside a cell that was found does not split it
+
 
 class Merge(NamedTuple):
     """An object of the result that covers more than half of each of several cells."""
@@ -42,8 +44,8 @@ class FrameMistakes:
         Objects that cover more than half of each of several cells.
     split : tuple of Split
         Cells of which several pieces cover more than half together. A piece is an object with more than half of its
-        pixels in the cell that stands for no other one. The largest piece may cover more than half on its own:
-        then it counts in ``jaccards``.
+        pixels in the cell, at least a tenth of the cell large there, that stands for no other cell. The largest piece
+        may cover more than half on its own: then it counts in ``jaccards``.
     invented : tuple of int
         Objects that cover no cell by more than half, are no piece of a split one, and do not lie, by more than
         half, where the truth is not known.
@@ -111,13 +113,13 @@ def _find_split(
 ) -> tuple[Split, ...]:
     """Find the cells in pieces; a cell that is merged with another is not split as well."""
     _, result_ids, counts = overlap(truth, result)
-    inside = 2 * counts[1:, 1:] > counts[:, 1:].sum(0)
-    sizes = counts[1:].sum(1)
+    shared, sizes = counts[1:, 1:], counts[1:].sum(1)
+    piece = (2 * shared > counts[:, 1:].sum(0)) & (shared >= SMALLEST_PIECE * sizes[:, None])
     owner = {found: cell for cell, found in zip(cells, matched, strict=True) if found}
     found_split = []
     for row, (cell, found) in enumerate(zip(cells, matched, strict=True)):
-        columns = [c for c in np.flatnonzero(inside[row]) if owner.get(int(result_ids[c]), cell) == cell]
-        covered = counts[row + 1, 1:][columns].sum()
+        columns = [c for c in np.flatnonzero(piece[row]) if owner.get(int(result_ids[c]), cell) == cell]
+        covered = shared[row][columns].sum()
         if len(columns) > 1 and found not in merging and 2 * covered > sizes[row]:
             found_split.append(Split(cell, tuple(result_ids[columns].tolist())))
     return tuple(found_split)

@@ -19,8 +19,8 @@ from unetpipe.report.page import NAME, write_report
 from unetpipe.segmentation import Segmenter
 
 REMARK = (
-    "The best epoch and the thresholds were chosen on these frames, which flatters the score; evaluate frames that took "
-    "no part in either for an honest one."
+    "The best epoch and the thresholds were chosen on these frames, which flatters the score; an honest one comes from "
+    "frames that took no part in that."
 )
 
 
