@@ -50,8 +50,10 @@ def object_paths(labels: np.ndarray) -> dict[int, str]:
 
 def centre(mask: np.ndarray) -> tuple[int, int]:
     """Return the (x, y) of a mask's (H, W) pixel that lies deepest in it, in half pixels: a place for a letter."""
-    y, x = np.unravel_index(ndimage.distance_transform_edt(np.pad(mask, 1)).argmax(), np.add(mask.shape, 2))
-    return 2 * int(x) - 1, 2 * int(y) - 1
+    (box,) = ndimage.find_objects(mask.astype(np.uint8))
+    depth = ndimage.distance_transform_edt(np.pad(mask[box], 1))
+    y, x = np.unravel_index(depth.argmax(), depth.shape)
+    return 2 * (box[1].start + int(x)) - 1, 2 * (box[0].start + int(y)) - 1
 
 
 def _polygon(points: np.ndarray) -> str:
