@@ -183,3 +183,4 @@ def test_the_report_shows_the_images_beside_the_truth(
     capsys.readouterr()
     assert main([*arguments, str(tmp_path / "none"), "--images", str(tmp_path)]) == 1
     assert "lacks t000.tif" in capsys.readouterr().err
+    assert not (tmp_path / "none").exists()

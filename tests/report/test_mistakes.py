@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from unetpipe.metrics.detection import match_frame
+from unetpipe.metrics.matching import match_frame
 from unetpipe.metrics.seg import object_jaccards
 from unetpipe.report.mistakes import FrameMistakes, find_mistakes
 

@@ -51,8 +51,8 @@ def evaluate_ctc(result: Path, truth: Path, output: Path | None, images: Path | 
     score = score_result(result, truth)
     print_summary(score.summary)
     if output is not None:
-        write_scores(output, score.scores, score.summary)
         report_masks(result, truth, output, score.summary.scores(), images)
+        write_scores(output, score.scores, score.summary)
 
 
 def evaluate_isbi2012(result: Path, truth: Path, output: Path | None, images: Path | None = None) -> None:
@@ -64,11 +64,11 @@ def evaluate_isbi2012(result: Path, truth: Path, output: Path | None, images: Pa
         probability = (probability / np.float32(np.iinfo(probability.dtype).max)).astype(np.float32)
     if probability.min() < 0 or probability.max() > 1:
         raise InputError(f"{result} holds values outside 0 … 1; give the probability of cell, or 8 or 16 bits of it.")
+    shown = None if images is None else _read_images(images, labels)
     membranes = isbi2012_scores(labels, probability)
     print_membranes(membranes)
     if output is not None:
         write_scores(output, membranes=membranes)
-        shown = None if images is None else _read_images(images, labels)
         report_stack(probability, labels, truth, output, membranes, shown)
 
 

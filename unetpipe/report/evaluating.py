@@ -34,6 +34,11 @@ class ReportScores:
     layout : str
         The data set's, as :func:`unetpipe.data.recognise` tells it.
 
+    Attributes
+    ----------
+    scores : dict of str to float or None
+        The measures by name, once the evaluation is complete.
+
     Notes
     -----
     The evaluator's items need "pred" (instance map), "label", "known", "sequence" and "frame", and for "isbi2012"
@@ -43,6 +48,7 @@ class ReportScores:
     def __init__(self, output_dir: str | os.PathLike, layout: str) -> None:
         self.output_dir = Path(output_dir)
         self.layout = layout
+        self.scores: dict[str, float | None] = {}
         self._frames: list[FrameScore] = []
         self._membranes: list[tuple[np.ndarray, np.ndarray]] = []
 
@@ -55,7 +61,7 @@ class ReportScores:
     def start(self, engine: Engine) -> None:
         """Forget an earlier run."""
         check_folder(self.output_dir)
-        self._frames, self._membranes = [], []
+        self._frames, self._membranes, self.scores = [], [], {}
 
     def add(self, engine: Engine) -> None:
         """Score the images of a batch."""
@@ -78,7 +84,9 @@ class ReportScores:
             # float32 softmax may stray beyond 1 by a rounding
             membranes = isbi2012_scores(truth, probability.clip(0, 1))
             print_membranes(membranes)
+            self.scores = {name: score.best for name, score in membranes.items()}
         print_summary(summary)
+        self.scores |= summary.scores()
         write_scores(self.output_dir, self._frames, summary, membranes)
         print(f"Tables: {self.output_dir}", flush=True)
 

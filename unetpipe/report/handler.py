@@ -10,6 +10,7 @@ from typing import Any
 from ignite.engine import Engine, Events
 from monai.utils import convert_to_numpy
 
+from unetpipe.report.evaluating import ReportScores
 from unetpipe.report.gallery import Gallery, ScoredFrame, frame_name
 from unetpipe.report.page import NAME, write_report
 
@@ -22,6 +23,8 @@ class ReportPage:
 
     Parameters
     ----------
+    scores : ReportScores
+        Scores the same evaluation; attached before this.
     output_dir : path
         Folder of the report.
     data : path
@@ -34,11 +37,13 @@ class ReportPage:
 
     def __init__(
         self,
+        scores: ReportScores,
         output_dir: str | os.PathLike,
         data: str | os.PathLike,
         settings: Mapping[str, Any],
         logs: str | os.PathLike | None = None,
     ) -> None:
+        self.scores = scores
         self.path = Path(output_dir) / NAME
         self.data = data
         self.settings = settings
@@ -72,6 +77,7 @@ class ReportPage:
             self._gallery,
             f"Evaluation on {Path(self.data).resolve().name}",
             data=self.data,
+            scores=self.scores.scores,
             settings=self.settings,
             logs=self.logs,
             seconds=engine.state.times[Events.COMPLETED.name],

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from unetpipe.metrics.known import within_known
 from unetpipe.metrics.matching import match_frame
 from unetpipe.metrics.overlap import overlap
 from unetpipe.metrics.seg import object_jaccards
@@ -88,7 +89,7 @@ def find_mistakes(truth: np.ndarray, result: np.ndarray, known: np.ndarray | Non
     Raises
     ------
     ValueError
-        If truth and result differ in shape or are no integers from 0.
+        If the arrays differ in shape, or truth or result are no integers from 0.
     """
     match = match_frame(truth, result)
     groups: dict[int, list[int]] = {found: [] for found in match.merging}
@@ -97,7 +98,8 @@ def find_mistakes(truth: np.ndarray, result: np.ndarray, known: np.ndarray | Non
             groups[found].append(cell)
     split = _find_split(truth, result, match.reference, match.matched, set(groups))
     pieces = {piece for cell in split for piece in cell.pieces}
-    unknown = _mostly_in(result, ~known) if known is not None else set()
+    judged = result if known is None else within_known(truth, result, known)[1]
+    unknown = set(match.result) - set(np.unique(judged).tolist())
     return FrameMistakes(
         cells=match.reference,
         jaccards=tuple(object_jaccards(truth, result).tolist()),
@@ -123,9 +125,3 @@ def _find_split(
         if len(columns) > 1 and found not in merging and 2 * covered > sizes[row]:
             found_split.append(Split(cell, tuple(result_ids[columns].tolist())))
     return tuple(found_split)
-
-
-def _mostly_in(result: np.ndarray, region: np.ndarray) -> set[int]:
-    """Return the objects with more than half of their pixels in a region."""
-    _, ids, counts = overlap(region, result)
-    return set(ids[2 * counts[1:, 1:].sum(0) > counts[:, 1:].sum(0)].tolist())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import numpy as np
 from scipy import ndimage
 
 from unetpipe.data import components, read_image, read_labels, read_truth
-from unetpipe.data.ctc import numbered_files
+from unetpipe.data.ctc import numbered_files, truth_files
+from unetpipe.data.results import result_masks
 from unetpipe.errors import InputError
 from unetpipe.metrics.isbi2012 import ThresholdScores
 from unetpipe.report.gallery import Gallery, ScoredFrame
@@ -91,27 +93,20 @@ def report_stack(
 
 
 def _frames(result: Path, truth: Path, images: Path | None) -> Iterator[ScoredFrame]:
-    masks = numbered_files(result, r"mask(\d{3,})\.tiff?")
-    markers = numbered_files(truth / "TRA", r"man_track(\d{3,})\.tiff?")
-    resolved = truth.resolve()
-    sequence = resolved.name.removesuffix("_GT").removesuffix("_ST")
-    silver = numbered_files(resolved.with_name(f"{sequence}_ST") / "SEG", r"man_seg(\d{3,})\.tiff?")
-    folder = resolved.with_name(sequence) if images is None else images
-    pictures = numbered_files(folder, r"t(\d{3,})\.tiff?") if folder != resolved else {}
-    for frame, label in sorted(numbered_files(truth / "SEG", r"man_seg(\d{3,})\.tiff?").items()):
+    masks = result_masks(result)
+    segmented, markers, silver = truth_files(truth)
+    whole = truth.resolve()  # "." has no name
+    folder = whole.with_name(re.sub("_(GT|ST)$", "", whole.name)) if images is None else images
+    pictures = numbered_files(folder, r"t(\d{3,})\.tiff?")
+    for frame, label in sorted(segmented.items()):
         record = {"label": str(label)}
         if frame in markers:
             record["markers"] = str(markers[frame])
             if frame in silver:
                 record["silver"] = str(silver[frame])
         cells, known = read_truth(record)
-        yield ScoredFrame(
-            f"mask{frame:03d}.tif",
-            cells,
-            read_labels(masks[frame]),
-            _picture(pictures, frame, folder, cells, images),
-            known,
-        )
+        picture = _picture(pictures, frame, folder, cells, images)
+        yield ScoredFrame(masks[frame].name, cells, read_labels(masks[frame]), picture, known)
 
 
 def _picture(

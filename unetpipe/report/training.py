@@ -18,10 +18,11 @@ from unetpipe.report.gallery import Gallery, ScoredFrame, frame_name
 from unetpipe.report.page import NAME, write_report
 from unetpipe.segmentation import Segmenter
 
-REMARK = (
+CHOSEN_HERE = (
     "The best epoch and the thresholds were chosen on these frames, which flatters the score; an honest one comes from "
     "frames that took no part in that."
 )
+TRAINED_HERE = "These frames trained the network too, so the score tells only that it learned them."
 
 
 def report_training(
@@ -64,7 +65,7 @@ def report_training(
             data=data,
             settings={**settings, **_chosen(bundle)},
             logs=bundle / "tensorboard",
-            remark=REMARK,
+            remark=CHOSEN_HERE if settings.get("hold_out", True) else TRAINED_HERE,
             seconds=trainer.state.times[Events.COMPLETED.name],
         )
     except InputError as error:
