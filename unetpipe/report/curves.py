@@ -97,7 +97,7 @@ def lay_out(curve: Curve) -> Chart:
 
 def _round_ticks(highest: float) -> list[float]:
     """Return about TICKS round numbers from 0 to the first at or above ``highest``."""
-    if highest <= 0:
+    if highest < 1e-6:  # nothing to be seen: a loss or score of 0
         return [0.0, 1.0]
     power = 10.0 ** math.floor(math.log10(highest / TICKS))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power * TICKS >= highest)
