@@ -18,6 +18,7 @@ from workflows import SHORT, SMALL, run, workflow
 from unetpipe import Segmenter
 from unetpipe.cli.main import main
 from unetpipe.data import read_labels
+from unetpipe.errors import input_error_behind
 from unetpipe.instances import instances_from_probability
 from unetpipe.networks import UNet, load_weights
 
@@ -228,3 +229,13 @@ def test_onnx_export_equals_the_network(trained: Path, tmp_path: Path):
     with torch.no_grad():
         (result,) = session.run(None, {given.name: image.numpy()})
         assert np.allclose(result, network(image).numpy(), atol=1e-4)
+
+
+def test_a_report_that_cannot_be_written_is_one_sentence(synthetic: Path, tmp_path: Path) -> None:
+    """The trained bundle is there all the same."""
+    (tmp_path / "report.html" / "in the way").mkdir(parents=True)
+    with pytest.raises(RuntimeError) as caught:  # MONAI's, around the InputError
+        run(["train.json"], dataset_dir=str(synthetic), output_dir=str(tmp_path), **SMALL, **{**SHORT, "max_epochs": 1})
+    assert "report.html cannot be written" in str(input_error_behind(caught.value))
+    assert (tmp_path / "models" / "model.pt").is_file()
+    assert not list(tmp_path.glob(".report*"))

@@ -25,14 +25,14 @@ LISTED = 200  # frames in the table of all frames
 PACKAGES = ("monai", "torch", "numpy")
 MEANINGS = {
     "SEG": "mean Jaccard index of the cells",
-    "DET": "cells found, 1 − the cost of correcting them",
-    "TRA": "cells found and followed, 1 − the cost of correcting them",
-    "IoU": "overlap of all pixels of cells",
-    "Dice": "overlap of all pixels of cells",
-    "precision": "share of the objects that are cells",
-    "recall": "share of the cells that were found",
-    "F1": "precision and recall in one",
-    "mean_precision": "mean over IoU 0.50–0.95",
+    "DET": "cells found, by their markers",
+    "TRA": "cells found and followed",
+    "IoU": "of all pixels",
+    "Dice": "of all pixels",
+    "precision": "objects that are cells",
+    "recall": "cells that were found",
+    "F1": "at IoU above 0.5",
+    "mean_precision": "over IoU 0.50–0.95",
     "pixel_error": "lower is better",
     "pixel_distance": "lower is better",
     "rand_error": "lower is better",
@@ -86,6 +86,11 @@ def write_report(
     """
     charts = [curves.lay_out(curve) for curve in curves.read_curves(logs)] if logs is not None else []
     published = published_name(data)
+    figures = FIGURES.get(published or "", {})
+    measured = {
+        name: value for name, value in ({"SEG": gallery.seg} if scores is None else scores).items() if value is not None
+    }
+    headlines = {name: value for name, value in measured.items() if name in figures} or dict([*measured.items()][:1])
     bars = jaccard_histogram(gallery.jaccards)
     environment = Environment(
         loader=PackageLoader("unetpipe.report"),
@@ -98,8 +103,9 @@ def write_report(
         title=title,
         data=str(data),
         published=published,
-        figures=FIGURES.get(published or "", {}),
-        scores={"SEG": gallery.seg} if scores is None else scores,
+        figures=figures,
+        headlines=headlines,
+        others={name: value for name, value in measured.items() if name not in headlines},
         meanings=MEANINGS,
         symbols=SYMBOLS,
         counts=gallery.counts,

@@ -32,7 +32,7 @@ class Shape(NamedTuple):
 
 
 class View(NamedTuple):
-    """What the page shows of a frame; paths are SVG data in half pixels of the window."""
+    """What the page shows of a frame; paths and the letters' size are in half pixels of the window."""
 
     name: str
     mistakes: FrameMistakes
@@ -44,6 +44,7 @@ class View(NamedTuple):
     result: str
     unknown: str
     shapes: tuple[Shape, ...]
+    letter: int
 
 
 def make_view(frame: ScoredFrame, mistakes: FrameMistakes) -> View:
@@ -70,6 +71,7 @@ def make_view(frame: ScoredFrame, mistakes: FrameMistakes) -> View:
         result="".join(objects.values()),
         unknown=unknown,
         shapes=tuple(_shapes(mistakes, truth, result, cells, objects)),
+        letter=_letter_size(truth if cells else result),
     )
 
 
@@ -108,6 +110,14 @@ def _shapes(
         for kind, words, symbol, number, labels, paths in one_letter
         if number in paths
     ]
+
+
+def _letter_size(labels: np.ndarray) -> int:
+    """Choose letters that leave the median object visible and can be read."""
+    sizes = np.unique(labels[labels > 0], return_counts=True)[1]
+    side = max(labels.shape)
+    wanted = 0.4 * np.sqrt(np.median(sizes)) if len(sizes) else 0
+    return round(2 * min(max(wanted, 0.018 * side), 0.036 * side))
 
 
 def _ids(numbers: tuple[int, ...]) -> str:
