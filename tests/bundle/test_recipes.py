@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-
-from tests.workflows import SMALL, run, workflow
+from workflows import SMALL, run, workflow
 
 NARROW = {**SMALL, "max_epochs": 1, "steps_per_epoch": 2, "val_interval": 1, "dropout": 0.0}
 
