@@ -1,7 +1,8 @@
-"""Transforms: border weight map, ridge, elastic deformation, mirrored random tiles."""
+"""Transforms: border weight map, ridge, elastic deformation, mirrored random tiles, pasted cells."""
 
 from unetpipe.transforms.elastic import RandElastic2D, RandElastic2Dd, RandElasticGrid
 from unetpipe.transforms.mirror_crop import RandMirrorCropd
+from unetpipe.transforms.paste_cells import RandPasteCellsd
 from unetpipe.transforms.ridge import TouchingRidge, TouchingRidged
 from unetpipe.transforms.weight_map import BorderWeightMap, BorderWeightMapd
 
@@ -12,6 +13,7 @@ __all__ = [
     "RandElastic2Dd",
     "RandElasticGrid",
     "RandMirrorCropd",
+    "RandPasteCellsd",
     "TouchingRidge",
     "TouchingRidged",
 ]
