@@ -1,0 +1,103 @@
+"""A trained model takes the place of the served one only if it is better, and only when training has ended well."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock
+from ignite.engine import Engine, Events
+
+from unetpipe.engines import WeightAverage
+from unetpipe.errors import InputError
+from unetpipe.files import replacing
+from unetpipe.models import add_model
+
+logger = logging.getLogger(__name__)
+
+PREVIOUS = "previous"
+
+
+@contextmanager
+def locked(bundle: str | os.PathLike) -> Iterator[None]:
+    """Keep others from changing a bundle while it is read, and from reading it while it changes."""
+    path = Path(bundle)
+    with FileLock(path.parent / f".{path.name}.lock"):
+        yield
+
+
+def publish(trained: str | os.PathLike, served: str | os.PathLike) -> None:
+    """Put a trained bundle's weights and configs in place of a served one's.
+
+    The old model stays as the model ``previous`` of the bundle (``unetpipe segment --model previous``).
+
+    Parameters
+    ----------
+    trained, served : path
+        Folders of the two bundles.
+    """
+    source, target = Path(trained), Path(served)
+    with locked(target):
+        add_model(target, target, PREVIOUS)
+        _copy(target / "models" / "model.pt", target / "models" / PREVIOUS / "model.pt")  # the exact weights
+        for config in sorted((source / "configs").glob("*.json")):
+            _copy(config, target / "configs" / config.name)
+        _copy(source / "models" / "model.pt", target / "models" / "model.pt")
+
+
+class PublishBetter:
+    """Handler of a trainer that starts from the served weights: score them first, and publish what beats them.
+
+    Parameters
+    ----------
+    average : WeightAverage
+        Holds the network that is trained and the averaged one that is validated.
+    evaluator : Engine
+        Validates the averaged network, and writes each best one to ``trained``.
+    trained, served : path
+        Folders of the two bundles.
+    """
+
+    def __init__(
+        self, average: WeightAverage, evaluator: Engine, trained: str | os.PathLike, served: str | os.PathLike
+    ) -> None:
+        self.average = average
+        self.evaluator = evaluator
+        self.trained = trained
+        self.served = served
+        self.before = math.nan
+
+    def attach(self, engine: Engine) -> None:
+        """Score before the first step, after the weights are loaded; publish after the last."""
+        engine.add_event_handler(Events.STARTED, self.score)
+        engine.add_event_handler(Events.COMPLETED, self.finish)
+
+    def score(self, engine: Engine) -> None:
+        """Validate the weights that training starts from; only what is better counts as best from here on."""
+        self.average.network.load_state_dict(self.average.online.state_dict())
+        self.evaluator.run()
+        state = self.evaluator.state
+        self.before = state.best_metric  # type: ignore[attr-defined]
+        state.best_metric_epoch = 0  # type: ignore[attr-defined]
+        if not state.metrics[state.key_metric_name] >= 0:  # type: ignore[attr-defined]
+            raise InputError("The labels that validate hold no cell; label more images.")
+
+    def finish(self, engine: Engine) -> None:
+        """Publish if some epoch was better, and say the scores."""
+        best = self.evaluator.state.best_metric  # type: ignore[attr-defined]
+        name = self.evaluator.state.key_metric_name  # type: ignore[attr-defined]
+        if best > self.before:
+            publish(self.trained, self.served)
+            logger.info("%s %.4f before, %.4f after: the new model is served", name, self.before, best)
+        else:
+            logger.info("%s %.4f before, no epoch was better: the old model stays", name, self.before)
+
+
+def _copy(source: Path, target: Path) -> None:
+    with replacing(target) as temporary:
+        shutil.copyfile(source, temporary)
