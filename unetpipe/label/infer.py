@@ -16,7 +16,7 @@ from unetpipe.data.formats import image_suffix
 from unetpipe.data.io import count_pages, read_image
 from unetpipe.errors import InputError
 from unetpipe.label.masks import write_masks
-from unetpipe.label.polygons import annotations
+from unetpipe.label.polygons import page_annotations
 from unetpipe.label.publish import locked
 from unetpipe.segmentation import Segmenter
 
@@ -60,7 +60,7 @@ class CellInferTask(BundleInferTask):
             "latencies": {"total": round(time.time() - begin, 2)},
         }
         if FLAGS[outlines]:
-            result["annotations"] = annotations(cells, next(iter(self.labels)))
+            result["annotations"] = page_annotations(cells, next(iter(self.labels)))
         return file, result
 
     def probabilities(self, image: str) -> list[np.ndarray]:

@@ -14,7 +14,8 @@ TOLERANCE = 0.5  # px by which a simplified outline may leave the exact one
 def polygons(labels: np.ndarray) -> list[list[list[float]]]:
     """Return the outline of each cell of (H, W) as [[x, y], …], in the order of their ids.
 
-    Of a cell in several parts it is the longest outline. Pixel centres have whole coordinates; an outline runs half a pixel outside them.
+    Of a cell in several parts it is the longest outline. Pixel centres have whole coordinates; an outline runs half
+    a pixel outside them.
     """
     outlines = []
     for number, box in enumerate(ndimage.find_objects(labels), start=1):
@@ -27,7 +28,7 @@ def polygons(labels: np.ndarray) -> list[list[list[float]]]:
     return outlines
 
 
-def annotations(pages: list[np.ndarray], label: str) -> list[dict[str, Any]]:
+def page_annotations(pages: list[np.ndarray], label: str) -> list[dict[str, Any]]:
     """Return one annotation a page, with one element a cell."""
     return [
         {
