@@ -1,0 +1,105 @@
+"""Retraining in our app: labels of every kind, only a better model takes over, and nothing waits for it."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import psutil
+import pytest
+from PIL import Image
+from serving import Server, ask, pixels, trained, truth, wait_until
+
+pytestmark = pytest.mark.label
+MODEL = Path("unetpipe-label") / "model" / "cells"
+
+
+@pytest.fixture
+def labelled(ours: Server, cells: Path, tmp_path: Path) -> Server:
+    """Our server, with labels as instance ids, as 0/255 and as (x, y, 1) volume, as 3D Slicer saves them."""
+    label = pixels(truth(cells, 1))
+    Image.fromarray(np.where(label > 0, 255, 0).astype(np.uint8)).save(tmp_path / "binary.png")
+    nibabel.save(nibabel.Nifti1Image(label.T[..., None].astype(np.int16), np.eye(4)), tmp_path / "slicer.nii.gz")
+    for image, file in (
+        ("t000", truth(cells, 0)),
+        ("t001", tmp_path / "binary.png"),
+        ("t002", truth(cells, 2)),
+        ("t001", tmp_path / "slicer.nii.gz"),
+    ):
+        ours.client.save_label(image, str(file), tag="final")
+    return ours
+
+
+def said(status: dict) -> str:
+    return "\n".join(status["details"])
+
+
+def weights(server: Server) -> bytes:
+    return (server.studies / MODEL / "models" / "model.pt").read_bytes()
+
+
+def test_better_model_takes_over(labelled: Server):
+    before = weights(labelled)
+    status = trained(labelled, "cells", max_epochs=3, steps_per_epoch=30, learning_rate=0.003)
+    assert status["status"] == "DONE", said(status)
+    assert " before" in said(status)
+    if "the new model is served" in said(status):
+        assert weights(labelled) != before
+        assert (labelled.studies / MODEL / "models" / "previous" / "model.pt").read_bytes() == before
+    else:
+        assert weights(labelled) == before
+
+
+def test_worse_model_does_not(labelled: Server):
+    before = weights(labelled)
+    status = trained(labelled, "cells", max_epochs=1, steps_per_epoch=1, learning_rate=1)
+    assert status["status"] == "DONE", said(status)
+    assert "the old model stays" in said(status)
+    assert weights(labelled) == before
+
+
+def test_killed_training_leaves_the_model_and_requests_go_on_meanwhile(labelled: Server):
+    before, mask = weights(labelled), pixels(labelled.client.infer("cells", "t003", {})[0])
+    labelled.client.train_start("cells", {"max_epochs": 10_000, "steps_per_epoch": 5})
+    children: list[psutil.Process] = []
+
+    def training() -> bool:
+        children[:] = [
+            child
+            for child in psutil.Process(labelled.process.pid).children()
+            if "monailabel.interfaces.utils.app" in " ".join(child.cmdline())
+        ]
+        return bool(children) and "Epoch[1]" in said(labelled.client.train_status())
+
+    wait_until(training)
+    form = {"params": json.dumps({"result_extension": ".png"})}
+
+    def infer(_: int) -> np.ndarray:
+        import io
+
+        import requests
+
+        answer = requests.post(f"{labelled.address}/infer/cells?image=t003&output=image", data=form, timeout=600)
+        assert answer.status_code == 200
+        return np.array(Image.open(io.BytesIO(answer.content)))
+
+    with ThreadPoolExecutor(4) as pool:
+        masks = list(pool.map(infer, range(20)))
+    assert len(masks) == 20
+    assert all((each == mask).all() for each in masks)
+
+    children[0].kill()
+    wait_until(lambda: labelled.client.train_status()["status"] == "ERROR")
+    assert weights(labelled) == before
+    np.testing.assert_array_equal(pixels(labelled.client.infer("cells", "t003", {})[0]), mask)
+
+
+def test_second_training_waits(labelled: Server):
+    labelled.client.train_start("cells", {"max_epochs": 10_000, "steps_per_epoch": 5})
+    wait_until(lambda: labelled.client.train_status()["status"] == "RUNNING")
+    assert ask(labelled, "POST", "/train/cells", json={})[0] == 429
+    labelled.client.train_stop()
+    wait_until(lambda: labelled.client.train_status()["status"] == "STOPPED")
