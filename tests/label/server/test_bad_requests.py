@@ -91,4 +91,4 @@ def test_labels_can_be_replaced_by_another_format(ours: Server, cells: Path):
 
 def files(folder: Path) -> set[str]:
     """Return the files below a folder, but logs."""
-    return {str(path) for path in folder.rglob("*") if path.suffix not in (".log", ".txt") and path.name != ".lock"}
+    return {str(path) for path in folder.rglob("*") if not path.name.endswith((".log", ".txt", ".lock"))}

@@ -8,7 +8,6 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
-import requests
 from PIL import Image
 from serving import PATIENCE, Server, infer_json, pixels
 
@@ -50,6 +49,8 @@ FILES = {
 
 def send(server: Server, path: Path, **parameters: object) -> bytes:
     """Send an image with a request, and return the mask."""
+    import requests
+
     with path.open("rb") as file:
         answer = requests.post(
             f"{server.address}/infer/cells?output=image",

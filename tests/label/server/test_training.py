@@ -8,7 +8,6 @@ from pathlib import Path
 
 import nibabel
 import numpy as np
-import psutil
 import pytest
 from PIL import Image
 from serving import Server, ask, pixels, trained, truth, wait_until
@@ -62,6 +61,8 @@ def test_worse_model_does_not(labelled: Server):
 
 
 def test_killed_training_leaves_the_model_and_requests_go_on_meanwhile(labelled: Server):
+    import psutil
+
     before, mask = weights(labelled), pixels(labelled.client.infer("cells", "t003", {})[0])
     labelled.client.train_start("cells", {"max_epochs": 10_000, "steps_per_epoch": 5})
     children: list[psutil.Process] = []

@@ -1,0 +1,77 @@
+"""A better model takes the place of the served one; a worse one, or half a training, does not."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from workflows import SMALL, workflow
+
+import unetpipe
+from unetpipe.label.publish import PREVIOUS, publish
+from unetpipe.networks.weights import read_weights
+
+
+@pytest.fixture
+def served(trained: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(trained, tmp_path / "served"))
+
+
+def retrain(served: Path, synthetic: Path, **overrides: object) -> None:
+    """Train as the server does, on the frames of the synthetic set."""
+    pairs = [
+        {"image": str(image), "label": str(synthetic / "01_GT" / "SEG" / image.name.replace("t", "man_seg", 1))}
+        for image in sorted((synthetic / "01").glob("t*.tif"))
+    ]
+    better = {
+        "_target_": "unetpipe.label.publish.PublishBetter",
+        "average": "@weight_average",
+        "evaluator": "@validate#evaluator",
+        "trained": str(served.parent / "training"),
+        "served": str(served),
+    }
+    load = {
+        "_target_": "CheckpointLoader",
+        "load_path": str(served / "models" / "model.pt"),
+        "load_dict": {"model": "@network"},
+    }
+    made = workflow(
+        ["train.json"],
+        served,
+        **{**SMALL, "output_dir": str(served.parent / "training"), "val_interval": 1, "preflight": None, **overrides},
+        **{"train#dataset#data": pairs[:2], "validate#dataset#data": pairs[2:]},
+    )
+    handlers = made.parser.config["train"]["handlers"]
+    handlers.insert(0, load)
+    handlers.append(better)
+    made.initialize()
+    made.run()
+
+
+def test_publish_keeps_the_previous_model(trained: Path, served: Path, synthetic: Path):
+    before = (served / "models" / "model.pt").read_bytes()
+    (trained_again := Path(shutil.copytree(trained, served.parent / "again"))).joinpath("LICENSE").unlink()
+    state = {name: value * 2 for name, value in read_weights(trained / "models" / "model.pt").items()}
+    unetpipe.networks.weights.save_state(state, trained_again / "models" / "model.pt")
+    image = np.random.default_rng(0).integers(0, 255, (40, 50), dtype=np.uint8)
+    old = unetpipe.segment(image, served)
+    publish(trained_again, served)
+    assert (served / "models" / "model.pt").read_bytes() == (trained_again / "models" / "model.pt").read_bytes()
+    assert (served / "models" / PREVIOUS / "model.pt").read_bytes() == before
+    np.testing.assert_array_equal(unetpipe.segment(image, served, model=PREVIOUS), old)
+
+
+def test_a_worse_model_stays_out(served: Path, synthetic: Path):
+    before = (served / "models" / "model.pt").read_bytes()
+    retrain(served, synthetic, max_epochs=1, steps_per_epoch=1, learning_rate=10.0)
+    assert (served / "models" / "model.pt").read_bytes() == before
+    assert not (served / "models" / PREVIOUS).exists()
+
+
+def test_a_better_model_takes_over_at_the_end(served: Path, synthetic: Path):
+    before = (served / "models" / "model.pt").read_bytes()
+    retrain(served, synthetic, max_epochs=4, steps_per_epoch=40, learning_rate=0.005)
+    assert (served / "models" / "model.pt").read_bytes() != before
+    assert (served / "models" / PREVIOUS / "model.pt").read_bytes() == before
