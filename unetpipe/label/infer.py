@@ -52,8 +52,12 @@ class CellInferTask(BundleInferTask):
         cells = [_segment(segmenter, image, page)[0] for page in pages]
         masks = cells if kind == "instances" else [(page > 0).astype(np.uint16) for page in cells]
         suffix = request.get("result_extension") or image_suffix(image)
-        file = _temporary("." + str(suffix).lstrip("."))
-        write_masks(file, masks, image)
+        file = self._temporary("." + str(suffix).lstrip("."))
+        try:
+            write_masks(file, masks, image)
+        except InputError:
+            Path(file).unlink()
+            raise
         result: dict[str, Any] = {
             "label_names": self.labels,
             "cells": [int(page.max(initial=0)) for page in cells],
@@ -81,6 +85,19 @@ class CellInferTask(BundleInferTask):
         """Return a value that changes with the model."""
         return tuple(Path(file).stat().st_mtime_ns for file in (self.path[0], self.bundle_config_path))
 
+    def _temporary(self, suffix: str) -> str:
+        """Return a new file, which the server removes once it is sent.
+
+        Not in the system's folder: the Python client saves the mask there under the same name, and would lose it.
+        """
+        if not suffix.replace(".", "").isalnum():
+            raise InputError(f"result_extension={suffix!r} is no file name extension.")
+        folder = Path(self.bundle_path).parent.parent / "sent"
+        folder.mkdir(exist_ok=True)
+        handle, name = tempfile.mkstemp(suffix=suffix, dir=folder)
+        os.close(handle)
+        return name
+
 
 def _segment(segmenter: Segmenter, image: str, page: int) -> tuple[np.ndarray, np.ndarray]:
     """Return labels and probability of "cell" (H, W) of a page."""
@@ -100,11 +117,3 @@ def _pages(image: str, page: Any) -> list[int]:
     if isinstance(page, bool) or not str(page).isdecimal() or int(page) >= count:
         raise InputError(f"There is no page {page!r}: the image has {count}, counted from 0.")
     return [int(page)]
-
-
-def _temporary(suffix: str) -> str:
-    if not suffix.replace(".", "").isalnum():
-        raise InputError(f"result_extension={suffix!r} is no file name extension.")
-    handle, name = tempfile.mkstemp(suffix=suffix)
-    os.close(handle)
-    return name

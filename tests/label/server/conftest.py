@@ -71,4 +71,6 @@ def stock(cells: Path, bundle: Path, environment, tmp_path_factory: pytest.TempP
     studies = make_studies(cells, folder / "studies")
     options = ["--conf", "models", "cells", "--conf", "zoo_source", "local", "--conf", "sam2", "false"]
     command = [*program, "start_server", "--app", str(app), "--studies", str(studies), *options]
-    yield from start([*command, "-i", "127.0.0.1", "-p", str(port)], port, studies, environment, folder / "log.txt")
+    command += ["-i", "127.0.0.1", "-p", str(port)]
+    # the server removes the mask that it sent from the system's temporary folder, where a client puts it by default
+    yield from start(command, port, studies, environment, folder / "log.txt", received=folder)

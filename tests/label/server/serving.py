@@ -29,7 +29,9 @@ class Server(NamedTuple):
     client: Any
 
 
-def start(command: list[str], port: int, studies: Path, environment: dict[str, str], log: Path) -> Iterator[Server]:
+def start(
+    command: list[str], port: int, studies: Path, environment: dict[str, str], log: Path, received: Path | None = None
+) -> Iterator[Server]:
     """Start a server, wait until it answers, and stop it in the end as Ctrl+C does."""
     from monailabel.client import MONAILabelClient
 
@@ -41,7 +43,7 @@ def start(command: list[str], port: int, studies: Path, environment: dict[str, s
     try:
         wait_until(lambda: process.poll() is not None or answers(address), log)
         assert process.poll() is None, log.read_text()
-        yield Server(process, address, studies, MONAILabelClient(address))
+        yield Server(process, address, studies, MONAILabelClient(address, received))
         process.send_signal(signal.SIGINT)
         process.wait(PATIENCE)
         assert not answers(address)
