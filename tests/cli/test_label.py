@@ -23,7 +23,7 @@ def test_missing_package(tmp_path: Path, capsys: pytest.CaptureFixture, monkeypa
     monkeypatch.setitem(sys.modules, "monailabel", None)
     assert main(["label", str(tmp_path), "--port", "0"]) == 1
     sentence = said(capsys)
-    assert 'pip install -c "' in sentence
+    assert sentence.endswith('python -m pip install "unetpipe[label]"')
     constraints = sentence.split('"')[1]
     assert Path(constraints).is_file()
     assert not any(tmp_path.iterdir())

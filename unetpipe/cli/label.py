@@ -73,5 +73,5 @@ def check_package() -> None:
         constraints = Path(unetpipe.__file__).parent / "label" / "constraints.txt"
         raise InputError(
             f"MONAI Label cannot be imported ({first_line(error)}); install it, in an environment of its own, by: "
-            f'python -m pip install -c "{constraints}" "unetpipe[label]"'
+            f'SAM2_BUILD_CUDA=0 PIP_CONSTRAINT="{constraints}" python -m pip install "unetpipe[label]"'
         ) from error
