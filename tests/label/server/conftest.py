@@ -14,6 +14,7 @@ from serving import Server, free_port, make_studies, start
 from workflows import SMALL, run
 
 from unetpipe.data import write_synthetic_ctc
+from unetpipe.label.folder import FOLDER, MODEL
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[2]
@@ -56,7 +57,8 @@ def ours(cells: Path, bundle: Path, environment, tmp_path_factory: pytest.TempPa
     studies = make_studies(cells, tmp_path_factory.mktemp("ours") / "my studies")
     port = free_port()
     command = [sys.executable, "-m", "unetpipe.cli.main", "label", str(studies), "--bundle", str(bundle)]
-    yield from start([*command, "--port", str(port)], port, studies, environment, studies.parent / "log.txt")
+    served = studies / FOLDER / "model" / MODEL
+    yield from start([*command, "--port", str(port)], port, studies, served, environment, studies.parent / "log.txt")
 
 
 @pytest.fixture(scope="session")
@@ -73,4 +75,4 @@ def stock(cells: Path, bundle: Path, environment, tmp_path_factory: pytest.TempP
     command = [*program, "start_server", "--app", str(app), "--studies", str(studies), *options]
     command += ["-i", "127.0.0.1", "-p", str(port)]
     # the server removes the mask that it sent from the system's temporary folder, where a client puts it by default
-    yield from start(command, port, studies, environment, folder / "log.txt", received=folder)
+    yield from start(command, port, studies, app / "model" / "cells", environment, folder / "log.txt", folder)

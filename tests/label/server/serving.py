@@ -21,16 +21,23 @@ PATIENCE = 600  # seconds until a server that does not come up, or a training th
 
 
 class Server(NamedTuple):
-    """A running server: its process, its address, the studies it serves, and its client."""
+    """A running server: its process, its address, the studies and the bundle it serves, and its client."""
 
     process: subprocess.Popen
     address: str
     studies: Path
+    bundle: Path
     client: Any
 
 
 def start(
-    command: list[str], port: int, studies: Path, environment: dict[str, str], log: Path, received: Path | None = None
+    command: list[str],
+    port: int,
+    studies: Path,
+    bundle: Path,
+    environment: dict[str, str],
+    log: Path,
+    received: Path | None = None,
 ) -> Iterator[Server]:
     """Start a server, wait until it answers, and stop it in the end as Ctrl+C does."""
     from monailabel.client import MONAILabelClient
@@ -43,7 +50,7 @@ def start(
     try:
         wait_until(lambda: process.poll() is not None or answers(address), log)
         assert process.poll() is None, log.read_text()
-        yield Server(process, address, studies, MONAILabelClient(address, received))
+        yield Server(process, address, studies, bundle, MONAILabelClient(address, received))
         process.send_signal(signal.SIGINT)
         process.wait(PATIENCE)
         assert not answers(address)

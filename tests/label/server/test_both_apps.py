@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from serving import Server, ask, pixels, trained, truth
@@ -17,7 +19,7 @@ def server(request: pytest.FixtureRequest) -> Server:
     return request.getfixturevalue(request.param)
 
 
-def test_round(server: Server, cells, bundle):
+def test_round(server: Server, cells: Path):
     info = server.client.info()
     assert list(info["models"]) == ["cells"]
     assert info["labels"] == ["cell"]
@@ -28,7 +30,7 @@ def test_round(server: Server, cells, bundle):
     assert image in [f"t{frame:03d}" for frame in range(6)]
 
     mask, result = server.client.infer("cells", "t001", {})
-    expected = unetpipe.segment(read_image(server.studies / "t001.tif")[0], bundle)
+    expected = unetpipe.segment(read_image(server.studies / "t001.tif")[0], server.bundle)
     assert expected.max() > 1
     np.testing.assert_array_equal(pixels(mask), expected)
     assert result["label_names"] == {"cell": 1}

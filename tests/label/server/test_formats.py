@@ -23,8 +23,8 @@ def image(cells: Path) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def expected(image: np.ndarray, bundle: Path) -> np.ndarray:
-    return unetpipe.segment(image, bundle)
+def expected(image: np.ndarray, ours: Server) -> np.ndarray:
+    return unetpipe.segment(image, ours.bundle)
 
 
 def lzw(path: Path, image: np.ndarray) -> None:

@@ -13,7 +13,6 @@ from PIL import Image
 from serving import Server, ask, pixels, trained, truth, wait_until
 
 pytestmark = pytest.mark.label
-MODEL = Path("unetpipe-label") / "model" / "cells"
 
 
 @pytest.fixture
@@ -37,7 +36,7 @@ def said(status: dict) -> str:
 
 
 def weights(server: Server) -> bytes:
-    return (server.studies / MODEL / "models" / "model.pt").read_bytes()
+    return (server.bundle / "models" / "model.pt").read_bytes()
 
 
 def test_better_model_takes_over(labelled: Server):
@@ -47,7 +46,7 @@ def test_better_model_takes_over(labelled: Server):
     assert " before" in said(status)
     if "the new model is served" in said(status):
         assert weights(labelled) != before
-        assert (labelled.studies / MODEL / "models" / "previous" / "model.pt").read_bytes() == before
+        assert (labelled.bundle / "models" / "previous" / "model.pt").read_bytes() == before
     else:
         assert weights(labelled) == before
 
