@@ -15,7 +15,7 @@ from monailabel.utils.others.generic import device_list, name_to_device
 from unetpipe.data.formats import image_suffix
 from unetpipe.data.io import count_pages, read_image
 from unetpipe.errors import InputError
-from unetpipe.label.masks import write_masks
+from unetpipe.label.masks import check_suffix, write_masks
 from unetpipe.label.polygons import page_annotations
 from unetpipe.label.publish import locked
 from unetpipe.segmentation import Segmenter
@@ -48,11 +48,12 @@ class CellInferTask(BundleInferTask):
         if not isinstance(outlines, bool | str) or outlines not in FLAGS:
             raise InputError(f"polygons={outlines!r} is not known; use true or false.")
         pages = _pages(image, request.get("page"))
+        suffix = "." + str(request.get("result_extension") or image_suffix(image)).lstrip(".")
+        check_suffix(suffix, len(pages))
         segmenter = self.segmenter(request.get("device"))
         cells = [_segment(segmenter, image, page)[0] for page in pages]
         masks = cells if kind == "instances" else [(page > 0).astype(np.uint16) for page in cells]
-        suffix = request.get("result_extension") or image_suffix(image)
-        file = self._temporary("." + str(suffix).lstrip("."))
+        file = self._temporary(suffix)
         try:
             write_masks(file, masks, image)
         except InputError:
@@ -90,8 +91,6 @@ class CellInferTask(BundleInferTask):
 
         Not in the system's folder: the Python client saves the mask there under the same name, and would lose it.
         """
-        if not suffix.replace(".", "").isalnum():
-            raise InputError(f"result_extension={suffix!r} is no file name extension.")
         folder = Path(self.bundle_path).parent.parent / "sent"
         folder.mkdir(exist_ok=True)
         handle, name = tempfile.mkstemp(suffix=suffix, dir=folder)

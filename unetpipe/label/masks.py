@@ -18,6 +18,14 @@ from unetpipe.errors import InputError
 from unetpipe.files import replacing
 
 
+def check_suffix(suffix: str, pages: int) -> None:
+    """Raise InputError unless a mask of so many pages can be a file of this suffix: PNG, TIFF or NIfTI."""
+    if suffix.lower() not in IMAGE_SUFFIXES:
+        raise InputError(f"A mask cannot be a {suffix} file; ask for {', '.join(IMAGE_SUFFIXES)}.")
+    if suffix.lower() == ".png" and pages > 1:
+        raise InputError(f"A PNG holds one page, the mask has {pages}; ask for .tif, .nii.gz or a page.")
+
+
 def write_masks(path: str | os.PathLike, pages: Sequence[np.ndarray], source: str | os.PathLike) -> None:
     """Write label maps (H, W), one for each page that was segmented, as PNG, TIFF or NIfTI by the suffix, 16 bits.
 
@@ -26,25 +34,18 @@ def write_masks(path: str | os.PathLike, pages: Sequence[np.ndarray], source: st
     Raises
     ------
     InputError
-        If the suffix is another, or a PNG would need several pages.
+        If there are more cells than 16 bits can number.
     """
-    suffix = image_suffix(path).lower()
-    if suffix not in IMAGE_SUFFIXES:
-        raise InputError(f"A mask cannot be a {Path(path).suffix} file; ask for {', '.join(IMAGE_SUFFIXES)}.")
     for page in pages:
         check_ids(path, page)
-    if suffix == ".png":
-        if len(pages) > 1:
-            raise InputError(
-                f"A PNG holds one page, the mask has {len(pages)}; ask for .tif or .nii.gz, or for a page."
-            )
+    if image_suffix(path).lower() == ".png":
         write_picture(path, Image.fromarray(pages[0].astype(np.uint16)))
     elif not is_nifti(path) or (is_nifti(source) and len(pages) == count_slices(source)):
         write_label_pages(path, pages, source)
     else:
         turned = [page if is_nifti(source) else page.T for page in pages]
         volume = np.stack(turned, axis=-1).astype(np.uint16)
-        with replacing(path, suffix) as temporary:
+        with replacing(path, image_suffix(path)) as temporary:
             nibabel.save(nibabel.Nifti1Image(volume, np.diag([-1.0, -1.0, 1.0, 1.0])), temporary)
 
 
