@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from monai.config import KeysCollection
 from monai.data import MetaTensor
@@ -14,7 +13,6 @@ from monai.transforms import MapTransform, Transform
 
 from unetpipe.data.images import mask_name
 from unetpipe.data.io import read_image
-from unetpipe.data.pairs import read_pair_label
 from unetpipe.data.truth import read_truth
 from unetpipe.errors import InputError
 
@@ -62,20 +60,15 @@ class ReadImaged(MapTransform):
 class ReadTruthd(Transform):
     """Read a record's truth: "label" becomes an instance map and "known" a mask, both MetaTensors (1, H, W).
 
-    See :func:`unetpipe.data.read_truth`. A record without "sequence" comes from no layout but from an annotation tool
-    (:func:`unetpipe.data.read_pair_label`). The image, if it is already read, must have the label's size.
+    See :func:`unetpipe.data.read_truth`. The image, if it is already read, must have the label's size.
     """
 
     def __call__(self, data: Mapping[Any, Any]) -> dict[Any, Any]:
         """Return the item with "label" (int32) and "known" (bool) as arrays; what not every record has is dropped."""
         item = {key: value for key, value in data.items() if key not in ("markers", "silver", "page", "masks")}
         image = item.get("image")
-        if "sequence" in data:
-            label, known = read_truth(dict(data))  # type: ignore[arg-type]
-        else:
-            source = image.meta["filename_or_obj"] if isinstance(image, MetaTensor) else data["image"]
-            label = read_pair_label(data["label"], source, data.get("page"))
-            known = np.ones(label.shape, bool)
+        source = image.meta["filename_or_obj"] if isinstance(image, MetaTensor) else image
+        label, known = read_truth({**data, "image": source})  # type: ignore[dict-item]
         if isinstance(image, torch.Tensor) and tuple(image.shape[-2:]) != label.shape:
             page = f", page {data['page']}," if "page" in data else ""
             raise InputError(

@@ -9,17 +9,22 @@ import numpy as np
 from unetpipe.data import ctc
 from unetpipe.data.io import read_labels
 from unetpipe.data.masks import components
+from unetpipe.data.pairs import read_pair_label
 
 
 def read_truth(record: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     """Read the truth of a frame as an instance map (H, W), int32, and a mask of known pixels (H, W), bool.
 
     What a Cell Tracking Challenge set leaves unannotated is not known (:func:`unetpipe.data.ctc.read_truth`);
-    in the other layouts every pixel is.
+    in the other layouts every pixel is. A record without "sequence" comes from no layout but from an annotation tool
+    (:func:`unetpipe.data.read_pair_label`).
     """
     if "markers" in record:
         return ctc.read_truth(record)
-    label = read_instances(record)
+    if "sequence" in record:
+        label = read_instances(record)
+    else:
+        label = read_pair_label(record["label"], record["image"], record.get("page"))
     return label, np.ones(label.shape, bool)
 
 

@@ -77,6 +77,7 @@ class RetrainTask(BundleTrainTask):
             hold_out=True,
             resume=False,
             progress=False,
+            report="$None",  # the answer is in the status of the training
         )
         return overrides
 
