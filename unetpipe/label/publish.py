@@ -17,6 +17,7 @@ from unetpipe.engines import WeightAverage
 from unetpipe.errors import InputError
 from unetpipe.files import replacing
 from unetpipe.models import add_model
+from unetpipe.networks import load_weights
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +52,7 @@ def publish(trained: str | os.PathLike, served: str | os.PathLike) -> None:
 
 
 class PublishBetter:
-    """Handler of a trainer that starts from the served weights: score them first, and publish what beats them.
+    """Handler of a trainer: score the served weights first, and publish in the end what beats them.
 
     Parameters
     ----------
@@ -73,13 +74,13 @@ class PublishBetter:
         self.before = math.nan
 
     def attach(self, engine: Engine) -> None:
-        """Score before the first step, after the weights are loaded; publish after the last."""
+        """Score before the first step; publish after the last."""
         engine.add_event_handler(Events.STARTED, self.score)
         engine.add_event_handler(Events.COMPLETED, self.finish)
 
     def score(self, engine: Engine) -> None:
-        """Validate the weights that training starts from; only what is better counts as best from here on."""
-        self.average.network.load_state_dict(self.average.online.state_dict())
+        """Validate the served weights, whatever training starts from; only what beats them counts as best."""
+        load_weights(self.average.network, Path(self.served) / "models" / "model.pt")
         self.evaluator.run()
         state = self.evaluator.state
         self.before = state.best_metric  # type: ignore[attr-defined]

@@ -12,6 +12,8 @@ import pytest
 from PIL import Image
 from serving import Server, ask, pixels, trained, truth, wait_until
 
+from unetpipe.data import write_label_pages
+
 pytestmark = pytest.mark.label
 
 
@@ -103,3 +105,18 @@ def test_second_training_waits(labelled: Server):
     assert ask(labelled, "POST", "/train/cells", json={})[0] == 429
     labelled.client.train_stop()
     wait_until(lambda: labelled.client.train_status()["status"] == "STOPPED")
+
+
+def test_labelled_pages_of_a_stack_train(labelled: Server, cells: Path, tmp_path: Path):
+    images = [pixels(cells / "01" / f"t{frame:03d}.tif") for frame in (3, 4, 5)]
+    labels = [pixels(truth(cells, 3)), np.zeros_like(images[0]), pixels(truth(cells, 5))]
+    write_label_pages(tmp_path / "stack.tif", images)
+    write_label_pages(tmp_path / "label.tif", labels)
+    labelled.client.upload_image(str(tmp_path / "stack.tif"), image_id="stack")
+    assert labelled.client.next_sample("uncertain", {}).keys() >= {"id", "score", "page"}
+    labelled.client.save_label("stack", str(tmp_path / "label.tif"), tag="final")
+    status = trained(labelled, "cells", max_epochs=1, steps_per_epoch=5, learning_rate=0.0001)
+    assert status["status"] == "DONE", said(status)
+    mask = labelled.client.infer("cells", "stack", {})[0]
+    with Image.open(mask) as pages:
+        assert pages.n_frames == 3
