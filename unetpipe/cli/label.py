@@ -50,8 +50,10 @@ def run(options: argparse.Namespace) -> None:
         arguments += ["--conf", key, value]
     arguments += ["--host", options.host, "--port", str(options.port), "--uvicorn_app", "unetpipe.label.server:app"]
 
+    from monailabel.config import settings as server_settings
     from monailabel.main import Main
 
+    server_settings.MONAI_LABEL_SESSION_PATH = str(folder / "sessions")  # by default it is below the home folder
     sys.argv = ["monailabel", *arguments]
     Main().run()
 
