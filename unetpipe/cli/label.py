@@ -11,7 +11,7 @@ import unetpipe
 from unetpipe.bundle import find_bundle
 from unetpipe.errors import InputError
 from unetpipe.files import first_line
-from unetpipe.label.folder import MODEL, check_studies, prepare
+from unetpipe.label.folder import MODEL, SESSIONS, check_studies, prepare
 
 GREETING = """
 MONAI Label serves {studies} at {address}
@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> None:
     from monailabel.config import settings as server_settings
     from monailabel.main import Main
 
-    server_settings.MONAI_LABEL_SESSION_PATH = str(folder / "sessions")  # by default it is below the home folder
+    server_settings.MONAI_LABEL_SESSION_PATH = str(folder / SESSIONS)  # by default it is below the home folder
     sys.argv = ["monailabel", *arguments]
     Main().run()
 

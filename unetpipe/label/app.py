@@ -12,6 +12,7 @@ from monailabel.interfaces.app import MONAILabelApp
 from monailabel.interfaces.exception import ImageNotFoundException
 
 from unetpipe.errors import InputError
+from unetpipe.label.folder import SESSIONS
 from unetpipe.label.infer import CellInferTask
 from unetpipe.label.strategy import Uncertain
 from unetpipe.label.studies import Studies
@@ -74,6 +75,7 @@ class CellsApp(bundle_app(), MONAILabelApp):  # type: ignore[misc]  # MONAI Labe
             raise InputError("No image has a label yet; label one, and save it, first.")
 
     def _was_sent(self, image: str) -> bool:
-        """Return whether a path is that of a temporary file, as the server makes it of an image in a request."""
-        path = Path(image)
-        return path.parent == Path(tempfile.gettempdir()) and path.is_file()
+        """Return whether a path is where the server puts an image that comes with a request or a session."""
+        path = Path(image).resolve()
+        places = (Path(tempfile.gettempdir()).resolve(), (Path(self.app_dir) / SESSIONS).resolve())
+        return path.is_file() and (path.parent == places[0] or places[1] in path.parents)

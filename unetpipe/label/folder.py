@@ -12,6 +12,7 @@ from unetpipe.files import write_text
 
 FOLDER = "unetpipe-label"
 MODEL = "cells"
+SESSIONS = "sessions"
 APP = '''"""Started by MONAI Label."""
 
 from unetpipe.label.app import CellsApp
