@@ -16,19 +16,21 @@ def read_truth(record: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     """Read the truth of a frame as an instance map (H, W), int32, and a mask of known pixels (H, W), bool.
 
     What a Cell Tracking Challenge set leaves unannotated is not known (:func:`unetpipe.data.ctc.read_truth`);
-    in the other layouts every pixel is. A record without "sequence" comes from no layout but from an annotation tool
-    (:func:`unetpipe.data.read_pair_label`).
+    in the other layouts every pixel is.
     """
     if "markers" in record:
         return ctc.read_truth(record)
-    if "sequence" in record:
-        label = read_instances(record)
-    else:
-        label = read_pair_label(record["label"], record["image"], record.get("page"))
+    label = read_instances(record)
     return label, np.ones(label.shape, bool)
 
 
 def read_instances(record: dict[str, Any]) -> np.ndarray:
-    """Read a record's instance map (H, W), int32; of a 0/255 or class mask, its connected components."""
+    """Read a record's instance map (H, W), int32; of a 0/255 or class mask, its connected components.
+
+    A record without "sequence" comes from no layout but from an annotation tool
+    (:func:`unetpipe.data.read_pair_label`).
+    """
+    if "sequence" not in record:
+        return read_pair_label(record["label"], record["image"], record.get("page"))
     label = read_labels(record["label"], record.get("page"))
     return label if record.get("masks", "instances") == "instances" else components(label)
