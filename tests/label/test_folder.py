@@ -24,8 +24,9 @@ def test_the_model_is_a_copy_that_is_kept(trained: Path, tmp_path: Path):
 
 def test_another_bundle_is_refused(trained: Path, tmp_path: Path):
     prepare(tmp_path, trained)
-    with pytest.raises(InputError, match="holds a model that began as"):
-        prepare(tmp_path, tmp_path / "other")
+    for other in ((tmp_path / "other", None), (trained, "name")):
+        with pytest.raises(InputError, match="holds a model that began as"):
+            prepare(tmp_path, *other)
 
 
 def test_a_bundle_without_weights_is_refused(tmp_path: Path):

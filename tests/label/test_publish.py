@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from workflows import SMALL, workflow
 
 import unetpipe
-from unetpipe.label.publish import PREVIOUS, publish
+from unetpipe.label.publish import PREVIOUS, PublishBetter, publish
 from unetpipe.networks.weights import read_weights
+from unetpipe.segmentation import Segmenter
 
 
 @pytest.fixture
@@ -29,6 +32,7 @@ def retrain(served: Path, synthetic: Path, **overrides: object) -> None:
         "_target_": "unetpipe.label.publish.PublishBetter",
         "average": "@weight_average",
         "evaluator": "@validate#evaluator",
+        "metric": "@validate#metric",
         "trained": str(served.parent / "training"),
         "served": str(served),
     }
@@ -68,6 +72,28 @@ def test_a_worse_model_stays_out(served: Path, synthetic: Path):
     retrain(served, synthetic, max_epochs=1, steps_per_epoch=1, learning_rate=10.0)
     assert (served / "models" / "model.pt").read_bytes() == before
     assert not (served / "models" / PREVIOUS).exists()
+
+
+def test_the_served_weights_count_as_they_are_served_and_as_training_would_choose(served: Path, tmp_path: Path):
+    config = served / "configs" / "inference.json"
+    values = {**json.loads(config.read_text()), "threshold": 0.15, "marker_threshold": None, "min_size": 77}
+    config.write_text(json.dumps(values))
+    as_served = {"threshold": 0.15, "marker_threshold": None}
+    choices = [{"threshold": 0.5, "marker_threshold": 0.8}]
+    scores, asked = iter([0.7, 0.6]), []
+    metric = SimpleNamespace(choices=choices, min_size=5, best=choices[0])
+    state = SimpleNamespace(best_metric=-1, metrics={}, key_metric_name="val_seg")
+
+    def validate() -> None:
+        asked.append((metric.choices, metric.min_size))
+        state.metrics["val_seg"] = next(scores)
+        state.best_metric = max(state.best_metric, state.metrics["val_seg"])
+
+    average = SimpleNamespace(network=Segmenter(served).network)
+    handler = PublishBetter(average, SimpleNamespace(run=validate, state=state), metric, tmp_path, served)
+    handler.score(None)
+    assert asked == [([as_served], 77), ([*choices, as_served], 5)]
+    assert handler.before == 0.7
 
 
 def test_a_better_model_takes_over_at_the_end(served: Path, synthetic: Path):

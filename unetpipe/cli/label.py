@@ -30,7 +30,10 @@ def add_parser(verbs: argparse._SubParsersAction) -> None:
     """Add the verb to the program's parser."""
     parser = verbs.add_parser("label", help="annotate, correct and retrain on a folder of images, by MONAI Label")
     parser.add_argument("studies", type=Path, help="folder of TIFF, PNG or NIfTI images; labels go below it")
-    parser.add_argument("--bundle", type=Path, help="folder of a trained bundle to begin with")
+    parser.add_argument(
+        "--bundle", type=Path, help="trained bundle to begin with; by default the one installed"
+    )
+    parser.add_argument("--model", help="one of the bundle's models by name: dic_hela, phc_u373, isbi2012")
     parser.add_argument("--host", default="127.0.0.1", help="address to serve at (127.0.0.1: this machine alone)")
     parser.add_argument("--port", type=int, default=8000, help="port to serve at (8000)")
     parser.set_defaults(run=run)
@@ -41,7 +44,7 @@ def run(options: argparse.Namespace) -> None:
     studies = check_studies(options.studies)
     check_port(options.host, options.port)
     check_package()
-    folder = prepare(studies, options.bundle if options.bundle is not None else find_bundle())
+    folder = prepare(studies, options.bundle if options.bundle is not None else find_bundle(), options.model)
     address = f"http://{options.host}:{options.port}"
     greeting = GREETING.format(studies=studies, address=address, model=MODEL, folder=folder / "model" / MODEL)
     settings = {"models": MODEL, "zoo_source": "local", "sam2": "false", "greeting": greeting}

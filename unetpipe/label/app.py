@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from monailabel.interfaces.app import MONAILabelApp
 from monailabel.interfaces.exception import ImageNotFoundException
+from monailabel.main import Main
 
 from unetpipe.errors import InputError
 from unetpipe.label.folder import SESSIONS
@@ -21,7 +21,7 @@ from unetpipe.label.train import RetrainTask, check_request
 
 def bundle_app() -> type[MONAILabelApp]:
     """Return the class of the app ``monaibundle``, which MONAI Label installs as a file beside its package."""
-    path = Path(sys.prefix) / "monailabel" / "sample-apps" / "monaibundle" / "main.py"
+    path = Path(Main()._get_installed_dir(None, "sample-apps")) / "monaibundle" / "main.py"
     spec = importlib.util.spec_from_file_location("monaibundle", path)
     if spec is None or spec.loader is None or not path.is_file():
         raise InputError(f"MONAI Label's app monaibundle is not at {path}; install monailabel again.")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from unetpipe.bundle import export_bundle
 from unetpipe.data.formats import image_stem, images_in
 from unetpipe.errors import InputError
 from unetpipe.files import write_text
+from unetpipe.models import export_model
 
 FOLDER = "unetpipe-label"
 MODEL = "cells"
@@ -42,25 +42,27 @@ def check_studies(studies: str | os.PathLike) -> Path:
     return root
 
 
-def prepare(studies: Path, bundle: Path) -> Path:
+def prepare(studies: Path, bundle: Path, name: str | None = None) -> Path:
     """Make the app's folder in the studies, with a copy of the bundle, unless it is there; return it.
+
+    The copy has the bundle's own model, or the one of a name.
 
     Corrections go to the copy. A folder that holds a model stays as it is: the work goes on with it.
 
     Raises
     ------
     InputError
-        If the bundle is none or has no weights, or the folder holds the model of another bundle.
+        If the bundle is none or has no weights, or the folder holds another model.
     """
     folder = studies / FOLDER
     model, origin = folder / "model" / MODEL, folder / "bundle.txt"
-    source = str(bundle.resolve())
+    source = str(bundle.resolve()) + (f" --model {name}" if name else "")
     if not origin.is_file():
-        export_bundle(bundle, model)
+        export_model(bundle, model, name)
         write_text(origin, source + "\n")
     elif origin.read_text().strip() != source:
         raise InputError(
-            f"{folder} holds a model that began as {origin.read_text().strip()}; go on with that bundle, or move the "
+            f"{folder} holds a model that began as {origin.read_text().strip()}; go on with that, or move the "
             f"folder away to begin with {source}."
         )
     write_text(folder / "main.py", APP)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import os
@@ -9,6 +10,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 from ignite.engine import Engine, Events
@@ -60,15 +62,23 @@ class PublishBetter:
         Holds the network that is trained and the averaged one that is validated.
     evaluator : Engine
         Validates the averaged network, and writes each best one to ``trained``.
+    metric : BestThresholdSEGMetric or BestThresholdRandMetric
+        What validation scores, at the best of several thresholds.
     trained, served : path
         Folders of the two bundles.
     """
 
     def __init__(
-        self, average: WeightAverage, evaluator: Engine, trained: str | os.PathLike, served: str | os.PathLike
+        self,
+        average: WeightAverage,
+        evaluator: Engine,
+        metric: Any,
+        trained: str | os.PathLike,
+        served: str | os.PathLike,
     ) -> None:
         self.average = average
         self.evaluator = evaluator
+        self.metric = metric
         self.trained = trained
         self.served = served
         self.before = math.nan
@@ -79,8 +89,19 @@ class PublishBetter:
         engine.add_event_handler(Events.COMPLETED, self.finish)
 
     def score(self, engine: Engine) -> None:
-        """Validate the served weights, whatever training starts from; only what beats them counts as best."""
+        """Validate the served weights, whatever training starts from; only what beats them counts as best.
+
+        Once with the thresholds and the least size that they are served with, once with the choices of the training,
+        to which those thresholds are added.
+        """
         load_weights(self.average.network, Path(self.served) / "models" / "model.pt")
+        values = json.loads((Path(self.served) / "configs" / "inference.json").read_text())
+        choices, min_size = self.metric.choices, self.metric.min_size
+        as_served = {key: values.get(key) for key in self.metric.best}
+        self.metric.choices, self.metric.min_size = [as_served], values["min_size"]
+        self.evaluator.run()
+        self.metric.choices = choices if as_served in choices else [*choices, as_served]
+        self.metric.min_size = min_size
         self.evaluator.run()
         state = self.evaluator.state
         self.before = state.best_metric  # type: ignore[attr-defined]

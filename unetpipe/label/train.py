@@ -16,6 +16,7 @@ from unetpipe.label.history import hold_out
 from unetpipe.label.studies import Studies
 
 DEFAULTS = {"max_epochs": 20, "steps_per_epoch": 100, "learning_rate": 0.0003, "val_split": 0.2}
+FIXED = {"multi_gpu": False, "model_filename": "model.pt", "run_id": "run", "tracking": "None"}
 
 
 class RetrainTask(BundleTrainTask):
@@ -33,7 +34,7 @@ class RetrainTask(BundleTrainTask):
         self.request = {**DEFAULTS, **request}
         try:
             check_request(self.request)
-            return super().__call__({**self.request, "multi_gpu": False}, datastore)
+            return super().__call__({**self.request, **FIXED}, datastore)
         except Exception as error:
             mistake = input_error_behind(error)
             if mistake is None or not trains_for_monai_label():
@@ -66,6 +67,7 @@ class RetrainTask(BundleTrainTask):
                 "_target_": "unetpipe.label.publish.PublishBetter",
                 "average": "@weight_average",
                 "evaluator": "@validate#evaluator",
+                "metric": "@validate#metric",
                 "trained": str(trained),
                 "served": self.bundle_path,
             }
@@ -73,6 +75,7 @@ class RetrainTask(BundleTrainTask):
         overrides.update(
             {key: self.request[key] for key in ("steps_per_epoch", "learning_rate")},
             output_dir=str(trained),
+            min_size={"_target_": "unetpipe.data.smallest_cell", "records": "@train#dataset#data"},
             val_interval=1,
             hold_out=True,
             resume=False,
