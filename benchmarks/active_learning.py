@@ -26,7 +26,7 @@ from unetpipe.segmentation import Segmenter
 
 POOL, VALIDATION, TEST = 16, 2, 8
 NETWORK: dict[str, Any] = {"channels": [8, 16, 32], "tile": 140, "batch_size": 1, "amp": False, "progress": False}
-LENGTH: dict[str, Any] = {"max_epochs": 3, "steps_per_epoch": 80, "val_interval": 1}
+LENGTH: dict[str, Any] = {"max_epochs": 1, "steps_per_epoch": 120, "val_interval": 1}
 
 Record = dict[str, str]
 Choice = Callable[[Segmenter, Sequence[Record], random.Random], Record]
@@ -42,16 +42,16 @@ def at_random(model: Segmenter, pool: Sequence[Record], draw: random.Random) -> 
     return draw.choice(pool)
 
 
-def curve(choose: Choice, seed: int, labels: int, folder: Path) -> list[float]:
-    """Return SEG on the test frames after 1, 2 … labelled images."""
-    records = frames(folder / "data", seed)
-    pool, val, test = records[:POOL], records[POOL : POOL + VALIDATION], records[POOL + VALIDATION :]
+def curve(choose: Choice, records: Sequence[Record], seed: int, labels: int, folder: Path) -> list[float]:
+    """Return SEG on the test frames after 1, 2 … labelled images; what was trained on the first is shared."""
+    pool, val, test = list(records[:POOL]), records[POOL : POOL + VALIDATION], records[POOL + VALIDATION :]
     draw = random.Random(seed)
     labelled, model = [pool.pop(draw.randrange(len(pool)))], None
     scores = []
     for number in range(1, labels + 1):
-        output = folder / choose.__name__ / str(number)
-        train(labelled, val, output, seed, model)
+        output = folder / (choose.__name__ if number > 1 else "first") / str(number)
+        if not output.exists():
+            train(labelled, val, output, seed, model)
         model = output / "models" / "model.pt"
         segmenter = Segmenter(output)
         scores.append(score(segmenter, test))
@@ -93,9 +93,11 @@ def train(labelled: Sequence[Record], val: Sequence[Record], output: Path, seed:
         **LENGTH,
         **overrides,
     )
+    handlers = workflow.parser.config["train"]["handlers"]
+    handlers[:] = [handler for handler in handlers if handler["_target_"] != "ignite.handlers.ProgressBar"]
     if model is not None:
         load = {"_target_": "CheckpointLoader", "load_path": str(model), "load_dict": {"model": "@network"}}
-        workflow.parser.config["train"]["handlers"].insert(0, load)
+        handlers.insert(0, load)
     workflow.initialize()
     workflow.run()
 
@@ -115,15 +117,17 @@ def main() -> None:
     """Run the seeds and print the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.active_learning", description=__doc__.split("\n")[0])
     parser.add_argument("--seeds", type=int, default=5, help="repetitions, each with frames of its own (5)")
-    parser.add_argument("--labels", type=int, default=6, help="images labelled in the end (6)")
+    parser.add_argument("--labels", type=int, default=5, help="images labelled in the end (5)")
     options = parser.parse_args()
-    logging.disable(logging.INFO)
+    logging.disable(logging.WARNING)
     found: dict[str, list[list[float]]] = {"uncertain": [], "at_random": []}
     for seed in range(options.seeds):
-        for choose in (uncertain, at_random):
-            with tempfile.TemporaryDirectory() as folder:
-                found[choose.__name__].append(curve(choose, seed, options.labels, Path(folder)))
-            print(f"seed {seed} {choose.__name__}: {' '.join(f'{seg:.3f}' for seg in found[choose.__name__][-1])}")
+        with tempfile.TemporaryDirectory() as folder:
+            records = frames(Path(folder) / "data", seed)
+            for choose in (uncertain, at_random):
+                found[choose.__name__].append(curve(choose, records, seed, options.labels, Path(folder)))
+                scores = " ".join(f"{seg:.3f}" for seg in found[choose.__name__][-1])
+                print(f"seed {seed} {choose.__name__}: {scores}", flush=True)
     ours, chance = (np.array(found[name]) for name in ("uncertain", "at_random"))
     print("\nlabelled   uncertain        random           difference       better in")
     for number in range(options.labels):

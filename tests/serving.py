@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
+
+from unetpipe.label.folder import FOLDER, MODEL
 
 PATIENCE = 600  # seconds until a server that does not come up, or a training that does not end, fails its test
 
@@ -58,6 +61,15 @@ def start(
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+
+def label(studies: Path, environment: dict[str, str], *options: str) -> Iterator[Server]:
+    """Run ``unetpipe label`` on a folder of studies."""
+    port = free_port()
+    command = [sys.executable, "-m", "unetpipe.cli.main", "label", str(studies), *options, "--port", str(port)]
+    yield from start(
+        command, port, studies, studies / FOLDER / "model" / MODEL, environment, studies.parent / "log.txt"
+    )
 
 
 def make_studies(cells: Path, studies: Path) -> Path:

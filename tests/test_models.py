@@ -12,7 +12,7 @@ from unetpipe.bundle import find_bundle
 from unetpipe.cli.main import main
 from unetpipe.data import read_labels
 from unetpipe.errors import InputError
-from unetpipe.models import add_model, inference_configs, model_names
+from unetpipe.models import add_model, export_model, inference_configs, model_names
 from unetpipe.segmentation import Segmenter
 
 
@@ -47,7 +47,7 @@ def test_model_by_name_segments_like_its_own_bundle(holder: Path, trained: Path,
 
 def test_model_exported_by_name_is_a_bundle_of_its_own(holder: Path, trained: Path, synthetic: Path, tmp_path: Path):
     out = tmp_path / "out"
-    assert main(["export", str(holder), "--model", "mine", "--output", str(out)]) == 0
+    export_model(holder, out, "mine")
     for name in ("train.json", "inference.json"):  # it trains as it segments
         assert json.loads((out / "configs" / name).read_text())["channels"] == [4, 8]
     image = np.array(Image.open(synthetic / "02" / "t000.tif"))

@@ -90,7 +90,8 @@ def test_the_served_weights_count_as_they_are_served_and_as_training_would_choos
         state.best_metric = max(state.best_metric, state.metrics["val_seg"])
 
     average = SimpleNamespace(network=Segmenter(served).network)
-    handler = PublishBetter(average, SimpleNamespace(run=validate, state=state), metric, tmp_path, served)
+    evaluator = SimpleNamespace(run=validate, state=state, add_event_handler=lambda event, handler: None)
+    handler = PublishBetter(average, evaluator, metric, tmp_path, served)
     handler.score(None)
     assert asked == [([as_served], 77), ([*choices, as_served], 5)]
     assert handler.before == 0.7

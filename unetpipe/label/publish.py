@@ -81,7 +81,7 @@ class PublishBetter:
         self.metric = metric
         self.trained = trained
         self.served = served
-        self.before = math.nan
+        self.before = self.after = -math.inf
 
     def attach(self, engine: Engine) -> None:
         """Score before the first step; publish after the last."""
@@ -108,16 +108,20 @@ class PublishBetter:
         state.best_metric_epoch = 0  # type: ignore[attr-defined]
         if not state.metrics[state.key_metric_name] >= 0:  # type: ignore[attr-defined]
             raise InputError("The labels that validate hold no cell; label more images.")
+        self.evaluator.add_event_handler(Events.COMPLETED, self._note)
 
     def finish(self, engine: Engine) -> None:
         """Publish if some epoch was better, and say the scores."""
-        best = self.evaluator.state.best_metric  # type: ignore[attr-defined]
-        name = self.evaluator.state.key_metric_name  # type: ignore[attr-defined]
-        if best > self.before:
+        better = self.after > self.before
+        if better:
             publish(self.trained, self.served)
-            logger.info("%s %.4f before, %.4f after: the new model is served", name, self.before, best)
-        else:
-            logger.info("%s %.4f before, no epoch was better: the old model stays", name, self.before)
+        name = self.evaluator.state.key_metric_name  # type: ignore[attr-defined]
+        end = "the new model is served" if better else "the old model stays"
+        logger.info("%s %.4f before, %.4f after: %s", name, self.before, self.after, end)
+
+    def _note(self, evaluator: Engine) -> None:
+        score = evaluator.state.metrics[evaluator.state.key_metric_name]  # type: ignore[attr-defined]
+        self.after = max(self.after, score)
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from serving import Server, free_port, make_studies, start
+from serving import Server, free_port, label, make_studies, start
 from workflows import SMALL, run
 
+from unetpipe.bundle import export_bundle
 from unetpipe.data import write_synthetic_ctc
-from unetpipe.label.folder import FOLDER, MODEL
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[2]
@@ -28,11 +28,13 @@ def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def bundle(cells: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bundle trained until it finds cells."""
-    output = tmp_path_factory.mktemp("bundle")
+    """A bundle trained until it finds cells, in half precision, as the one that comes with the package."""
+    folder = tmp_path_factory.mktemp("bundle")
     length = {"max_epochs": 2, "steps_per_epoch": 40, "val_interval": 1}
-    run(["train.json"], dataset_dir=str(cells), output_dir=str(output), **{**SMALL, "channels": [8, 16]}, **length)
-    return output
+    small = {**SMALL, "channels": [8, 16]}
+    run(["train.json"], dataset_dir=str(cells), output_dir=str(folder / "trained"), **small, **length)
+    export_bundle(folder / "trained", folder / "bundle", half=True)
+    return folder / "bundle"
 
 
 @pytest.fixture(scope="session")
@@ -55,10 +57,7 @@ def environment() -> dict[str, str]:
 def ours(cells: Path, bundle: Path, environment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """``unetpipe label`` on a folder with a space in its name."""
     studies = make_studies(cells, tmp_path_factory.mktemp("ours") / "my studies")
-    port = free_port()
-    command = [sys.executable, "-m", "unetpipe.cli.main", "label", str(studies), "--bundle", str(bundle)]
-    served = studies / FOLDER / "model" / MODEL
-    yield from start([*command, "--port", str(port)], port, studies, served, environment, studies.parent / "log.txt")
+    yield from label(studies, environment, "--bundle", str(bundle))
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,7 @@
-"""Our app answers what it cannot do with one sentence, lives on, and writes nothing outside the studies."""
+"""Our app answers what it cannot do with one sentence, lives on, and writes nothing outside the studies.
+
+The stock app answers with an error status, and lives on.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from serving import Server, ask, truth
+from serving import Server, ask, trained, truth
 
 pytestmark = pytest.mark.label
 
@@ -21,7 +24,7 @@ def png(array: np.ndarray) -> bytes:
 
 
 NOISE = np.random.default_rng(0).integers(0, 255, (96, 128), dtype=np.uint8)
-COLOUR = np.dstack([NOISE] * 3)
+COLOUR = png(np.dstack([NOISE] * 3))
 REQUESTS = {
     "unknown image": ("POST", "/infer/cells?image=nothing", {}, "no image 'nothing'"),
     "unknown model": ("POST", "/infer/nothing?image=t001", {}, "no model 'nothing'"),
@@ -30,12 +33,7 @@ REQUESTS = {
     "no image at all": ("POST", "/infer/cells", {}, "Neither Image nor File"),
     "text as PNG": ("POST", "/infer/cells", {"files": {"file": ("a.png", b"no picture")}}, "cannot be read"),
     "an empty image": ("POST", "/infer/cells", {"files": {"file": ("a.png", b"")}}, "cannot be read"),
-    "three channels": (
-        "POST",
-        "/infer/cells",
-        {"files": {"file": ("a.png", png(np.dstack([NOISE] * 3)))}},
-        "3 channel",
-    ),
+    "three channels": ("POST", "/infer/cells", {"files": {"file": ("a.png", COLOUR)}}, "3 channel"),
     "no JSON": ("POST", "/infer/cells?image=t001", {"data": {"params": "{no"}}, "no JSON"),
     "a lossy format": ("POST", "/infer/cells?image=t001", {"data": {"params": '{"result_extension": ".jpg"}'}}, ".jpg"),
     "a page it has not": ("POST", "/infer/cells?image=t001", {"data": {"params": '{"page": 3}'}}, "no page 3"),
@@ -78,6 +76,44 @@ def test_one_sentence(ours: Server, mistake: str):
     assert "Traceback" not in body
     assert files(ours.studies.parent) == before
     assert ask(ours, "GET", "/info/")[0] == 200
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        "unknown image",
+        "unknown model",
+        "a path",
+        "an absolute path",
+        "no image at all",
+        "text as PNG",
+        "an empty image",
+        "three channels",
+        "no JSON",
+        "a lossy format",
+        "label of no image",
+        "unknown strategy",
+    ],
+)
+def test_stock_app_answers_with_an_error(stock: Server, mistake: str):
+    method, path, options, _ = REQUESTS[mistake]
+    before = files(stock.studies)
+    status, body = ask(stock, method, path, **options)
+    assert status >= 400
+    assert "Traceback" not in body
+    assert files(stock.studies) == before
+    assert ask(stock, "GET", "/info/")[0] == 200
+
+
+def test_stock_app_does_not_train_on_a_label_of_another_size(stock: Server):
+    weights = (stock.bundle / "models" / "model.pt").read_bytes()
+    label = {"label": ("a.png", png(NOISE[:50]))}
+    assert ask(stock, "PUT", "/datastore/label?image=t005", files=label)[0] == 200  # it takes any file
+    status = trained(stock, "cells", max_epochs=1)
+    assert status["status"] == "ERROR"
+    assert "The label is 50×128" in "\n".join(status["details"]) or "50" in "\n".join(status["details"])
+    assert (stock.bundle / "models" / "model.pt").read_bytes() == weights
+    assert ask(stock, "DELETE", "/datastore/label?id=t005&tag=final")[0] == 200
 
 
 def test_labels_can_be_replaced_by_another_format(ours: Server, cells: Path):

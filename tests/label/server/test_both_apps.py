@@ -50,18 +50,3 @@ def test_plain_http(server: Server):
     assert status == 200
     assert '"cells"' in body
     assert ask(server, "POST", "/infer/cells?image=t000&output=image")[0] == 200
-
-
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [
-        ("POST", "/infer/cells?image=nothing"),
-        ("POST", "/infer/nothing?image=t001"),
-        ("POST", "/infer/cells?image=../studies/t001.tif"),
-    ],
-)
-def test_bad_request_is_an_error_without_a_traceback(server: Server, method: str, path: str):
-    status, body = ask(server, method, path)
-    assert status >= 400
-    assert "Traceback" not in body
-    assert ask(server, "GET", "/info/")[0] == 200
