@@ -10,8 +10,8 @@ from typing import Any
 from monailabel.tasks.train.bundle import BundleTrainTask
 from monailabel.utils.others.generic import device_list
 
-from unetpipe.arguments import trains_for_monai_label
-from unetpipe.errors import InputError, input_error_behind
+from unetpipe.engines import one_line_mistakes
+from unetpipe.errors import InputError
 from unetpipe.label.history import hold_out
 from unetpipe.label.studies import Studies
 
@@ -32,14 +32,9 @@ class RetrainTask(BundleTrainTask):
         """Train; a mistake of the user ends the process with one sentence."""
         self.bundle_config = self._load_bundle_config(self.bundle_path, self.bundle_config_path)
         self.request = {**DEFAULTS, **request}
-        try:
-            check_request(self.request)
-            return super().__call__({**self.request, **FIXED}, datastore)
-        except Exception as error:
-            mistake = input_error_behind(error)
-            if mistake is None or not trains_for_monai_label():
-                raise mistake or error from None
-            raise SystemExit(f"Error: {mistake}") from None
+        one_line_mistakes()
+        check_request(self.request)
+        return super().__call__({**self.request, **FIXED}, datastore)
 
     def config(self) -> dict[str, Any]:
         """Return what a request may have, with its defaults."""
