@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from unetpipe.data import read_pair_label
+from unetpipe.data import read_pair_label, smallest_cell
 from unetpipe.data.loading import ReadImaged, ReadTruthd
 
 LABEL = np.zeros((20, 31), np.int32)
@@ -46,3 +46,9 @@ def test_training_reads_a_bare_pair(tmp_path: Path):
     item = ReadTruthd()(ReadImaged("image")({"image": str(tmp_path / "image.png"), "label": str(label)}))
     np.testing.assert_array_equal(item["label"][0], LABEL)
     assert item["known"].all()
+
+
+def test_the_least_size_of_a_cell_comes_from_bare_pairs_too(tmp_path: Path):
+    label = volume(tmp_path / "slicer.nii.gz", LABEL.T[..., None].astype(np.int16))
+    pair = {"image": str(tmp_path / "a.png"), "label": str(label)}
+    assert smallest_cell([pair], share=1) == 60  # of 36, 60 and 66
