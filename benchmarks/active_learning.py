@@ -129,13 +129,12 @@ def main() -> None:
                 scores = " ".join(f"{seg:.3f}" for seg in found[choose.__name__][-1])
                 print(f"seed {seed} {choose.__name__}: {scores}", flush=True)
     ours, chance = (np.array(found[name]) for name in ("uncertain", "at_random"))
-    print("\nlabelled   uncertain        random           difference       better in")
+    print("\nlabelled   uncertain       random          difference       better in")
     for number in range(options.labels):
         gain = ours[:, number] - chance[:, number]
-        columns = [
-            f"{values.mean():+.3f} ± {values.std():.3f}" for values in (ours[:, number], chance[:, number], gain)
-        ]
-        print(f"{number + 1:8}   {'   '.join(columns)}   {(gain > 0).sum()} of {len(gain)}")
+        columns = [f"{values.mean():.3f} ± {values.std():.3f}" for values in (ours[:, number], chance[:, number])]
+        difference = f"{gain.mean():+.3f} ± {gain.std():.3f}"
+        print(f"{number + 1:8}   {'   '.join(columns)}   {difference}   {(gain > 0).sum()} of {len(gain)}")
 
 
 if __name__ == "__main__":
