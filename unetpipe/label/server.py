@@ -1,23 +1,37 @@
-"""MONAI Label's server with one sentence as its answer to a bad request, instead of "Internal Server Error"."""
+"""MONAI Label's server with one sentence as its answer to a bad request, instead of "Internal Server Error".
+
+It ends its trainings when it is stopped, instead of waiting for them.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
-from fastapi import HTTPException, Request, Response
+from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse
-from monailabel.app import app
+from monailabel.app import app, lifespan
 from monailabel.interfaces.exception import (
     ImageNotFoundException,
     LabelNotFoundException,
     MONAILabelException,
 )
 from monailabel.interfaces.utils.app import app_instance
+from monailabel.utils.async_tasks.task import AsyncTask
 
 from unetpipe.errors import InputError
 
 __all__ = ["app"]
+
+
+@asynccontextmanager
+async def serving(application: FastAPI) -> AsyncIterator[None]:
+    """Serve as MONAI Label does; in the end stop the processes that it started."""
+    async with lifespan(application):
+        yield
+    for method in ("train", "batch_infer"):
+        AsyncTask.stop(method)
 
 
 def answer(error: Exception) -> JSONResponse:
@@ -41,6 +55,7 @@ async def _refused(request: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"detail": error.detail}, 400 if error.status_code == 500 else error.status_code)
 
 
+app.router.lifespan_context = serving
 app.add_exception_handler(InputError, _mistake)
 app.add_exception_handler(MONAILabelException, _mistake)
 app.add_exception_handler(json.JSONDecodeError, _no_json)

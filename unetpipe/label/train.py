@@ -57,7 +57,9 @@ class RetrainTask(BundleTrainTask):
     def _update_overrides(self, overrides: dict[str, Any]) -> dict[str, Any]:
         trained = Path(self.bundle_path).parent.parent / "training"
         shutil.rmtree(trained, ignore_errors=True)  # what an interrupted training left
-        overrides["train#handlers"].append(
+        handlers = overrides["train#handlers"]  # a status shows 20 lines: none for a progress bar
+        handlers[:] = [handler for handler in handlers if handler["_target_"] != "ignite.handlers.ProgressBar"]
+        handlers.append(
             {
                 "_target_": "unetpipe.label.publish.PublishBetter",
                 "average": "@weight_average",

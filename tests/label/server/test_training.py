@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import nibabel
 import numpy as np
 import pytest
 from PIL import Image
-from serving import Server, ask, pixels, trained, truth, wait_until
+from serving import Server, ask, label, make_studies, pixels, trained, truth, wait_until
 
 from unetpipe.data import write_label_pages
 
@@ -18,11 +22,11 @@ pytestmark = pytest.mark.label
 
 
 @pytest.fixture
-def labelled(ours: Server, cells: Path, tmp_path: Path) -> Server:
+def labelled(ours: Server, cells: Path, tmp_path: Path) -> Iterator[Server]:
     """Our server, with labels as instance ids, as 0/255 and as (x, y, 1) volume, as 3D Slicer saves them."""
-    label = pixels(truth(cells, 1))
-    Image.fromarray(np.where(label > 0, 255, 0).astype(np.uint8)).save(tmp_path / "binary.png")
-    nibabel.save(nibabel.Nifti1Image(label.T[..., None].astype(np.int16), np.eye(4)), tmp_path / "slicer.nii.gz")
+    mask = pixels(truth(cells, 1))
+    Image.fromarray(np.where(mask > 0, 255, 0).astype(np.uint8)).save(tmp_path / "binary.png")
+    nibabel.save(nibabel.Nifti1Image(mask.T[..., None].astype(np.int16), np.eye(4)), tmp_path / "slicer.nii.gz")
     for image, file in (
         ("t000", truth(cells, 0)),
         ("t001", tmp_path / "binary.png"),
@@ -30,11 +34,20 @@ def labelled(ours: Server, cells: Path, tmp_path: Path) -> Server:
         ("t001", tmp_path / "slicer.nii.gz"),
     ):
         ours.client.save_label(image, str(file), tag="final")
-    return ours
+    yield ours
+    ours.client.train_stop()
 
 
 def said(status: dict) -> str:
-    return "\n".join(status["details"])
+    return "\n".join(status.get("details", []))
+
+
+def trainings(server: Server) -> list[Any]:
+    """Return the processes in which a server trains."""
+    import psutil
+
+    children = psutil.Process(server.process.pid).children()
+    return [child for child in children if "monailabel.interfaces.utils.app" in " ".join(child.cmdline())]
 
 
 def weights(server: Server) -> bytes:
@@ -62,19 +75,13 @@ def test_worse_model_does_not(labelled: Server):
 
 
 def test_killed_training_leaves_the_model_and_requests_go_on_meanwhile(labelled: Server):
-    import psutil
-
     before, mask = weights(labelled), pixels(labelled.client.infer("cells", "t003", {})[0])
     labelled.client.train_start("cells", {"max_epochs": 10_000, "steps_per_epoch": 5})
-    children: list[psutil.Process] = []
+    children: list[Any] = []
 
     def training() -> bool:
-        children[:] = [
-            child
-            for child in psutil.Process(labelled.process.pid).children()
-            if "monailabel.interfaces.utils.app" in " ".join(child.cmdline())
-        ]
-        return bool(children) and "Epoch[1]" in said(labelled.client.train_status())
+        children[:] = trainings(labelled)
+        return bool(children) and bool(re.search(r"Epoch\[\d+\] Metrics", said(labelled.client.train_status())))
 
     wait_until(training)
     form = {"params": json.dumps({"result_extension": ".png"})}
@@ -105,6 +112,16 @@ def test_second_training_waits(labelled: Server):
     assert ask(labelled, "POST", "/train/cells", json={})[0] == 429
     labelled.client.train_stop()
     wait_until(lambda: labelled.client.train_status()["status"] == "STOPPED")
+
+
+def test_stopping_the_server_stops_its_training(bundle: Path, cells: Path, environment: dict, tmp_path: Path):
+    studies = make_studies(cells, tmp_path / "studies")
+    with contextmanager(label)(studies, environment, "--bundle", str(bundle)) as server:
+        server.client.save_label("t001", str(truth(cells, 1)), tag="final")
+        server.client.train_start("cells", {"max_epochs": 10_000, "steps_per_epoch": 5})
+        wait_until(lambda: bool(trainings(server)))
+        (training,) = trainings(server)
+    assert not training.is_running()
 
 
 def test_labelled_pages_of_a_stack_train(labelled: Server, cells: Path, tmp_path: Path):
