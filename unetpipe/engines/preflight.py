@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from unetpipe.arguments import check_keys
+from unetpipe.arguments import check_keys, trains_for_monai_label
 from unetpipe.data import check_images, evaluation_records, find_images, find_records, split_records, survey
 from unetpipe.engines.resume import check_checkpoint
 from unetpipe.engines.run import stop_program
@@ -25,6 +25,8 @@ def check_training(
     masks: str = "auto",
 ) -> None:
     """Check arguments, data, split, tile and output of a training; read every file that it will use.
+
+    Where a MONAI Label server trains, it hands over the frames itself: data and split are not looked at.
 
     Parameters
     ----------
@@ -53,8 +55,10 @@ def check_training(
         check_folder(output_dir)
         if resume:
             check_checkpoint(Path(output_dir) / "checkpoints" / "last.pt", network)
-        parts = split_records(find_records(dataset_dir, truth, masks), **split)
         _check_tile(network, tile)
+        if trains_for_monai_label():
+            return
+        parts = split_records(find_records(dataset_dir, truth, masks), **split)
         for part, name in (("train", "training"), ("val", "validation")):
             if not len(survey(parts[part], network.in_channels).areas):
                 raise InputError(f"The {name} part holds no cell: every one of its label maps is 0 throughout.")

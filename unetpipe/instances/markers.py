@@ -63,12 +63,13 @@ def split_at_markers(probability: np.ndarray, cells: np.ndarray, markers: np.nda
 def _flood(probability: np.ndarray, inside: np.ndarray, seeds: np.ndarray) -> np.ndarray:
     """Return the number of the seed whose flood comes first to each pixel of (H, W); 0 outside."""
     # outside lies above everything inside, so the flood gets there last and takes no short cut through it
-    height = np.where(inside, 1 - probability, 2).astype(np.float32)
+    # with a margin: ITK takes an array of one column, which is contiguous in both orders, for its transpose
+    height = np.pad(np.where(inside, 1 - probability, 2).astype(np.float32), 1, constant_values=2)
     flooded = itk.morphological_watershed_from_markers_image_filter(
         itk.image_view_from_array(height),
-        itk.image_view_from_array(seeds.astype(np.uint16)),
+        itk.image_view_from_array(np.pad(seeds.astype(np.uint16), 1)),
         mark_watershed_line=False,
         fully_connected=False,
         ttype=(itk.Image[itk.F, 2], itk.Image[itk.US, 2]),
     )
-    return np.where(inside, itk.array_from_image(flooded), 0).astype(np.int32)
+    return np.where(inside, itk.array_from_image(flooded)[1:-1, 1:-1], 0).astype(np.int32)
