@@ -56,4 +56,4 @@ def run(options: argparse.Namespace) -> None:
     write_table(output, table)
     draw(output / "ablation.svg", table)
     print(table.markdown())
-    print(f"Table: {output / 'ablation.md'}, every figure: {output / 'ablation.csv'}, picture: {output / 'ablation.svg'}")
+    print(f"Table, every figure, picture: {output}/ablation.md, .csv, .svg")

@@ -11,12 +11,11 @@ from monai.bundle import ConfigParser, ConfigWorkflow
 
 from benchmarks.ablation.datasets import Dataset
 from benchmarks.ablation.scoring import score_bundle
-from benchmarks.ablation.variants import FOLDER, Row
+from benchmarks.ablation.variants import FOLDER, Row, read_overlays
 from unetpipe.bundle import find_bundle
 from unetpipe.engines.resume import read_checkpoint
 from unetpipe.errors import InputError
 from unetpipe.files import write_text
-
 
 # it warns that there is no logging file, and that the configs lie in several folders
 logging.getLogger("monai.bundle.workflows").setLevel(logging.ERROR)
@@ -48,8 +47,12 @@ class Job(NamedTuple):
 
     def settings(self) -> dict[str, Any]:
         """Return everything that the result depends on, as it goes into ``job.json``."""
-        overlays = {key: value for path in self.overlays for key, value in json.loads(path.read_text()).items()}
-        return {"overlays": overlays, "split": self.dataset.split, "scored": self.dataset.scored, "seed": self.seed}
+        return {
+            "overlays": read_overlays(self.overlays),
+            "split": self.dataset.split,
+            "scored": self.dataset.scored,
+            "seed": self.seed,
+        }
 
     def result(self) -> dict[str, Any] | None:
         """Return the scores, or None if they are yet to be computed.
@@ -73,8 +76,8 @@ class Job(NamedTuple):
         write_text(self.folder / "job.json", json.dumps(self.settings(), indent=4) + "\n")
         self.training.train()
         settings = {**self.dataset.scored, "dataset_dir": str(self.dataset.folder)}
-        if self.row.inference_only:
-            settings |= {key: value for path in self.row.overlays for key, value in json.loads(path.read_text()).items()}
+        if self.row.inference_only:  # evaluate.json has these keys too, and comes after the overlays
+            settings |= read_overlays(self.row.overlays)
         scores = score_bundle(self.training.folder, self.training.overlays, settings)
         write_text(self.folder / "result.json", json.dumps(scores, indent=4) + "\n")
         return scores

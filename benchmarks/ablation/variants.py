@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from unetpipe.bundle import find_bundle
 from unetpipe.errors import InputError
@@ -77,6 +78,11 @@ def choose_rows(names: Sequence[str] | None, has_silver: bool) -> list[Row]:
         if known[name].needs_silver and not has_silver:
             raise InputError(f"The row {name!r} needs a data set with gold truth of some frames and silver of others.")
     return [row for row in ROWS if row.name in {"full", *names}]
+
+
+def read_overlays(paths: Iterable[Path]) -> dict[str, Any]:
+    """Return the keys that overlays set, the last one's where several do."""
+    return {key: value for path in paths for key, value in json.loads(path.read_text()).items()}
 
 
 def find_budget(name: str) -> Path:
