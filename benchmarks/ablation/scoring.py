@@ -16,7 +16,7 @@ from unetpipe.metrics.summary import summarise
 from unetpipe.networks import load_weights
 from unetpipe.report.mistakes import find_mistakes
 
-PLAIN = {"threshold": 0.5, "marker_threshold": None}
+PLAIN = {"threshold": 0.5, "marker_threshold": None, "merge_threshold": None}
 
 
 def score_bundle(bundle: Path, overlays: Sequence[Path], settings: Mapping[str, Any]) -> dict[str, dict[str, float]]:
@@ -39,7 +39,6 @@ def score_bundle(bundle: Path, overlays: Sequence[Path], settings: Mapping[str, 
     configs = bundle / "configs"
     parser = ConfigParser()
     parser.read_config([str(configs / "train.json"), *map(str, overlays), str(configs / "evaluate.json")])
-    # what inference alone changes must win over evaluate.json
     parser.update({**settings, "bundle_root": str(bundle)})
     network = load_weights(parser.get_parsed_content("network"), parser.get_parsed_content("weights")).eval()
     inferer = parser.get_parsed_content("validate#evaluator#inferer")

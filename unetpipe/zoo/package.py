@@ -28,7 +28,7 @@ from unetpipe.segmentation import Segmenter
 from unetpipe.zoo.sample import picture, probabilities, sample_image
 
 ATTACHED = ("docs/data_license.txt", "LICENSE")
-SETTINGS = ("threshold", "marker_threshold", "min_size", "give_back", "tile", "pixel_size")
+SETTINGS = ("threshold", "marker_threshold", "merge_threshold", "min_size", "give_back", "tile", "pixel_size")
 
 
 def write_package(
@@ -179,7 +179,11 @@ def _write_documents(
     (folder / "inference.json").write_text(json.dumps(settings, indent=4) + "\n")
     metadata = json.loads((bundle / "configs" / "metadata.json").read_text())
     pages = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), undefined=StrictUndefined, keep_trailing_newline=True
+        loader=FileSystemLoader(Path(__file__).parent),
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     text = pages.get_template("documentation.md").render(
         **settings,
