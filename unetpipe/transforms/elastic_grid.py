@@ -87,7 +87,7 @@ class RandElasticGrid(Randomizable):
 
     def _affine_matrix(self, size: tuple[int, int]) -> Tensor:
         """Return the drawn (2, 3) matrix that acts on (y, x, 1)."""
-        drawn = {
+        drawn: dict[str, Any] = {
             "rotate_params": self.affine.rotate_params,
             "shear_params": self.affine.shear_params,
             "translate_params": self.affine.translate_params,
