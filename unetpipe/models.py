@@ -74,6 +74,7 @@ NOT_THE_MODELS = {
     "output_dir",
     "weights",
     "device",
+    "roi_size",
     "amp",
     "progress",
     "image_pixel_size",
