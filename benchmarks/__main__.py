@@ -1,0 +1,16 @@
+"""``python -m benchmarks NAME …``: run a benchmark from a checkout."""
+
+from __future__ import annotations
+
+import sys
+
+from benchmarks.speed import command as speed
+
+
+def main(argv: list[str]) -> int:
+    """Run the named benchmark and return its exit status."""
+    return speed.main(argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
