@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 
-COMMANDS = {"ablation": "benchmarks.ablation.command"}
+from benchmarks.ablation import command as ablation
+from benchmarks.speed import command as speed
 
 
 def main(argv: list[str]) -> int:
-    """Run the named benchmark and return its exit status."""
-    if not argv or argv[0] not in COMMANDS:
-        print(f"usage: python -m benchmarks {{{','.join(COMMANDS)}}} …", file=sys.stderr)
-        return 2
-    return importlib.import_module(COMMANDS[argv[0]]).main(argv[1:])
+    """Run the named benchmark and return its exit status: "ablation", or one of speed."""
+    return ablation.main(argv[1:]) if argv[:1] == ["ablation"] else speed.main(argv)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ def holder(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_overlay_holds_the_values_of_the_model_and_no_place(holder: Path, trained: Path) -> None:
     overlay = json.loads((holder / "models" / "mine" / "inference.json").read_text())
     theirs = json.loads((trained / "configs" / "inference.json").read_text())
-    for key in ("channels", "tile", "threshold", "marker_threshold", "min_size", "in_channels"):
+    for key in ("channels", "threshold", "marker_threshold", "min_size", "in_channels"):
         assert overlay[key] == theirs[key]
     assert not {"dataset_dir", "output_dir", "network", "device", "imports"} & overlay.keys()
     assert str(trained) not in json.dumps(overlay)

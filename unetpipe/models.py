@@ -109,6 +109,7 @@ NOT_THE_MODELS = {
     "output_dir",
     "weights",
     "device",
+    "roi_size",
     "amp",
     "progress",
     "image_pixel_size",

@@ -28,7 +28,7 @@ from unetpipe.segmentation import Segmenter
 from unetpipe.zoo.sample import picture, probabilities, sample_image
 
 ATTACHED = ("docs/data_license.txt", "LICENSE")
-SETTINGS = ("threshold", "marker_threshold", "merge_threshold", "min_size", "give_back", "tile", "pixel_size")
+SETTINGS = ("threshold", "marker_threshold", "merge_threshold", "min_size", "give_back", "pixel_size")
 
 
 def write_package(
