@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 from pathlib import Path
@@ -17,6 +18,7 @@ from unetpipe.engines.resume import read_checkpoint
 from unetpipe.errors import InputError
 from unetpipe.files import write_text
 
+QUIET = {"unetpipe.engines.EpochStats", "unetpipe.engines.StepTimes", "ignite.handlers.ProgressBar"}
 # it warns that there is no logging file, and that the configs lie in several folders
 logging.getLogger("monai.bundle.workflows").setLevel(logging.ERROR)
 
@@ -78,6 +80,7 @@ class Job(NamedTuple):
         settings = {**self.dataset.scored, "dataset_dir": str(self.dataset.folder)}
         if self.row.inference_only:  # evaluate.json has these keys too, and comes after the overlays
             settings |= read_overlays(self.row.overlays)
+        gc.collect()  # a training's parts hold each other, and the cached frames
         scores = score_bundle(self.training.folder, self.training.overlays, settings)
         write_text(self.folder / "result.json", json.dumps(scores, indent=4) + "\n")
         return scores
@@ -101,6 +104,9 @@ class Job(NamedTuple):
             seed=self.seed,
             **self.dataset.split,
         )
+        for part in ("train#handlers", "validate#handlers"):  # a line for each result is enough
+            handlers = workflow.parser[part]
+            workflow.parser[part] = [handler for handler in handlers if handler["_target_"] not in QUIET]
         workflow.initialize()
         workflow.run()
 

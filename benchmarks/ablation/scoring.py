@@ -13,7 +13,6 @@ from monai.bundle import ConfigParser
 from unetpipe.instances import instances_from_probability
 from unetpipe.metrics.frame import FrameScore, score_segmentation
 from unetpipe.metrics.summary import summarise
-from unetpipe.networks import load_weights
 from unetpipe.report.mistakes import find_mistakes
 
 PLAIN = {"threshold": 0.5, "marker_threshold": None, "merge_threshold": None}
@@ -40,7 +39,7 @@ def score_bundle(bundle: Path, overlays: Sequence[Path], settings: Mapping[str, 
     parser = ConfigParser()
     parser.read_config([str(configs / "train.json"), *map(str, overlays), str(configs / "evaluate.json")])
     parser.update({**settings, "bundle_root": str(bundle)})
-    network = load_weights(parser.get_parsed_content("network"), parser.get_parsed_content("weights")).eval()
+    network = parser.get_parsed_content("validate#evaluator#network")
     inferer = parser.get_parsed_content("validate#evaluator#inferer")
     device = parser.get_parsed_content("device")
     common = {"min_size": parser.get_parsed_content("min_size"), "ridge": parser.get_parsed_content("give_back")}
