@@ -22,7 +22,7 @@ LARGEST_NUMBER = 32767
 def add_parser(verbs: argparse._SubParsersAction) -> None:
     """Add the verb to the program's parser."""
     parser = verbs.add_parser("evaluate", help="score a result as the Cell Tracking Challenge or ISBI 2012 do")
-    parser.add_argument("result", type=Path, help="folder of maskNNN.tif, or a stack: probabilities of cell, or numbered cells")
+    parser.add_argument("result", type=Path, help="folder of maskNNN.tif, or a stack of probabilities or cells")
     parser.add_argument("truth", type=Path, help="folder NN_GT, or a stack of labels (0 membrane, 255 cell)")
     parser.add_argument("--output", type=Path, help="folder for report.html, scores.json and tables (CSV)")
     parser.add_argument("--images", type=Path, help="for the report: folder of tNNN.tif, or the stack of images")

@@ -182,5 +182,6 @@ def numbered_files(folder: Path, pattern: str) -> dict[int, Path]:
         if match:
             other = files.setdefault(int(match.group(1)), path)
             if other != path:
-                raise InputError(f"{other} and {path.name} are both of frame {int(match.group(1))}; remove one of them.")
+                frame = int(match.group(1))
+                raise InputError(f"{other} and {path.name} are both of frame {frame}; remove one of them.")
     return files

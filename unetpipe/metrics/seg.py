@@ -81,7 +81,8 @@ class BestThresholdSEGMetric(CumulativeIterationMetric):
     """SEG of class probabilities at the best of several thresholds, which are chosen on validation frames.
 
     Call it with lists of probabilities (K, H, W) and instance maps (1, H, W); ``aggregate``
-    returns the highest SEG, NaN before the first object, and ``best`` holds the thresholds that reached it, the middle ones of equals.
+    returns the highest SEG, NaN before the first object, and ``best`` holds the thresholds that
+    reached it, the middle ones of equals.
 
     Parameters
     ----------
