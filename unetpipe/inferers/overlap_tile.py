@@ -18,12 +18,13 @@ import torch
 from monai.data import MetaTensor
 from monai.inferers import Inferer
 from monai.utils import ensure_tuple_rep
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from unetpipe.inferers.tile_size import choose_tile
 from unetpipe.memory import free_memory
 from unetpipe.mirror import mirror_crop
+from unetpipe.networks.inference import fold_batch_norm
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +64,8 @@ class OverlapTileInferer(Inferer):
     For images (B, C, H, W) the result (B, K, H, W) equals, to float rounding,
     ``network(np.pad(image, margin, mode="reflect"))`` padded further at the bottom and right to a
     size valid for the network. Each output pixel is written once. Where a GPU runs out of memory,
-    the tile is halved, and the log says so: the result is the same.
+    the tile is halved, and the log says so: the result is the same. In evaluation mode batch norms
+    are folded first, so that a network gives the same masks whoever loaded it.
     """
 
     def __init__(
@@ -95,6 +97,8 @@ class OverlapTileInferer(Inferer):
             of a tile, or if the network's output is not ``tile − 2·margin`` on each side.
         """
         margin, step = self._geometry(network)
+        if isinstance(network, nn.Module) and not network.training and not torch.is_grad_enabled():
+            network = network if unwrap(network) is not network else fold_batch_norm(network)  # not a compiled one
         roi_size = self.roi_size or self._choose(inputs, network)
         while True:
             try:
