@@ -19,7 +19,7 @@ from unetpipe.tracking.relink import check_complete, link_folder, prepare_target
 def add_parser(verbs: argparse._SubParsersAction) -> None:
     """Add the verb to the program's parser."""
     parser = verbs.add_parser("segment", help="segment an image, a stack, a volume, a folder of them, or a data set")
-    parser.add_argument("input", type=Path, help="TIFF, PNG or NIfTI file, folder of such, or data set")
+    parser.add_argument("input", type=Path, help="TIFF, PNG, NIfTI file or OME-Zarr, folder of such, or data set")
     parser.add_argument("--output", type=Path, required=True, help="folder for the masks")
     parser.add_argument("--bundle", type=Path, help="folder of a trained bundle; by default the one installed")
     parser.add_argument("--model", help="one of the bundle's models by name: dic_hela, phc_u373, isbi2012")
@@ -30,6 +30,13 @@ def add_parser(verbs: argparse._SubParsersAction) -> None:
         action="store_true",
         help="link the cells of a sequence tNNN.tif from frame to frame (unetpipe link) and write res_track.txt",
     )
+    parser.add_argument("--resume", action="store_true", help="go on where an earlier run was cut off")
+    parser.add_argument("--dry-run", action="store_true", help="say tiles, memory and time, and write nothing")
+    large = parser.add_argument_group("images larger than memory", "OME-Zarr, and TIFF that does not fit: NAME.ome.zarr")
+    large.add_argument("--large", action="store_true", help="segment TIFF of any size part by part, into OME-Zarr")
+    large.add_argument("--memory", help="that all processes may take, such as 3G; by default half of what is free")
+    large.add_argument("--workers", type=int, help="processes on this machine, through Dask; by default this one alone")
+    large.add_argument("--scheduler", help="address of the scheduler of a Dask cluster that runs already")
     parser.set_defaults(run=run)
 
 
@@ -39,6 +46,14 @@ def run(options: argparse.Namespace) -> None:
     configs = inference_configs(bundle, options.model)
     if options.rescale and options.pixel_size is None:
         raise InputError("--rescale needs the images' --pixel-size.")
+    images = find_large_images(options)
+    if images:
+        from unetpipe.cli import segment_large
+
+        if options.track:
+            raise InputError("--track needs a sequence of images that fit into memory.")
+        segment_large.run(options, images)
+        return
     folders = prepare_sequences(options.input, options.output) if options.track else []
     workflow = ConfigWorkflow(
         config_file=configs,
@@ -56,6 +71,29 @@ def run(options: argparse.Namespace) -> None:
     print(f"Masks: {options.output}")
     for folder in folders:
         print(describe(link_folder(folder), folder))
+
+
+def find_large_images(options: argparse.Namespace) -> list:
+    """Return the images that are segmented part by part, with the folders of their results; none if all fit.
+
+    Raises
+    ------
+    InputError
+        If such images or options are given and what they need is not installed.
+    """
+    try:
+        from unetpipe.large.finding import find_large
+        from unetpipe.large.memory import parse_bytes
+    except ImportError as error:
+        asked = options.large or options.memory or options.workers is not None or options.scheduler
+        if not asked and options.input.suffix != ".zarr":
+            return []
+        raise InputError(
+            f'Images larger than memory need what pip install "unetpipe[large]" installs ({error}).'
+        ) from error
+    memory = parse_bytes(options.memory) if options.memory else None
+    force = options.large or options.workers is not None or options.scheduler is not None
+    return find_large(options.input, memory, force)
 
 
 def prepare_sequences(images: Path, output: Path) -> list[Path]:
