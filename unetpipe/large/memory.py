@@ -16,6 +16,7 @@ LARGEST_BLOCK, SMALLEST_BLOCK = 1024, 64  # px; larger ones save little of the m
 MAPS = 24  # bytes a pixel and channel of the widest level: skip, its copy, input and output of a convolution (measured)
 BLOCK_BYTES = 48  # bytes a pixel: probability, mask, labels, distances of the steps after the network
 CUT_BYTES = 64  # bytes a pixel of a region that is cut between markers
+LIBRARIES = 350 * 2**20  # bytes that ITK and others take once they are first used
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
@@ -46,8 +47,8 @@ def default_memory() -> int:
 
 
 def used_memory() -> int:
-    """Return the bytes that this process holds now: Python, PyTorch and the model."""
-    return psutil.Process().memory_info().rss
+    """Return the bytes that this process holds without any image: Python, PyTorch, the model, libraries to come."""
+    return psutil.Process().memory_info().rss + LIBRARIES
 
 
 def plan_blocks(model: Model, image: LazyImage, granted: int, workers: int = 0, side: int | None = None) -> Budget:

@@ -55,10 +55,13 @@ def _load_model(bundle: str, model: str | None, overrides: tuple[tuple[str, Any]
     parser = ConfigParser()
     parser.read_config(inference_configs(bundle, model))
     parser.update({"bundle_root": bundle, **dict(overrides)})
-    rotations = parser.get_parsed_content("rotations")
+    # bundles of earlier versions lack these two keys
+    rotations, scale = (
+        parser.get_parsed_content(key) if key in parser else default for key, default in (("rotations", 0), ("scale", 1))
+    )
     if rotations not in (0, 8):
         raise InputError(f"rotations={rotations!r} needs the whole image in memory; large images take 0 or 8.")
-    if parser.get_parsed_content("scale") != 1:
+    if scale != 1:
         raise InputError("--rescale needs the whole image in memory; scale a large image before it is segmented.")
     network, weights = parser.get_parsed_content("network"), parser.get_parsed_content("weights")
     if not getattr(network, "margin", 0):
