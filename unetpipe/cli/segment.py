@@ -5,12 +5,16 @@ from __future__ import annotations
 import argparse
 import re
 from pathlib import Path
+from typing import Any
 
 from monai.bundle import ConfigWorkflow
 
 from unetpipe.bundle import find_bundle
 from unetpipe.cli.link import describe
+from unetpipe.cli.resuming import describe as describe_work
+from unetpipe.cli.resuming import open_journal, remaining
 from unetpipe.data.images import find_images
+from unetpipe.data.journal import Journal
 from unetpipe.errors import InputError
 from unetpipe.models import inference_configs
 from unetpipe.tracking.relink import check_complete, link_folder, prepare_target
@@ -54,23 +58,45 @@ def run(options: argparse.Namespace) -> None:
             raise InputError("--track needs a sequence of images that fit into memory.")
         segment_large.run(options, images)
         return
+    overrides = {
+        "bundle_root": str(bundle),
+        "dataset_dir": str(options.input),
+        "output_dir": str(options.output),
+        "image_pixel_size": options.pixel_size,
+        "rescale": options.rescale,
+    }
+    records = find_images(options.input)
+    journal = open_journal(options.output, configs, overrides)
+    todo = remaining(records, options.output, journal) if options.resume else records
+    if options.dry_run:
+        print(describe_work(todo, configs, overrides) if todo else "Every mask is complete.")
+        return
     folders = prepare_sequences(options.input, options.output) if options.track else []
+    if not options.resume:
+        journal.begin()
+    elif len(todo) < len(records):
+        print(f"Complete already: {len(records) - len(todo)} of {len(records)} images")
+    if todo:
+        segment_images(configs, todo, journal, overrides)
+    print(f"Masks: {options.output}")
+    for folder in folders:
+        print(describe(link_folder(folder), folder))
+
+
+def segment_images(
+    configs: list[str], records: list[dict[str, Any]], journal: Journal, overrides: dict[str, Any]
+) -> None:
+    """Run the bundle's inference on images; the journal notes each mask that is written."""
     workflow = ConfigWorkflow(
         config_file=configs,
         logging_file=False,
         workflow_type="infer",
-        bundle_root=str(bundle),
-        dataset_dir=str(options.input),
-        output_dir=str(options.output),
-        image_pixel_size=options.pixel_size,
-        rescale=options.rescale,
+        **{"dataset#data": records, "save#journal": journal.path, "save#settings": journal.settings},
+        **overrides,
     )
     workflow.initialize()
     workflow.run()
     workflow.finalize()
-    print(f"Masks: {options.output}")
-    for folder in folders:
-        print(describe(link_folder(folder), folder))
 
 
 def find_large_images(options: argparse.Namespace) -> list:

@@ -8,7 +8,6 @@ J. Moore et al.: OME-Zarr: a cloud-optimized bioimaging file format, Histochemis
 from __future__ import annotations
 
 import functools
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -120,7 +119,10 @@ def _scale(multiscales: dict[str, Any], dataset: dict[str, Any], count: int) -> 
     for level in (dataset, multiscales):
         for step in level.get("coordinateTransformations", []):
             if step.get("type") == "scale":
-                total = total * np.asarray(step["scale"], float)
-    if total.shape != (count,) or not np.isfinite(total).all() or (total <= 0).any():
-        raise ValueError(f"scale {json.dumps(total.tolist())}")
+                factors = np.asarray(step["scale"], float)
+                if factors.shape != (count,):
+                    raise ValueError(f"{count} axes, and the scale {factors.tolist()}")
+                total = total * factors
+    if not np.isfinite(total).all() or (total <= 0).any():
+        raise ValueError(f"scale {total.tolist()}")
     return total.tolist()
