@@ -1,6 +1,7 @@
 """Engines: what stands between MONAI's trainers and evaluators and the rest."""
 
 from unetpipe.engines.bundle_saver import BundleSaver
+from unetpipe.engines.distributed import ShareOfSamples
 from unetpipe.engines.epoch import EpochLoss, SeedEachEpoch
 from unetpipe.engines.preflight import check_evaluation, check_inference, check_training
 from unetpipe.engines.prepare_batch import PrepareBatchWeighted
@@ -19,6 +20,7 @@ __all__ = [
     "PrepareBatchWeighted",
     "Proposal",
     "SeedEachEpoch",
+    "ShareOfSamples",
     "WeightAverage",
     "check_evaluation",
     "check_inference",
