@@ -78,7 +78,9 @@ def write_ome_zarr(path: Path, array: np.ndarray, axes: str, version: str, chunk
     metadata = {"multiscales": [multiscale]}
     attributes = {"ome": {"version": version, **metadata}} if version == "0.5" else metadata
     zarr.create_group(path, zarr_format=zarr_format, attributes=attributes)
-    zarr.create_array(path / "0", data=array, chunks=tuple(min(side, chunks) for side in array.shape), zarr_format=zarr_format)
+    zarr.create_array(
+        path / "0", data=array, chunks=tuple(min(side, chunks) for side in array.shape), zarr_format=zarr_format
+    )
     return path
 
 

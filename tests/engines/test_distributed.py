@@ -72,7 +72,12 @@ def test_gradient_is_that_of_the_doubled_batch(two) -> None:
         sum(parts) / 2
         for parts in zip(
             *(
-                gradient(network(), images[None], {k: v[None] for k, v in zip(target, values, strict=True)}, WeightedCrossEntropy())
+                gradient(
+                    network(),
+                    images[None],
+                    {k: v[None] for k, v in zip(target, values, strict=True)},
+                    WeightedCrossEntropy(),
+                )
                 for images, target, values in _each(known)
             ),
             strict=True,
@@ -109,7 +114,9 @@ def test_one_process_needs_nothing() -> None:
     assert distributed.gathered([1]) == [1]
     assert distributed.share([{"image": "a"}]) == [{"image": "a"}]
     images, target = tiles(2, (5, 6))
-    assert torch.equal(*(loss()(net(images), target) for loss in (WeightedCrossEntropy, DistributedWeightedCrossEntropy)))
+    assert torch.equal(
+        *(loss()(net(images), target) for loss in (WeightedCrossEntropy, DistributedWeightedCrossEntropy))
+    )
 
 
 def test_epochs_draw_in_another_order() -> None:

@@ -19,9 +19,7 @@ PLAIN = Rules(threshold=0.5, min_size=1, ridge=0.0, marker_threshold=None)
 
 
 def in_memory(probability: np.ndarray, rules: Rules) -> np.ndarray:
-    return instances_from_probability(
-        probability, rules.threshold, rules.min_size, rules.ridge, rules.marker_threshold
-    )
+    return instances_from_probability(probability, rules.threshold, rules.min_size, rules.ridge, rules.marker_threshold)
 
 
 def check(probability: np.ndarray, rules: Rules, side: int) -> np.ndarray:

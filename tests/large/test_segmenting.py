@@ -111,7 +111,9 @@ def test_crop_by_the_statistics_of_the_whole(bundle: Path, tmp_path: Path) -> No
     part = LargeSegmentation(ArrayImage(crop), tmp_path / "crop", bundle, block=64, statistics=statistics)
     margin = part.model.network.margin
     inner = np.s_[margin:-margin, margin:-margin]
-    np.testing.assert_allclose(arrays(part.run(progress=False))[1][inner], arrays(whole)[1][96:340, 160:480][inner], atol=1e-5)
+    np.testing.assert_allclose(
+        arrays(part.run(progress=False))[1][inner], arrays(whole)[1][96:340, 160:480][inner], atol=1e-5
+    )
 
 
 def test_result_opens_in_other_tools(bundle: Path, tmp_path: Path) -> None:
@@ -216,9 +218,7 @@ def test_work_of_another_segmentation_is_refused(bundle: Path, tmp_path: Path) -
 
 def test_memory_decides_the_blocks(bundle: Path, tmp_path: Path) -> None:
     image = ArrayImage(blobs(90, 100))
-    large, small = (
-        LargeSegmentation(image, tmp_path, bundle, memory=memory).budget for memory in (2**36, 2**36)
-    )
+    large, small = (LargeSegmentation(image, tmp_path, bundle, memory=memory).budget for memory in (2**36, 2**36))
     assert large.side == 1024
     needed = large.total
     small = LargeSegmentation(image, tmp_path, bundle, memory=needed - 2**25).budget

@@ -15,7 +15,6 @@ from unetpipe.data.io import read_image
 from unetpipe.data.journal import NAME, Journal
 from unetpipe.errors import InputError
 from unetpipe.inferers import plan_tiles
-from unetpipe.models import inference_configs
 from unetpipe.networks import load_weights
 
 IN_MEMORY = 80  # bytes a pixel: image, logits, probabilities, labels, distances

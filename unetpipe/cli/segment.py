@@ -36,7 +36,9 @@ def add_parser(verbs: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--resume", action="store_true", help="go on where an earlier run was cut off")
     parser.add_argument("--dry-run", action="store_true", help="say tiles, memory and time, and write nothing")
-    large = parser.add_argument_group("images larger than memory", "OME-Zarr, and TIFF that does not fit: NAME.ome.zarr")
+    large = parser.add_argument_group(
+        "images larger than memory", "OME-Zarr, and TIFF that does not fit: NAME.ome.zarr"
+    )
     large.add_argument("--large", action="store_true", help="segment TIFF of any size part by part, into OME-Zarr")
     large.add_argument("--memory", help="that all processes may take, such as 3G; by default half of what is free")
     large.add_argument("--workers", type=int, help="processes on this machine, through Dask; by default this one alone")

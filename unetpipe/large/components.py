@@ -78,9 +78,7 @@ def join_components(work: Work, page: int) -> None:
         np.minimum.at(firsts, here, part["firsts"])
         for side, choose in ((0, np.minimum), (1, np.minimum), (2, np.maximum), (3, np.maximum)):
             choose.at(boxes[:, side], here, part["boxes"][:, side])
-    work.save(
-        PAGE, page, first=first, component=component, sizes=sizes, firsts=firsts, boxes=boxes, blocks=members
-    )
+    work.save(PAGE, page, first=first, component=component, sizes=sizes, firsts=firsts, boxes=boxes, blocks=members)
 
 
 def measures(labels: np.ndarray, region: Region, page_width: int) -> dict[str, np.ndarray]:

@@ -16,9 +16,7 @@ TIFF_SUFFIXES = (".tif", ".tiff")
 IN_MEMORY = 80  # bytes a pixel that segmenting in memory takes
 
 
-def find_large(
-    path: str | os.PathLike, memory: int | None = None, force: bool = False
-) -> list[tuple[LazyImage, Path]]:
+def find_large(path: str | os.PathLike, memory: int | None = None, force: bool = False) -> list[tuple[LazyImage, Path]]:
     """List the images of a file or folder that are segmented block by block, if they are.
 
     Parameters

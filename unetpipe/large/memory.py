@@ -88,9 +88,7 @@ def plan_blocks(model: Model, image: LazyImage, granted: int, workers: int = 0, 
             "granted; grant more by --memory" + (", or take fewer workers." if workers > 1 else ".")
         )
     free = (granted - beside) // processes - base
-    return Budget(
-        candidate, model.network.input_size(candidate), need, max(free // CUT_BYTES, (2 * candidate) ** 2)
-    )
+    return Budget(candidate, model.network.input_size(candidate), need, max(free // CUT_BYTES, (2 * candidate) ** 2))
 
 
 def block_bytes(model: Model, image: LazyImage, side: int) -> int:

@@ -57,7 +57,8 @@ def _load_model(bundle: str, model: str | None, overrides: tuple[tuple[str, Any]
     parser.update({"bundle_root": bundle, **dict(overrides)})
     # bundles of earlier versions lack these two keys
     rotations, scale = (
-        parser.get_parsed_content(key) if key in parser else default for key, default in (("rotations", 0), ("scale", 1))
+        parser.get_parsed_content(key) if key in parser else default
+        for key, default in (("rotations", 0), ("scale", 1))
     )
     if rotations not in (0, 8):
         raise InputError(f"rotations={rotations!r} needs the whole image in memory; large images take 0 or 8.")
@@ -111,9 +112,7 @@ def _classes(work: Work, model: Model, page: int, region: Region, symmetry: tupl
     network = model.network
     turned = _turn(region, work.image.size, symmetry)
     top, left = (start // network.step * network.step for start in (turned.top, turned.left))
-    height, width = (
-        network.input_size(stop - start) for start, stop in ((top, turned.bottom), (left, turned.right))
-    )
+    height, width = (network.input_size(stop - start) for start, stop in ((top, turned.bottom), (left, turned.right)))
     tile = Region(top - network.margin, left - network.margin, top - network.margin + height, 0)
     tile = tile._replace(right=tile.left + width)
     size = work.image.size if symmetry[0] % 2 == 0 else work.image.size[::-1]

@@ -40,7 +40,9 @@ def seconds_a_block(work: Work) -> float:
 def estimated_seconds(work: Work, seconds: float, workers: int) -> float:
     """Return the seconds that all blocks take, from those of one, in so many processes."""
     grid = work.grid
-    return seconds * grid.pages * grid.height * grid.width / min(grid.side**2, grid.height * grid.width) / max(workers, 1)
+    return (
+        seconds * grid.pages * grid.height * grid.width / min(grid.side**2, grid.height * grid.width) / max(workers, 1)
+    )
 
 
 def say_time(seconds: float) -> str:

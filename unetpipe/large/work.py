@@ -156,7 +156,11 @@ class PagedArray:
 
     def _index(self, page: int, region: Region) -> tuple[int | slice, ...]:
         lead = self._array().shape[: self.leading]
-        return (*(int(place) for place in np.unravel_index(page, lead or (1,))[: self.leading]), region.rows, region.columns)
+        return (
+            *(int(place) for place in np.unravel_index(page, lead or (1,))[: self.leading]),
+            region.rows,
+            region.columns,
+        )
 
     def _array(self) -> zarr.Array:
         return _open(self.path, (self.path / "zarr.json").stat().st_mtime_ns)
