@@ -1,4 +1,4 @@
-"""``torchrun`` with the multi-GPU overlays on two CPU processes: one trained bundle, resumed after a rank was killed."""
+"""``torchrun`` with the multi-GPU overlays on two CPU processes: one trained bundle, resumed after a kill."""
 
 from __future__ import annotations
 

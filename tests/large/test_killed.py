@@ -83,9 +83,7 @@ class KillsAWorker:
         self.killed: list[int] = []
 
     def each(self, function, work, jobs):
-        done = 0
-        for result in self.processes.each(function, work, jobs):
-            done += 1
+        for done, result in enumerate(self.processes.each(function, work, jobs), start=1):
             if done == 3 and not self.killed and len(jobs) > 20 and function.__name__ == "compute":
                 pids = self.processes.client.run(os.getpid)
                 self.killed.append(next(iter(pids.values())))

@@ -269,6 +269,6 @@ def test_output_that_cannot_be_written(bundle: Path, tmp_path: Path, monkeypatch
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("zarr.storage._local._put", full)
-    with pytest.raises(InputError, match="No space left on device.*--resume goes on"):
+    with pytest.raises(InputError, match=r"No space left on device.*--resume goes on"):
         made.run(progress=False)
     assert not made.target.exists()

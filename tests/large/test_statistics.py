@@ -17,6 +17,6 @@ from unetpipe.large.statistics import merged, moments
 def test_merged_parts_are_the_whole(cuts: list[int], offset: float, seed: int) -> None:
     pixels = np.random.default_rng(seed).normal(size=(2, 100, 7)) + offset
     whole = merged(moments(part) for part in np.split(pixels, sorted(cuts), axis=1))
-    assert whole.count == 700
+    assert whole.pixels == 700
     np.testing.assert_allclose(whole.mean, pixels.mean(axis=(1, 2)), rtol=1e-12, atol=1e-9)
     np.testing.assert_allclose(whole.deviation, pixels.std(axis=(1, 2)), rtol=1e-9)

@@ -16,6 +16,7 @@ from unetpipe.cli.resuming import open_journal, remaining
 from unetpipe.data.images import find_images
 from unetpipe.data.journal import Journal
 from unetpipe.errors import InputError
+from unetpipe.files import check_folder
 from unetpipe.models import inference_configs
 from unetpipe.tracking.relink import check_complete, link_folder, prepare_target
 
@@ -74,6 +75,7 @@ def run(options: argparse.Namespace) -> None:
         print(describe_work(todo, configs, overrides) if todo else "Every mask is complete.")
         return
     folders = prepare_sequences(options.input, options.output) if options.track else []
+    check_folder(options.output)
     if not options.resume:
         journal.begin()
     elif len(todo) < len(records):

@@ -111,7 +111,7 @@ def gathered(items: Sequence[Any]) -> list[Any]:
 
 
 class ShareOfSamples(Sampler[int]):
-    """This process's samples of an epoch: every n-th of those that one process with n times the batch would draw.
+    """Samples of an epoch for this process: every n-th of those that one process with n times the batch would draw.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The network on a block: the region that it needs is read with mirror padding, so no block can be told in the result."""
+"""The network on a block, with the region that it needs around it, mirrored at the image's border."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SYMMETRIES = tuple((turns, flip) for turns in range(4) for flip in (False, True)
 
 
 class Model(NamedTuple):
-    """A bundle's model, ready: network, device, ``amp``, ``symmetries`` to average over, ``rules`` and weights' path."""
+    """A bundle's model, ready to run: ``symmetries`` are averaged over, ``weights`` is their file."""
 
     network: UNet
     device: torch.device

@@ -34,7 +34,8 @@ class ThisProcess:
     def each(self, function: Function, work: Work, jobs: Sequence[Any]) -> Iterator[None]:
         """Yield once for each job that is done."""
         for job in jobs:
-            yield function(work, job)
+            function(work, job)
+            yield
 
 
 class DaskProcesses:

@@ -22,14 +22,14 @@ PARTS, PAGE = "statistics", "normalisation"
 class Moments(NamedTuple):
     """Of some pixels: their number, and for each channel mean and sum of squared deviations from it, float64."""
 
-    count: int
+    pixels: int
     mean: np.ndarray
     squares: np.ndarray
 
     @property
     def deviation(self) -> np.ndarray:
         """Standard deviation of each channel, divided by n as MONAI's NormalizeIntensity does."""
-        return np.sqrt(self.squares / self.count)
+        return np.sqrt(self.squares / self.pixels)
 
 
 def moments(pixels: np.ndarray) -> Moments:
@@ -42,20 +42,20 @@ def moments(pixels: np.ndarray) -> Moments:
 def merged(parts: Iterable[Moments]) -> Moments:
     """Return the moments of all pixels from those of parts; the order of the parts changes rounding alone."""
     parts = iter(parts)
-    count, mean, squares = next(parts)
+    pixels, mean, squares = next(parts)
     for part in parts:
-        total, difference = count + part.count, part.mean - mean
-        squares = squares + part.squares + difference**2 * (count * part.count / total)
-        mean = mean + difference * (part.count / total)
-        count = total
-    return Moments(count, mean, squares)
+        total, difference = pixels + part.pixels, part.mean - mean
+        squares = squares + part.squares + difference**2 * (pixels * part.pixels / total)
+        mean = mean + difference * (part.pixels / total)
+        pixels = total
+    return Moments(pixels, mean, squares)
 
 
 def measure(work: Work, block: Block) -> None:
     """Keep the moments of a block's pixels."""
     region = work.grid.region(block)
     part = moments(work.image.read(block.page, region.rows, region.columns))
-    work.save(PARTS, block, count=part.count, mean=part.mean, squares=part.squares)
+    work.save(PARTS, block, count=part.pixels, mean=part.mean, squares=part.squares)
 
 
 def gather(work: Work, page: int) -> None:

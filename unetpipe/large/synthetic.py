@@ -42,7 +42,7 @@ def write_synthetic_ome_zarr(path: str | os.PathLike, shape: tuple[int, int], se
         for y in range(0, band, PATCH):
             for x in range(0, rows.shape[1], PATCH):
                 image, label = frames[rng.integers(PATTERNS)]
-                turned = np.rot90(image[:, ::-1] if rng.random() < 0.5 else image, rng.integers(4))
+                turned = np.rot90(image[:, ::-1] if rng.random() < 0.5 else image, int(rng.integers(4)))
                 rows[y : y + PATCH, x : x + PATCH] = turned.astype(np.uint16) * 200
                 cells += int(label.max())
         rows += rng.integers(0, 200, rows.shape, dtype=np.uint16)

@@ -36,7 +36,7 @@ class TiffImage(LazyImage):
                 page = series.keyframe
                 letters, shape = str(series.axes), tuple(int(side) for side in series.shape)
                 self.dtype = np.dtype(series.dtype)
-                photometric = page.photometric
+                photometric = tifffile.PHOTOMETRIC(page.photometric)
                 self.native = (int(page.tilelength or page.rowsperstrip), int(page.tilewidth or page.imagewidth))
                 self.offset = series.dataoffset  # None unless the pixels lie uncompressed, one after the other
                 byteorder = file.byteorder
