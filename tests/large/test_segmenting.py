@@ -19,6 +19,7 @@ from scipy import ndimage
 
 from unetpipe import Segmenter
 from unetpipe.errors import InputError
+from unetpipe.instances import InstancesFromProbabilityd
 from unetpipe.large import LargeSegmentation, OmeZarrImage, TiffImage
 from unetpipe.large.memory import parse_bytes
 from unetpipe.large.result import halved
@@ -50,12 +51,17 @@ def arrays(result: Path) -> tuple[np.ndarray, np.ndarray]:
     return zarr.open_array(result / "labels/cells/0")[:], zarr.open_array(result / "0")[:]
 
 
-def check_equal(array: np.ndarray, bundle: Path, result: Path) -> None:
-    segmenter = Segmenter(bundle)
-    labels, probability = segmenter(array, return_probabilities=True)
+@pytest.fixture(scope="module")
+def large(bundle: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """An image of 2048 × 2048 pixels, and its labels and probabilities computed in memory."""
+    array = blobs(2048, 2048)
+    return array, *Segmenter(bundle, tile=444)(array, return_probabilities=True)
+
+
+def check_equal(expected: tuple[np.ndarray, np.ndarray], rules: InstancesFromProbabilityd, result: Path) -> None:
+    labels, probability = expected
     computed_labels, computed = arrays(result)
     np.testing.assert_allclose(computed, probability, atol=1e-5)
-    rules = segmenter.instances
     near = np.minimum(abs(probability - rules.threshold), abs(probability - rules.marker_threshold)) < 1e-5
     if not near.any():
         assert same_objects(computed_labels, labels)
@@ -65,11 +71,11 @@ def check_equal(array: np.ndarray, bundle: Path, result: Path) -> None:
 
 
 @pytest.mark.parametrize("block", [256, 512, 1024])
-def test_equals_memory(block: int, bundle: Path, tmp_path: Path) -> None:
-    array = blobs(2048, 2048)
+def test_equals_memory(block: int, large, bundle: Path, tmp_path: Path) -> None:
+    array, *expected = large
     image = OmeZarrImage(write_ome_zarr(tmp_path / "a.zarr", array, "yx", "0.5", chunks=700))
     result = LargeSegmentation(image, tmp_path / "out", bundle, block=block).run(progress=False)
-    check_equal(array, bundle, result)
+    check_equal(expected, Segmenter(bundle).instances, result)
 
 
 @settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -143,7 +149,8 @@ def test_tiff_of_any_size_on_request(bundle: Path, tmp_path: Path) -> None:
     array = blobs(200, 260)
     tifffile.imwrite(tmp_path / "a.tif", array, tile=(64, 64), compression="lzw")
     result = LargeSegmentation(TiffImage(tmp_path / "a.tif"), tmp_path / "out", bundle, block=64).run(progress=False)
-    check_equal(array, bundle, result)
+    segmenter = Segmenter(bundle)
+    check_equal(segmenter(array, return_probabilities=True), segmenter.instances, result)
 
 
 class CutOff(Exception):

@@ -43,7 +43,7 @@ def remaining(records: Sequence[dict[str, Any]], output: Path, journal: Journal)
 def describe(records: Sequence[dict[str, Any]], configs: Sequence[str], overrides: Mapping[str, Any]) -> str:
     """Say how many tiles images take, how much memory, and how long from the second of two trials of a tile."""
     parser = _parse(configs, overrides)
-    network = load_weights(parser.get_parsed_content("network"), parser.get_parsed_content("weights")).eval()
+    network: Any = load_weights(parser.get_parsed_content("network"), parser.get_parsed_content("weights")).eval()
     channels, tile = (int(parser.get_parsed_content(key)) for key in ("in_channels", "tile"))
     sizes = {record["image"]: read_image(record["image"], record.get("page")).shape[1:] for record in records}
     tiles = 0

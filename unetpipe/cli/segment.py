@@ -91,13 +91,13 @@ def segment_images(
     configs: list[str], records: list[dict[str, Any]], journal: Journal, overrides: dict[str, Any]
 ) -> None:
     """Run the bundle's inference on images; the journal notes each mask that is written."""
-    workflow = ConfigWorkflow(
-        config_file=configs,
-        logging_file=False,
-        workflow_type="infer",
-        **{"dataset#data": records, "save#journal": journal.path, "save#settings": journal.settings},
+    values = {
         **overrides,
-    )
+        "dataset#data": records,
+        "save#journal": journal.path,
+        "save#settings": journal.settings,
+    }
+    workflow = ConfigWorkflow(config_file=configs, logging_file=False, workflow_type="infer", **values)
     workflow.initialize()
     workflow.run()
     workflow.finalize()

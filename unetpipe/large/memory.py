@@ -103,7 +103,8 @@ def block_bytes(model: Model, image: LazyImage, side: int) -> int:
 
 def widest_level(network: UNet) -> float:
     """Return the channels of the level that takes most memory, as channels at full resolution."""
-    return max(block[0].out_channels / 4**level for level, block in enumerate(network.down))
+    widths = [block[0].out_channels for block in network.down.children()]  # type: ignore[index]
+    return max(width / 4**level for level, width in enumerate(widths))
 
 
 def gib(count: float) -> str:

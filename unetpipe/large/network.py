@@ -65,11 +65,14 @@ def _load_model(bundle: str, model: str | None, overrides: tuple[tuple[str, Any]
     if scale != 1:
         raise InputError("--rescale needs the whole image in memory; scale a large image before it is segmented.")
     network, weights = parser.get_parsed_content("network"), parser.get_parsed_content("weights")
-    if not getattr(network, "margin", 0):
-        raise InputError(f"{type(network).__name__} is padded, so tiles would show; large images need unetpipe's UNet.")
+    if not isinstance(network, UNet) or network.margin == 0:
+        raise InputError(
+            f"A {type(network).__name__} with padding would show its tiles; large images need a UNet without."
+        )
+    load_weights(network, weights)
     instances = parser.get_parsed_content("instances")
     return Model(
-        network=load_weights(network, weights).eval(),
+        network=network.eval(),
         device=parser.get_parsed_content("device"),
         amp=bool(parser.get_parsed_content("amp")),
         symmetries=SYMMETRIES if rotations == 8 else SYMMETRIES[:1],

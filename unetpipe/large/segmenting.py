@@ -133,10 +133,10 @@ class LargeSegmentation:
     def is_complete(self) -> bool:
         """Return whether the result of this very segmentation is there already."""
         try:
-            kept = zarr.open_group(self.target, mode="r").attrs.get("unetpipe", {})
-        except (OSError, ValueError, KeyError):
+            kept: Any = zarr.open_group(self.target, mode="r").attrs["unetpipe"]
+            return bool(kept["identity"] == self.identity)
+        except (OSError, ValueError, KeyError, TypeError):  # not there, or not ours
             return False
-        return kept.get("identity") == self.identity
 
     def run(self, progress: bool = True) -> Path:
         """Compute what is not complete yet, and return the result's path.
