@@ -23,9 +23,11 @@ from unetpipe.large.blocks import Grid
 from unetpipe.large.image import LazyImage
 from unetpipe.large.memory import Budget, default_memory, gib, plan_blocks
 from unetpipe.large.network import Model, load_model
+from unetpipe.large.numbering import NUMBERS
 from unetpipe.large.processes import Processes, ThisProcess, quiet
 from unetpipe.large.result import create, disk_bytes, publish
 from unetpipe.large.stages import stages
+from unetpipe.large.statistics import PAGE as NORMALISATION
 from unetpipe.large.work import Work
 
 logger = logging.getLogger(__name__)
@@ -170,7 +172,7 @@ class LargeSegmentation:
                 )
                 for _ in bar:
                     pass
-            publish(work, self.target, {"identity": self.identity, "cells": self._counts()})
+            publish(work, self.target, {"identity": self.identity, **self._facts()})
         except OSError as error:
             raise InputError(
                 f"{self.target} cannot be written ({first_line(error)}); what is complete is kept, --resume goes on."
@@ -198,8 +200,14 @@ class LargeSegmentation:
         create(self.work)
         write_text(folder / "plan.json", json.dumps({"identity": self.identity, "side": self.work.grid.side}))
 
-    def _counts(self) -> list[int]:
-        return [int(self.work.load("numbers", page)["count"]) for page in range(self.work.grid.pages)]
+    def _facts(self) -> dict[str, Any]:
+        """Return, for each page, its number of cells and what it was normalised by."""
+        work, pages = self.work, range(self.work.grid.pages)
+        facts: dict[str, Any] = {"cells": [int(work.load(NUMBERS, page)["count"]) for page in pages]}
+        if work.statistics is None:
+            for name in ("mean", "deviation"):
+                facts[name] = [work.load(NORMALISATION, page)[name].tolist() for page in pages]
+        return facts
 
 
 def free_space(folder: Path) -> int:
