@@ -19,7 +19,7 @@ def test_threshold_that_parts_the_cells_is_found() -> None:
     metric = BestThresholdRandMetric([0.8, 0.3, 0.5])
     metric([slice_([0.9, 0.9, 0.4, 0.9, 0.7])], [torch.tensor([[[1, 1, 0, 2, 2]]])])
     assert metric.aggregate() == pytest.approx(1)
-    assert metric.best == {"threshold": 0.5, "marker_threshold": None}
+    assert metric.best == {"threshold": 0.5, "marker_threshold": None, "merge_threshold": None}
 
 
 def test_mean_over_slices() -> None:

@@ -161,7 +161,7 @@ def test_best_markers_are_found() -> None:
     metric = BestThresholdSEGMetric([0.4, 0.6], [0.8], ridge=0)
     metric([probability(0.5, 0.9, 0.5, 0.45, 0.9, 0.5)], [tensor("111222")])
     assert metric.aggregate() == pytest.approx(1)
-    assert metric.best == {"threshold": 0.4, "marker_threshold": 0.8}
+    assert metric.best == {"threshold": 0.4, "marker_threshold": 0.8, "merge_threshold": None}
 
 
 @pytest.mark.parametrize(("name", "expected"), [("DIC-C2DH-HeLa", 0.96475), ("PhC-C2DH-U373", 0.95113)])

@@ -9,6 +9,7 @@ import numpy as np
 from unetpipe.data import ctc
 from unetpipe.data.io import read_labels
 from unetpipe.data.masks import components
+from unetpipe.data.pairs import read_pair_label
 
 
 def read_truth(record: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
@@ -24,6 +25,12 @@ def read_truth(record: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def read_instances(record: dict[str, Any]) -> np.ndarray:
-    """Read a record's instance map (H, W), int32; of a 0/255 or class mask, its connected components."""
+    """Read a record's instance map (H, W), int32; of a 0/255 or class mask, its connected components.
+
+    A record without "sequence" comes from no layout but from an annotation tool
+    (:func:`unetpipe.data.read_pair_label`).
+    """
+    if "sequence" not in record:
+        return read_pair_label(record["label"], record["image"], record.get("page"))
     label = read_labels(record["label"], record.get("page"))
     return label if record.get("masks", "instances") == "instances" else components(label)

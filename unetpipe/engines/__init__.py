@@ -1,5 +1,6 @@
 """Engines: what stands between MONAI's trainers and evaluators and the rest."""
 
+from unetpipe.engines.background import BackgroundPostprocessing, ReadAheadLoader
 from unetpipe.engines.bundle_saver import BundleSaver
 from unetpipe.engines.distributed import ShareOfSamples
 from unetpipe.engines.epoch import EpochLoss, SeedEachEpoch
@@ -8,10 +9,12 @@ from unetpipe.engines.prepare_batch import PrepareBatchWeighted
 from unetpipe.engines.proposal import Machine, Proposal, epochs_within, propose, seconds_a_step, this_machine
 from unetpipe.engines.resume import Checkpoint
 from unetpipe.engines.run import EpochStats, one_line_mistakes, run_engine
+from unetpipe.engines.step_times import StepTimes
 from unetpipe.engines.weight_average import AverageWeights, WeightAverage
 
 __all__ = [
     "AverageWeights",
+    "BackgroundPostprocessing",
     "BundleSaver",
     "Checkpoint",
     "EpochLoss",
@@ -19,8 +22,10 @@ __all__ = [
     "Machine",
     "PrepareBatchWeighted",
     "Proposal",
+    "ReadAheadLoader",
     "SeedEachEpoch",
     "ShareOfSamples",
+    "StepTimes",
     "WeightAverage",
     "check_evaluation",
     "check_inference",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from unetpipe.instances.markers import split_at_markers
+from unetpipe.instances.agglomeration import merge_open_borders
+from unetpipe.instances.markers import inner_peaks, split_at_markers
 from unetpipe.instances.ridge import give_back_ridge
 
 EVERY_NEIGHBOUR = np.ones((3, 3), bool)
@@ -17,11 +18,15 @@ def instances_from_probability(
     min_size: int = 0,
     ridge: float = 2.0,
     marker_threshold: float | None = None,
+    merge_threshold: float | None = None,
 ) -> np.ndarray:
     """Number the cells: threshold, filled holes, 4-connected components, small ones removed, ridge given back.
 
     Where a component holds several confident centres, it is cut between them by a watershed
-    (:func:`unetpipe.instances.markers.split_at_markers`).
+    (:func:`unetpipe.instances.markers.split_at_markers`). With a ``merge_threshold`` the whole image is flooded
+    instead, from every bulge of the confident pixels, and parts without a membrane along their border are put
+    together (:func:`unetpipe.instances.agglomeration.merge_open_borders`): the way for stacks of membranes, where
+    one leak joins two cells.
 
     Parameters
     ----------
@@ -36,16 +41,25 @@ def instances_from_probability(
         (:func:`unetpipe.instances.ridge.give_back_ridge`).
     marker_threshold : float, optional
         A confident centre is a component above it of at least ``min_size`` pixels; None cuts nothing.
+    merge_threshold : float, optional
+        Mean membrane probability along a border below which the parts on its two sides are one cell.
 
     Returns
     -------
     ndarray
         (H, W), int32: 0 background, 1 … n.
     """
-    cells = ndimage.label(fill_holes(probability > threshold))[0].astype(np.int32)
-    if marker_threshold is not None and marker_threshold > threshold:
+    mask = fill_holes(probability > threshold)
+    if marker_threshold is None or marker_threshold <= threshold:
+        cells = ndimage.label(mask)[0].astype(np.int32)
+    elif merge_threshold is None:
         centres = ndimage.label(fill_holes(probability > marker_threshold))[0].astype(np.int32)
-        cells = split_at_markers(probability, cells, remove_small(centres, min_size))
+        cells = split_at_markers(probability, ndimage.label(mask)[0].astype(np.int32), remove_small(centres, min_size))
+    else:
+        parts = split_at_markers(
+            probability, np.ones(mask.shape, np.int32), inner_peaks(probability > marker_threshold)
+        )
+        cells = connected(np.where(mask, merge_open_borders(probability, parts, merge_threshold), 0))
     return give_back_ridge(remove_small(cells, min_size), ridge)
 
 
@@ -56,6 +70,18 @@ def fill_holes(mask: np.ndarray) -> np.ndarray:
     for side in (background[0], background[-1], background[:, 0], background[:, -1]):
         open_regions[side] = True
     return mask | ~open_regions[background]
+
+
+def connected(cells: np.ndarray) -> np.ndarray:
+    """Number the 4-connected pieces of each cell of (H, W), int32: the first keeps the cell's number."""
+    pieces, count = cells.copy(), int(cells.max(initial=0))
+    for number, box in enumerate(ndimage.find_objects(cells), start=1):
+        if box is None:
+            continue
+        own, found = ndimage.label(cells[box] == number)
+        pieces[box][own > 1] = own[own > 1] + count - 1
+        count += max(found - 1, 0)
+    return pieces
 
 
 def remove_small(instances: np.ndarray, min_size: int) -> np.ndarray:

@@ -21,7 +21,7 @@ class InstancesFromProbabilityd(MapTransform):
     ----------
     keys : str or sequence of str
         The probabilities; class 0 is background, "cell" is 1 minus its probability.
-    threshold, min_size, ridge, marker_threshold
+    threshold, min_size, ridge, marker_threshold, merge_threshold
         See :func:`unetpipe.instances.instances_from_probability`.
     """
 
@@ -32,6 +32,7 @@ class InstancesFromProbabilityd(MapTransform):
         min_size: int = 0,
         ridge: float = 2.0,
         marker_threshold: float | None = None,
+        merge_threshold: float | None = None,
         allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
@@ -39,6 +40,7 @@ class InstancesFromProbabilityd(MapTransform):
         self.min_size = min_size
         self.ridge = ridge
         self.marker_threshold = marker_threshold
+        self.merge_threshold = merge_threshold
 
     def __call__(self, data: Mapping[Any, Any]) -> dict[Any, Any]:
         """Return the item with the instance map(s) in place of the probabilities."""
@@ -46,7 +48,7 @@ class InstancesFromProbabilityd(MapTransform):
         for key in self.key_iterator(item):
             cell = 1 - convert_to_numpy(item[key])[0]
             instances = instances_from_probability(
-                cell, self.threshold, self.min_size, self.ridge, self.marker_threshold
+                cell, self.threshold, self.min_size, self.ridge, self.marker_threshold, self.merge_threshold
             )
             tensor = torch.from_numpy(instances[None])
             item[key] = MetaTensor(tensor).copy_meta_from(item[key]) if isinstance(item[key], MetaTensor) else tensor

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import product
 from typing import TypedDict
 
 
@@ -11,19 +12,26 @@ class Thresholds(TypedDict):
 
     threshold: float
     marker_threshold: float | None
+    merge_threshold: float | None
 
 
-def threshold_choices(thresholds: Iterable[float], marker_thresholds: Iterable[float] = ()) -> list[Thresholds]:
-    """Return every threshold with every marker threshold above it, or with none where none is above it.
+def threshold_choices(
+    thresholds: Iterable[float], marker_thresholds: Iterable[float] = (), merge_thresholds: Iterable[float] = ()
+) -> list[Thresholds]:
+    """Return every threshold with every marker threshold above it, and those with every merge threshold.
+
+    A threshold with no marker threshold above it stands alone.
 
     Examples
     --------
     >>> [tuple(choice.values()) for choice in threshold_choices([0.9, 0.5], [0.7, 0.8])]
-    [(0.5, 0.7), (0.5, 0.8), (0.9, None)]
+    [(0.5, 0.7, None), (0.5, 0.8, None), (0.9, None, None)]
     """
     choices: list[Thresholds] = []
     markers = sorted(marker_thresholds)
+    merges: list[float | None] = [*sorted(merge_thresholds)]
     for threshold in sorted(thresholds):
-        above: list[float | None] = [marker for marker in markers if marker > threshold]
-        choices += [{"threshold": threshold, "marker_threshold": marker} for marker in above or [None]]
+        above = [marker for marker in markers if marker > threshold]
+        for marker, merge in product(above, merges or [None]) if above else [(None, None)]:
+            choices.append({"threshold": threshold, "marker_threshold": marker, "merge_threshold": merge})
     return choices

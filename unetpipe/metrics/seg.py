@@ -85,6 +85,8 @@ class BestThresholdSEGMetric(CumulativeIterationMetric):
     marker_thresholds : iterable of float
         With each of them, higher thresholds of confident centres to try; where none is higher, cells are
         not cut.
+    merge_thresholds : iterable of float
+        With each of these, merge thresholds to try.
     min_size, ridge
         See :func:`unetpipe.instances.instances_from_probability`.
     """
@@ -93,11 +95,12 @@ class BestThresholdSEGMetric(CumulativeIterationMetric):
         self,
         thresholds: Iterable[float],
         marker_thresholds: Iterable[float] = (),
+        merge_thresholds: Iterable[float] = (),
         min_size: int = 0,
         ridge: float = 2.0,
     ) -> None:
         super().__init__()
-        self.choices = threshold_choices(thresholds, marker_thresholds)
+        self.choices = threshold_choices(thresholds, marker_thresholds, merge_thresholds)
         self.min_size = min_size
         self.ridge = ridge
         self.best = self.choices[len(self.choices) // 2]

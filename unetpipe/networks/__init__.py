@@ -1,6 +1,7 @@
-"""Networks: the unpadded U-Net, and its weights on disk."""
+"""Networks: the unpadded U-Net, its weights on disk, and a trained one made ready for inference."""
 
+from unetpipe.networks.inference import fold_batch_norm, inference_network
 from unetpipe.networks.unet import UNet
 from unetpipe.networks.weights import load_weights, read_weights, save_state
 
-__all__ = ["UNet", "load_weights", "read_weights", "save_state"]
+__all__ = ["UNet", "fold_batch_norm", "inference_network", "load_weights", "read_weights", "save_state"]

@@ -24,7 +24,7 @@ class BestThresholdRandMetric(CumulativeIterationMetric):
 
     Parameters
     ----------
-    thresholds, marker_thresholds
+    thresholds, marker_thresholds, merge_thresholds
         As in :class:`unetpipe.metrics.BestThresholdSEGMetric`.
     min_size, ridge
         See :func:`unetpipe.instances.instances_from_probability`.
@@ -34,11 +34,12 @@ class BestThresholdRandMetric(CumulativeIterationMetric):
         self,
         thresholds: Iterable[float],
         marker_thresholds: Iterable[float] = (),
+        merge_thresholds: Iterable[float] = (),
         min_size: int = 0,
         ridge: float = 0.0,
     ) -> None:
         super().__init__()
-        self.choices = threshold_choices(thresholds, marker_thresholds)
+        self.choices = threshold_choices(thresholds, marker_thresholds, merge_thresholds)
         self.min_size = min_size
         self.ridge = ridge
         self.best = self.choices[len(self.choices) // 2]

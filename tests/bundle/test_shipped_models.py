@@ -1,0 +1,52 @@
+"""The models that come with the bundle: small enough, whole, and at work on the data they are made for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from unetpipe.bundle import find_bundle
+from unetpipe.cli.main import main
+from unetpipe.data import find_records, read_labels, read_truth
+from unetpipe.data.io import read_image
+from unetpipe.metrics import object_jaccards
+from unetpipe.models import model_names
+from unetpipe.segmentation import Segmenter
+
+BUNDLE = find_bundle()
+
+
+def test_every_model_has_a_name_and_is_small() -> None:
+    assert model_names(BUNDLE) == ["dic_hela", "isbi2012", "phc_u373"]
+    files = list(BUNDLE.glob("models/**/*.pt"))
+    assert len(files) == 3
+    assert all(path.stat().st_size < 25e6 for path in files)
+    assert [path.name for path in BUNDLE.glob("models/*.pt")] == ["model.pt"]
+
+
+@pytest.mark.parametrize(
+    ("model", "folder", "frame", "least"),
+    [
+        ("dic_hela", "ctc/DIC-C2DH-HeLa", 39, 0.7),
+        ("phc_u373", "ctc/PhC-C2DH-U373", 1, 0.7),
+        ("isbi2012", "isbi2012", 3, 0.5),
+    ],
+)
+def test_model_finds_the_cells_it_is_made_for(
+    real_data: Path, model: str, folder: str, frame: int, least: float
+) -> None:
+    """The frames trained the models: this shows that weights and values belong together, not how good they are."""
+    (record,) = [record for record in find_records(real_data / folder) if record["frame"] == frame]
+    labels = Segmenter(BUNDLE, model)(read_image(record["image"], record.get("page"))[0])
+    assert object_jaccards(read_truth(record)[0], labels).mean() > least
+
+
+def test_default_model_is_dic_hela(real_data: Path, tmp_path: Path) -> None:
+    image = real_data / "ctc" / "DIC-C2DH-HeLa" / "01" / "t000.tif"
+    for name, choice in (("default", []), ("named", ["--model", "dic_hela"])):
+        assert main(["segment", str(image), *choice, "--output", str(tmp_path / name)]) == 0
+    default, named = (read_labels(tmp_path / name / "mask000.tif") for name in ("default", "named"))
+    assert default.max() > 5
+    np.testing.assert_array_equal(default, named)
