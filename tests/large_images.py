@@ -60,7 +60,7 @@ def small_bundle(folder: Path, channels: tuple[int, ...] = (4, 8, 16), in_channe
     """Write a bundle with random weights."""
     network = UNet(in_channels, channels=channels, norm="batch")
     save_state(network.state_dict(), folder / "models" / "model.pt")
-    values = {"channels": channels, "in_channels": in_channels, "amp": False, "tile": 124, **settings}
+    values = {"channels": channels, "in_channels": in_channels, "amp": False, "roi_size": 124, **settings}
     write_bundle(find_bundle(), folder, values)
     return folder
 

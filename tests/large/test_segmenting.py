@@ -55,7 +55,7 @@ def arrays(result: Path) -> tuple[np.ndarray, np.ndarray]:
 def large(bundle: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """An image of 2048 × 2048 pixels, and its labels and probabilities computed in memory."""
     array = blobs(2048, 2048)
-    return array, *Segmenter(bundle, tile=444)(array, return_probabilities=True)
+    return array, *Segmenter(bundle, roi_size=444)(array, return_probabilities=True)
 
 
 def check_equal(expected: tuple[np.ndarray, np.ndarray], rules: InstancesFromProbabilityd, result: Path) -> None:

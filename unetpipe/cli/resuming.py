@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,7 @@ from unetpipe.data.io import read_image
 from unetpipe.data.journal import NAME, Journal
 from unetpipe.errors import InputError
 from unetpipe.inferers import plan_tiles
-from unetpipe.networks import load_weights
-
-IN_MEMORY = 80  # bytes a pixel: image, logits, probabilities, labels, distances
+from unetpipe.memory import image_bytes, network_bytes
 
 
 def open_journal(output: Path, configs: Sequence[str], overrides: Mapping[str, Any]) -> Journal:
@@ -43,29 +42,45 @@ def remaining(records: Sequence[dict[str, Any]], output: Path, journal: Journal)
 def describe(records: Sequence[dict[str, Any]], configs: Sequence[str], overrides: Mapping[str, Any]) -> str:
     """Say how many tiles images take, how much memory, and how long from the second of two trials of a tile."""
     parser = _parse(configs, overrides)
-    network: Any = load_weights(parser.get_parsed_content("network"), parser.get_parsed_content("weights")).eval()
-    channels, tile = (int(parser.get_parsed_content(key)) for key in ("in_channels", "tile"))
+    network, device, inferer, channels, rotations, scale = (
+        parser.get_parsed_content(key)
+        for key in ("trained_network", "device", "tiles#inferer", "in_channels", "rotations", "scale")
+    )
     sizes = {record["image"]: read_image(record["image"], record.get("page")).shape[1:] for record in records}
-    tiles = 0
+    scaled = {image: (round(height * scale), round(width * scale)) for image, (height, width) in sizes.items()}
+    tiles = {size: inferer.tile(size, network, device) for size in scaled.values()}
+    counts = {
+        size: math.prod(len(plan_tiles(side, part, network.margin, network.step)[0]) for side, part in zip(size, tile, strict=True))
+        for size, tile in tiles.items()
+    }
+    number, pixels = 0, 0
     for record in records:
-        sides = (plan_tiles(side, tile, network.margin, network.step)[0] for side in sizes[record["image"]])
-        rows, columns = sides
-        tiles += len(rows) * len(columns)
-    image = torch.zeros(1, channels, tile, tile, device=parser.get_parsed_content("device"))
+        size = scaled[record["image"]]
+        number += max(rotations, 1) * counts[size]
+        pixels += max(rotations, 1) * counts[size] * math.prod(tiles[size])
+    height, width = max(tiles.values(), key=math.prod)
+    seconds = time_tile(network, torch.zeros(1, channels, height, width, device=device))
+    tile_bytes = network_bytes(network, height * width)
+    largest = max(scaled.values(), key=math.prod)
+    memory = image_bytes(largest, channels) + (tile_bytes if device.type == "cpu" else 0)
+    return (
+        f"Images: {len(records)}, the largest of {largest[0]} × {largest[1]} pixels\n"
+        f"Tiles: {number} of at most {height} × {width} pixels\n"
+        f"Memory: about {memory / 2**20:.0f} MiB for the largest image\n"
+        f"Time: {seconds:.2f} s a tile, about {pixels * seconds / (height * width):.0f} seconds in all; "
+        "nothing was written"
+    )
+
+
+def time_tile(network: Callable[[torch.Tensor], torch.Tensor], tile: torch.Tensor) -> float:
+    """Return the seconds that a network takes for a tile: the second of two trials."""
     seconds = 0.0
     with torch.inference_mode():
         for _ in range(2):
             start = time.perf_counter()
-            network(image).sum().item()
+            network(tile).sum().item()
             seconds = time.perf_counter() - start
-    largest = max(height * width for height, width in sizes.values())
-    memory = (IN_MEMORY + 12 * channels) * largest / 2**20
-    return (
-        f"Images: {len(records)}, the largest of {largest} pixels\n"
-        f"Tiles: {tiles} of at most {tile} × {tile} pixels\n"
-        f"Memory: about {memory:.0f} MiB for the largest image, besides the network\n"
-        f"Time: {seconds:.2f} s a tile, about {tiles * seconds:.0f} seconds in all; nothing was written"
-    )
+    return seconds
 
 
 def _parse(configs: Sequence[str], overrides: Mapping[str, Any]) -> ConfigParser:

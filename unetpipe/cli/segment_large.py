@@ -11,10 +11,12 @@ from unetpipe.large import LargeSegmentation, LazyImage
 from unetpipe.large.memory import parse_bytes
 from unetpipe.large.processes import Processes, ThisProcess, cluster_processes, local_processes
 from unetpipe.large.timing import estimated_seconds, say_time, seconds_a_block
+from unetpipe.memory import keep_freed_memory
 
 
 def run(options: argparse.Namespace, images: list[tuple[LazyImage, Path]]) -> None:
     """Segment images block by block, or say what it would take."""
+    keep_freed_memory()
     with _processes(options) as processes:
         for image, folder in images:
             segmentation = LargeSegmentation(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from pathlib import Path
@@ -36,14 +37,18 @@ class Journal:
     def is_complete(self, mask: str | os.PathLike, image: str | os.PathLike) -> bool:
         """Return whether a mask is complete."""
         try:
-            lines = self.path.read_text(encoding="utf-8").splitlines()
-            return json.dumps(self._entry(Path(mask), Path(image))) in lines
+            return json.dumps(self._entry(Path(mask), Path(image))) in self._noted
         except (OSError, UnicodeDecodeError):  # no journal, no image or no mask
             return False
 
     def begin(self) -> None:
         """Forget what was noted."""
         self.path.unlink(missing_ok=True)
+
+    @functools.cached_property
+    def _noted(self) -> frozenset[str]:
+        """The lines of earlier runs."""
+        return frozenset(self.path.read_text(encoding="utf-8").splitlines())
 
     def _entry(self, mask: Path, image: Path) -> dict[str, Any]:
         return {

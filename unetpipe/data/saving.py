@@ -67,5 +67,6 @@ class SaveMasksd(MapTransform):
             if complete:
                 write_label_pages(path, [pages[page] for page in sorted(pages)], meta.get("filename_or_obj"))
                 if self.journal is not None:
-                    self.journal.add(path, meta["filename_or_obj"])
+                    with self._lock:
+                        self.journal.add(path, meta["filename_or_obj"])
         return item

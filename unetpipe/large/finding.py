@@ -11,9 +11,9 @@ from unetpipe.large.image import LazyImage
 from unetpipe.large.memory import default_memory
 from unetpipe.large.ome_zarr import OmeZarrImage, is_zarr
 from unetpipe.large.tiff import TiffImage
+from unetpipe.memory import image_bytes
 
 TIFF_SUFFIXES = (".tif", ".tiff")
-IN_MEMORY = 80  # bytes a pixel that segmenting in memory takes
 
 
 def find_large(path: str | os.PathLike, memory: int | None = None, force: bool = False) -> list[tuple[LazyImage, Path]]:
@@ -66,4 +66,4 @@ def _in_memory(path: Path) -> int:
         image = TiffImage(path)
     except InputError:
         return 0
-    return (IN_MEMORY + 12 * image.channels) * image.size[0] * image.size[1]
+    return image_bytes(image.size, image.channels)

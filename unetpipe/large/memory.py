@@ -6,17 +6,17 @@ import re
 from typing import NamedTuple
 
 import psutil
+import torch
 
 from unetpipe.errors import InputError
 from unetpipe.large.image import LazyImage
 from unetpipe.large.network import Model
-from unetpipe.networks import UNet
+from unetpipe.memory import free_memory, network_bytes
 
 LARGEST_BLOCK, SMALLEST_BLOCK = 1024, 64  # px; larger ones save little of the margin that neighbours compute too
-MAPS = 24  # bytes a pixel and channel of the widest level: skip, its copy, input and output of a convolution (measured)
 BLOCK_BYTES = 48  # bytes a pixel: probability, mask, labels, distances of the steps after the network
-CUT_BYTES = 64  # bytes a pixel of a region that is cut between markers
-LIBRARIES = 350 * 2**20  # bytes that ITK and others take once they are first used
+FLOOD_BYTES = 80  # bytes a pixel of a region that is flooded (watershed): cut between markers, or a whole page
+LIBRARIES = 64 * 2**20  # bytes that libraries take once they are first used
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
@@ -43,7 +43,7 @@ def parse_bytes(text: str) -> int:
 
 def default_memory() -> int:
     """Return half of the memory that is free now, in bytes."""
-    return psutil.virtual_memory().available // 2
+    return free_memory(torch.device("cpu")) // 2
 
 
 def used_memory() -> int:
@@ -70,7 +70,7 @@ def plan_blocks(model: Model, image: LazyImage, granted: int, workers: int = 0, 
     Raises
     ------
     InputError
-        If the smallest blocks take more.
+        If the smallest blocks take more, or a page that has to be flooded as a whole.
     """
     base = used_memory()
     step = model.network.step
@@ -78,8 +78,16 @@ def plan_blocks(model: Model, image: LazyImage, granted: int, workers: int = 0, 
     candidates = [max(candidate // step, 1) * step for candidate in candidates]
     processes = max(workers, 1)
     beside = base if workers else 0
+    held = beside + processes * base
+    flood = min(processes, image.pages) * page_bytes(model, image)
+    if flood and held + flood > granted:
+        raise InputError(
+            f"{image.path} has {image.size[0]} × {image.size[1]} pixels, which a model with merge_threshold floods as a "
+            f"whole: about {gib(held + flood)}, more than the {gib(granted)} granted; grant more by --memory, cut the "
+            "image into parts, or take a model without merge_threshold."
+        )
     for candidate in candidates:
-        need = beside + processes * (base + block_bytes(model, image, candidate))
+        need = held + max(processes * block_bytes(model, image, candidate), flood)
         if need <= granted or side is not None:
             break
     else:
@@ -88,23 +96,22 @@ def plan_blocks(model: Model, image: LazyImage, granted: int, workers: int = 0, 
             "granted; grant more by --memory" + (", or take fewer workers." if workers > 1 else ".")
         )
     free = (granted - beside) // processes - base
-    return Budget(candidate, model.network.input_size(candidate), need, max(free // CUT_BYTES, (2 * candidate) ** 2))
+    return Budget(candidate, model.network.input_size(candidate), need, max(free // FLOOD_BYTES, (2 * candidate) ** 2))
 
 
 def block_bytes(model: Model, image: LazyImage, side: int) -> int:
     """Estimate the bytes that a process takes at most to compute a block, beyond what it holds anyway."""
     tile = model.network.input_size(side) ** 2
     on_gpu = model.device.type == "cuda"
-    network = 0 if on_gpu else MAPS * widest_level(model.network) * tile
+    network = 0 if on_gpu else network_bytes(model.network, tile)
     reading = 16 * image.channels * tile + 2 * image.native_bytes()
-    cutting = CUT_BYTES * (2 * side) ** 2 if model.rules.cuts else 0
+    cutting = FLOOD_BYTES * (2 * side) ** 2 if model.rules.cuts else 0
     return int(1.1 * max(network + reading, BLOCK_BYTES * side**2, cutting))
 
 
-def widest_level(network: UNet) -> float:
-    """Return the channels of the level that takes most memory, as channels at full resolution."""
-    widths = [block[0].out_channels for block in network.down.children()]  # type: ignore[index]
-    return max(width / 4**level for level, width in enumerate(widths))
+def page_bytes(model: Model, image: LazyImage) -> int:
+    """Estimate the bytes that the cells of a page take where they cannot be found block by block; else 0."""
+    return FLOOD_BYTES * image.size[0] * image.size[1] if model.rules.floods else 0
 
 
 def gib(count: float) -> str:

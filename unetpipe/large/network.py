@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import threading
+from dataclasses import fields
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ from unetpipe.large.image import as_tensor
 from unetpipe.large.statistics import normalised
 from unetpipe.large.work import Rules, Work
 from unetpipe.models import inference_configs
-from unetpipe.networks import UNet, load_weights
+from unetpipe.networks import UNet, inference_network
 
 SYMMETRIES = tuple((turns, flip) for turns in range(4) for flip in (False, True))
 
@@ -69,14 +70,14 @@ def _load_model(bundle: str, model: str | None, overrides: tuple[tuple[str, Any]
         raise InputError(
             f"A {type(network).__name__} with padding would show its tiles; large images need a UNet without."
         )
-    load_weights(network, weights)
     instances = parser.get_parsed_content("instances")
+    names = [field.name for field in fields(Rules)]
     return Model(
-        network=network.eval(),
+        network=inference_network(network, weights),
         device=parser.get_parsed_content("device"),
         amp=bool(parser.get_parsed_content("amp")),
         symmetries=SYMMETRIES if rotations == 8 else SYMMETRIES[:1],
-        rules=Rules(instances.threshold, instances.min_size, instances.ridge, instances.marker_threshold),
+        rules=Rules(**{name: getattr(instances, name) for name in names}),
         weights=str(weights),
     )
 

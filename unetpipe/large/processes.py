@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from unetpipe.errors import InputError
 from unetpipe.files import first_line
 from unetpipe.large.work import Work
+from unetpipe.memory import keep_freed_memory
 
 Function = Callable[[Work, Any], None]
 SECONDS_TO_ANSWER = 10
@@ -117,6 +118,7 @@ def cluster_processes(address: str) -> Iterator[DaskProcesses]:
 
 def _do(function: Function, work: Work, job: Any) -> None:
     quiet()
+    keep_freed_memory()  # for the next block
     function(work, job)
 
 

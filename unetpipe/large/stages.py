@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from unetpipe.large import components, cutting, network, numbering, result, statistics
+from unetpipe.large import components, cutting, flooding, network, numbering, result, statistics
 from unetpipe.large.blocks import Block
 from unetpipe.large.work import PagedArray, Work
 
@@ -29,6 +29,17 @@ def stages(work: Work) -> list[Stage]:
     return [
         *(own_statistics if work.statistics is None else []),
         Stage("network", _blocks, network.compute, _written(work.probability)),
+        *(_flooded() if work.rules.floods else _joined(work)),
+        *(_level(level) for level in range(1, len(result.levels(work.grid)))),
+    ]
+
+
+def _flooded() -> list[Stage]:
+    return [Stage("cells of a page", _pages, flooding.flood, flooding.is_flooded)]
+
+
+def _joined(work: Work) -> list[Stage]:
+    return [
         Stage("background", _blocks, components.label_background, _kept(components.BACKGROUND)),
         Stage("holes", _pages, components.find_holes, _kept(components.HOLES)),
         Stage("components", _blocks, components.label_components, _kept(components.COMPONENTS)),
@@ -38,7 +49,6 @@ def stages(work: Work) -> list[Stage]:
         Stage("numbers", _pages, numbering.number, _kept(numbering.NUMBERS)),
         Stage("numbered", _blocks, numbering.write_numbered, _written(work.scratch(numbering.NUMBERED))),
         Stage("instances", _blocks, numbering.write_instances, _written(work.labels)),
-        *(_level(level) for level in range(1, len(result.levels(work.grid)))),
     ]
 
 

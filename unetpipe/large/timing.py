@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from unetpipe.instances import instances_from_probability
 from unetpipe.large.blocks import Block
 from unetpipe.large.network import probability
 from unetpipe.large.statistics import moments
@@ -29,10 +28,7 @@ def seconds_a_block(work: Work) -> float:
     seconds = 0.0
     for _ in range(2):
         start = time.perf_counter()
-        rules = work.rules
-        instances_from_probability(
-            probability(trial, block), rules.threshold, rules.min_size, rules.ridge, rules.marker_threshold
-        )
+        work.rules.instances(probability(trial, block))
         seconds = time.perf_counter() - start
     return seconds
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import numpy as np
 import zarr
 
 from unetpipe.files import replacing
+from unetpipe.instances import instances_from_probability
 from unetpipe.large.blocks import Block, Grid, Region
 from unetpipe.large.image import LazyImage
 
@@ -29,11 +30,21 @@ class Rules:
     min_size: int
     ridge: float
     marker_threshold: float | None
+    merge_threshold: float | None = None
 
     @property
     def cuts(self) -> bool:
         """Whether components with several confident centres are cut between them."""
         return self.marker_threshold is not None and self.marker_threshold > self.threshold
+
+    @property
+    def floods(self) -> bool:
+        """Whether a page is flooded as a whole: what becomes of a pixel may depend on any other."""
+        return self.cuts and self.merge_threshold is not None
+
+    def instances(self, probability: np.ndarray) -> np.ndarray:
+        """Return the instances (H, W), int32, of a page that is in memory."""
+        return instances_from_probability(probability, **asdict(self))
 
 
 @dataclass(frozen=True)
