@@ -50,7 +50,9 @@ def describe(records: Sequence[dict[str, Any]], configs: Sequence[str], override
     scaled = {image: (round(height * scale), round(width * scale)) for image, (height, width) in sizes.items()}
     tiles = {size: inferer.tile(size, network, device) for size in scaled.values()}
     counts = {
-        size: math.prod(len(plan_tiles(side, part, network.margin, network.step)[0]) for side, part in zip(size, tile, strict=True))
+        size: math.prod(
+            len(plan_tiles(side, part, network.margin, network.step)[0]) for side, part in zip(size, tile, strict=True)
+        )
         for size, tile in tiles.items()
     }
     number, pixels = 0, 0
