@@ -1,4 +1,4 @@
-"""``unetpipe segment --resume`` and ``--dry-run``: what is complete is left alone; nothing is written to say what it takes."""
+"""``unetpipe segment --resume`` leaves alone what is complete; ``--dry-run`` writes nothing."""
 
 from __future__ import annotations
 
