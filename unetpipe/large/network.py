@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import threading
 from dataclasses import fields
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -73,7 +73,7 @@ def _load_model(bundle: str, model: str | None, overrides: tuple[tuple[str, Any]
     instances = parser.get_parsed_content("instances")
     names = [field.name for field in fields(Rules)]
     return Model(
-        network=inference_network(network, weights),
+        network=cast(UNet, inference_network(network, weights)),
         device=parser.get_parsed_content("device"),
         amp=bool(parser.get_parsed_content("amp")),
         symmetries=SYMMETRIES if rotations == 8 else SYMMETRIES[:1],
