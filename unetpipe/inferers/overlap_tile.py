@@ -99,7 +99,8 @@ class OverlapTileInferer(Inferer):
         margin, step = self._geometry(network)
         if isinstance(network, nn.Module) and not network.training and not torch.is_grad_enabled():
             network = network if unwrap(network) is not network else fold_batch_norm(network)  # not a compiled one
-        roi_size = self.roi_size or self._choose(inputs, network)
+        height, width = inputs.shape[-2:]
+        roi_size = self.tile((height, width), network, inputs.device)
         while True:
             try:
                 return self._infer(inputs, network, roi_size, margin, step, *args, **kwargs)
@@ -110,6 +111,15 @@ class OverlapTileInferer(Inferer):
                 logger.warning("Out of GPU memory with tiles of %s pixels; going on with %s", roi_size, smaller)
                 roi_size = smaller
                 torch.cuda.empty_cache()
+
+    def tile(self, size: tuple[int, int], network: Any, device: torch.device) -> tuple[int, int]:
+        """Return the input tile (height, width) that an image of that size, on that device, is computed with."""
+        if self.roi_size is not None:
+            return self.roi_size
+        memory = free_memory(_device_of(network, device)) // (2 * self.sw_batch_size)
+        chosen = choose_tile(size, unwrap(network), memory)
+        logger.debug("Images of %s pixels in tiles of %s", size, chosen)
+        return chosen
 
     def _infer(
         self,
@@ -155,12 +165,6 @@ class OverlapTileInferer(Inferer):
         if result is None:
             raise ValueError(f"There is nothing to compute in a batch of shape {tuple(inputs.shape)}.")
         return MetaTensor(result).copy_meta_from(inputs) if isinstance(inputs, MetaTensor) else result
-
-    def _choose(self, inputs: Tensor, network: Any) -> tuple[int, int]:
-        memory = free_memory(_device_of(network, inputs.device)) // (2 * self.sw_batch_size)
-        chosen = choose_tile((inputs.shape[-2], inputs.shape[-1]), unwrap(network), memory)
-        logger.debug("Images of %s pixels in tiles of %s", tuple(inputs.shape[-2:]), chosen)
-        return chosen
 
     def _geometry(self, network: Any) -> tuple[int, int]:
         own = unwrap(network)

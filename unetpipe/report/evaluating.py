@@ -11,6 +11,7 @@ from monai.utils import convert_to_numpy
 
 from unetpipe.data.ctc import marker_file
 from unetpipe.data.io import read_labels
+from unetpipe.engines.distributed import gathered, rank
 from unetpipe.errors import InputError
 from unetpipe.files import check_folder
 from unetpipe.metrics.frame import FrameScore, score_segmentation
@@ -76,7 +77,10 @@ class ReportScores:
                 self._membranes.append((label, close_membranes(probability, result)))
 
     def finish(self, engine: Engine) -> None:
-        """Print the tables and write the files."""
+        """Print the tables and write the files; of several processes the first does, with the frames of all."""
+        self._frames, self._membranes = gathered(self._frames), gathered(self._membranes)
+        if rank() > 0:
+            return
         summary = summarise(self._frames)
         membranes = None
         if self._membranes:
