@@ -1,7 +1,10 @@
 """Data: layouts, reading and writing, splits, and the synthetic set."""
 
+from unetpipe.data.arrays import array_records
+from unetpipe.data.borders import border_records
 from unetpipe.data.cells import CellStatistics, measure_cells, measure_records, smallest_cell
 from unetpipe.data.ctc import ctc_records, find_sequences
+from unetpipe.data.dsb2018 import dsb2018_records
 from unetpipe.data.folders import folder_records, pair_files
 from unetpipe.data.images import find_images, mask_name
 from unetpipe.data.io import count_pages, read_image, read_labels, write_label_pages, write_labels, write_picture
@@ -23,9 +26,12 @@ __all__ = [
     "ReadTruthd",
     "SaveMasksd",
     "Survey",
+    "array_records",
+    "border_records",
     "check_images",
     "components",
     "count_pages",
+    "dsb2018_records",
     "ctc_records",
     "decide_masks",
     "evaluation_records",

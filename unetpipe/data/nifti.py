@@ -68,6 +68,15 @@ def write_label_slices(path: str | os.PathLike, labels: Sequence[np.ndarray], so
     nibabel.save(type(original)(volume, original.affine, header), path)
 
 
+def read_affine(path: str | os.PathLike) -> np.ndarray | None:
+    """Return the affine (4, 4) from voxels to millimetres; None if the file says nothing of its place in space."""
+    image = _load(Path(path))
+    if image.header["sform_code"] == 0 and image.header["qform_code"] == 0:
+        return None
+    unit = {"meter": 1000.0, "micron": 0.001}.get(image.header.get_xyzt_units()[0], 1.0)
+    return np.diag([unit, unit, unit, 1.0]) @ image.affine
+
+
 def same_space(one: str | os.PathLike, other: str | os.PathLike) -> bool:
     """Return whether two volumes lie alike in space, to a hundredth of a voxel a step; True if one does not say."""
     first, second = _load(Path(one)), _load(Path(other))
