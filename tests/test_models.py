@@ -12,7 +12,7 @@ from unetpipe.bundle import find_bundle
 from unetpipe.cli.main import main
 from unetpipe.data import read_labels
 from unetpipe.errors import InputError
-from unetpipe.models import add_model, inference_configs, model_names
+from unetpipe.models import add_model, export_model, inference_configs, model_names
 from unetpipe.segmentation import Segmenter
 
 
@@ -28,7 +28,7 @@ def holder(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_overlay_holds_the_values_of_the_model_and_no_place(holder: Path, trained: Path) -> None:
     overlay = json.loads((holder / "models" / "mine" / "inference.json").read_text())
     theirs = json.loads((trained / "configs" / "inference.json").read_text())
-    for key in ("channels", "tile", "threshold", "marker_threshold", "min_size", "in_channels"):
+    for key in ("channels", "threshold", "marker_threshold", "min_size", "in_channels"):
         assert overlay[key] == theirs[key]
     assert not {"dataset_dir", "output_dir", "network", "device", "imports"} & overlay.keys()
     assert str(trained) not in json.dumps(overlay)
@@ -43,6 +43,15 @@ def test_model_by_name_segments_like_its_own_bundle(holder: Path, trained: Path,
     arguments = ["segment", str(synthetic / "02"), "--bundle", str(holder), "--model", "mine"]
     assert main([*arguments, "--output", str(tmp_path)]) == 0
     np.testing.assert_array_equal(read_labels(tmp_path / "mask000.tif"), Segmenter(holder, "mine")(image))
+
+
+def test_model_exported_by_name_is_a_bundle_of_its_own(holder: Path, trained: Path, synthetic: Path, tmp_path: Path):
+    out = tmp_path / "out"
+    export_model(holder, out, "mine")
+    for name in ("train.json", "inference.json"):  # it trains as it segments
+        assert json.loads((out / "configs" / name).read_text())["channels"] == [4, 8]
+    image = np.array(Image.open(synthetic / "02" / "t000.tif"))
+    np.testing.assert_array_equal(Segmenter(out, amp=False)(image), Segmenter(holder, "mine", amp=False)(image))
 
 
 def test_unknown_model_is_one_sentence(holder: Path, synthetic: Path, tmp_path: Path, capsys) -> None:

@@ -21,6 +21,12 @@ def runs_under_monai_bundle(arguments: Sequence[str] | None = None) -> bool:
     return Path(program).as_posix().endswith("monai/bundle/__main__.py")
 
 
+def trains_for_monai_label(arguments: Sequence[str] | None = None) -> bool:
+    """Return whether the program is the process that a MONAI Label server starts to train a bundle on its labels."""
+    program = (sys.argv if arguments is None else arguments)[0]
+    return Path(program).as_posix().endswith("monailabel/interfaces/utils/app.py")
+
+
 def config_files(arguments: Sequence[str]) -> list[str]:
     """Return the files that a command line names by ``--config_file``, in their order."""
     for position, argument in enumerate(arguments):
@@ -40,6 +46,11 @@ def bundle_root(arguments: Sequence[str] | None = None) -> str:
     arguments = sys.argv if arguments is None else arguments
     files = config_files(arguments) if runs_under_monai_bundle(arguments) else []
     return str(Path(files[0]).parent.parent) if files else "."
+
+
+def training_output(bundle_root: str) -> str:
+    """Return where training writes unless told: ``output``, or for MONAI Label the bundle that it serves."""
+    return bundle_root if trains_for_monai_label() else "output"
 
 
 def check_keys(arguments: Sequence[str] | None = None) -> None:

@@ -63,7 +63,13 @@ def write_bundle(
                 shutil.copyfile(path, copy)
 
 
-def export_bundle(bundle: str | os.PathLike, output_dir: str | os.PathLike, half: bool = False) -> None:
+def export_bundle(
+    bundle: str | os.PathLike,
+    output_dir: str | os.PathLike,
+    half: bool = False,
+    weights: str | os.PathLike | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> None:
     """Write a stand-alone copy of a trained bundle: configs, docs, licence and ``models/model.pt``.
 
     Checkpoints and logs stay behind; so does the place of the data it was trained on.
@@ -76,6 +82,10 @@ def export_bundle(bundle: str | os.PathLike, output_dir: str | os.PathLike, half
         The new bundle's folder; it must be new or empty.
     half : bool
         Store floating-point weights in half precision. They are widened when they are loaded.
+    weights : path, optional
+        The weights; by default the bundle's ``models/model.pt``.
+    settings : mapping, optional
+        Values that belong to them (:func:`write_bundle`).
 
     Raises
     ------
@@ -87,12 +97,12 @@ def export_bundle(bundle: str | os.PathLike, output_dir: str | os.PathLike, half
         raise InputError(f"{source} is no bundle: it has no configs/metadata.json.")
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise InputError(f"The output folder {target} is not empty; name a new one.")
-    state = read_weights(source / "models" / "model.pt")
+    state = read_weights(source / "models" / "model.pt" if weights is None else weights)
     check_folder(target)
     if half:
         state = {name: value.half() if value.is_floating_point() else value for name, value in state.items()}
     save_state(state, target / "models" / "model.pt")
-    write_bundle(source, target, {"dataset_dir": "data"})
+    write_bundle(source, target, {**(settings or {}), "dataset_dir": "data"})
 
 
 def _describe_network(metadata: dict[str, Any], settings: Mapping[str, Any], input_size: int, output_size: int) -> None:

@@ -1,4 +1,4 @@
-"""The trained models of a bundle: ``models/model.pt`` and, by name, ``models/NAME``.
+"""The trained models of a bundle: ``models/model.pt`` and, by name, ``models/NAME``; taking one in, or out.
 
 ``models/NAME/inference.json`` holds what differs from the bundle's own ``inference.json``: where the weights
 are, and the values that belong to them. It is an overlay like any other.
@@ -10,6 +10,9 @@ import json
 import os
 from pathlib import Path
 
+from monai.bundle import ConfigParser
+
+from unetpipe.bundle import export_bundle
 from unetpipe.errors import InputError
 from unetpipe.files import write_text
 from unetpipe.networks.weights import read_weights, save_state
@@ -67,6 +70,38 @@ def add_model(trained: str | os.PathLike, bundle: str | os.PathLike, name: str) 
     write_text(folder / "inference.json", json.dumps(overlay, indent=4) + "\n")
 
 
+def export_model(
+    bundle: str | os.PathLike, output_dir: str | os.PathLike, name: str | None = None, half: bool = False
+) -> None:
+    """Write a bundle whose own model is one of a bundle's models; see :func:`unetpipe.bundle.export_bundle`.
+
+    Parameters
+    ----------
+    bundle : path
+        The bundle that holds the model.
+    output_dir : path
+        The new bundle's folder; it must be new or empty.
+    name : str, optional
+        Of the model; by default it is the bundle's own.
+    half : bool
+        Store floating-point weights in half precision.
+
+    Raises
+    ------
+    InputError
+        As from ``export_bundle``, or if there is no such model; the sentence names those there are.
+    """
+    if name is None:
+        export_bundle(bundle, output_dir, half=half)
+        return
+    parser = ConfigParser()
+    parser.read_config(inference_configs(bundle, name))
+    parser["bundle_root"] = str(bundle)
+    values = json.loads((Path(bundle) / "models" / name / "inference.json").read_text())
+    del values["weights"]
+    export_bundle(bundle, output_dir, half, parser.get_parsed_content("weights"), values)
+
+
 # values of inference.json that say what to run on, and how, not which model
 NOT_THE_MODELS = {
     "imports",
@@ -74,6 +109,7 @@ NOT_THE_MODELS = {
     "output_dir",
     "weights",
     "device",
+    "roi_size",
     "amp",
     "progress",
     "image_pixel_size",

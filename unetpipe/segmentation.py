@@ -12,7 +12,6 @@ from monai.bundle import ConfigParser
 from unetpipe.bundle import find_bundle
 from unetpipe.errors import InputError
 from unetpipe.models import inference_configs
-from unetpipe.networks import load_weights
 
 
 def segment(
@@ -73,7 +72,7 @@ class Segmenter:
     model : str, optional
         One of its models by name.
     overrides
-        Values for keys of its ``inference.json``, such as ``threshold`` or ``tile``.
+        Values for keys of its ``inference.json``, such as ``threshold`` or ``roi_size``.
     """
 
     def __init__(self, bundle: str | os.PathLike, model: str | None = None, **overrides: Any) -> None:
@@ -82,7 +81,7 @@ class Segmenter:
         parser.update({"bundle_root": str(bundle), **overrides})
         self.channels = int(parser.get_parsed_content("in_channels"))
         self.device = parser.get_parsed_content("device")
-        self.network = load_weights(parser.get_parsed_content("network"), parser.get_parsed_content("weights")).eval()
+        self.network = parser.get_parsed_content("trained_network")
         self.normalize, self.inferer, self.softmax, self.instances = (
             parser.get_parsed_content(key) for key in ("normalize", "inferer", "softmax", "instances")
         )

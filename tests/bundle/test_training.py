@@ -55,7 +55,7 @@ def test_without_a_validated_epoch_there_is_no_report(
 def test_trained_configs_hold_what_was_used(trained: Path):
     config = json.loads((trained / "configs" / "inference.json").read_text())
     assert config["channels"] == SMALL["channels"]
-    assert config["tile"] == SMALL["tile"]
+    assert json.loads((trained / "configs" / "train.json").read_text())["tile"] == SMALL["tile"]
     assert config["pixel_size"] == 0.5
     assert 0 < config["threshold"] < 1
     assert isinstance(config["min_size"], int)

@@ -25,6 +25,13 @@ def test_two_centres_are_cut_in_the_valley_between_them() -> None:
     assert result[0, 7] == 0
 
 
+def test_a_cell_one_pixel_wide_is_cut_as_in_a_row() -> None:
+    probability = row(0.6, 0.9, 0.7, 0.6, 0.8, 0.9, 0.6, 0.1)
+    across = instances_from_probability(probability, 0.5, ridge=0, marker_threshold=0.85)
+    down = instances_from_probability(probability.T.copy(), 0.5, ridge=0, marker_threshold=0.85)
+    np.testing.assert_array_equal(down.T, across)
+
+
 def test_without_markers_they_are_one_cell() -> None:
     probability = row(0.6, 0.9, 0.7, 0.6, 0.8, 0.9, 0.6, 0.1)
     assert instances_from_probability(probability, 0.5, ridge=0).max() == 1

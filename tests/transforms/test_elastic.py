@@ -11,7 +11,7 @@ from monai.data import CacheDataset, MetaTensor
 from torch import Tensor
 
 from unetpipe.transforms import RandElastic2D, RandElastic2Dd, RandElasticGrid
-from unetpipe.transforms.elastic import centred_coordinates, upsample_nodes
+from unetpipe.transforms.elastic_grid import centred_coordinates, interpolation_matrix
 
 SIZES = [(31, 31), (32, 32), (33, 48), (48, 21), (1, 7)]
 STILL = {"magnitude_range": (0, 0), "flip_prob": 0}
@@ -85,20 +85,37 @@ def test_nodes_are_3_by_3_by_default_and_else_by_their_spacing() -> None:
         assert grid.nodes.shape == (2, *nodes)
 
 
+def upsample_nodes(nodes: Tensor, size: tuple[int, int]) -> Tensor:
+    rows, columns = (
+        interpolation_matrix(count, side).to(nodes.dtype) for count, side in zip(nodes.shape[1:], size, strict=True)
+    )
+    return rows @ nodes @ columns.T
+
+
 @pytest.mark.parametrize("size", [(9, 9), (8, 12), (33, 17)])
 def test_upsampling_passes_through_the_nodes(size: tuple[int, int]) -> None:
-    nodes = torch.from_numpy(np.random.default_rng(0).normal(size=(2, 3, 3)))
+    nodes = torch.from_numpy(np.random.default_rng(0).normal(size=(2, 3, 3)).astype(np.float32))
     field = upsample_nodes(nodes, size)
     assert field.shape == (2, *size)
-    torch.testing.assert_close(field[:, :: size[0] - 1, :: size[1] - 1], nodes[:, ::2, ::2])
+    torch.testing.assert_close(field[:, :: size[0] - 1, :: size[1] - 1], nodes[:, ::2, ::2], atol=1e-6, rtol=0)
     if size[0] % 2 and size[1] % 2:
-        torch.testing.assert_close(field[:, :: size[0] // 2, :: size[1] // 2], nodes)
+        torch.testing.assert_close(field[:, :: size[0] // 2, :: size[1] // 2], nodes, atol=1e-6, rtol=0)
 
 
 def test_upsampling_is_torchs_bicubic() -> None:
-    nodes = torch.from_numpy(np.random.default_rng(0).normal(size=(2, 4, 3)))
+    nodes = torch.from_numpy(np.random.default_rng(0).normal(size=(2, 4, 3)).astype(np.float32))
     expected = torch.nn.functional.interpolate(nodes[None], size=(23, 40), mode="bicubic", align_corners=True)[0]
-    torch.testing.assert_close(upsample_nodes(nodes, (23, 40)), expected, atol=1e-12, rtol=0)
+    torch.testing.assert_close(upsample_nodes(nodes, (23, 40)), expected, atol=1e-5, rtol=0)
+
+
+def test_rotation_turns_the_displacements_too() -> None:
+    """By π a displacement of the nodes by (d, e) becomes (−d, −e), and a pixel at (y, x) is read at (−y, −x)."""
+    turned = RandElasticGrid(flip_prob=0, **fixed(rotate=[math.pi])).set_random_state(3)
+    straight = RandElasticGrid(flip_prob=0)
+    turned.randomize((7, 9))
+    straight.randomize((7, 9))
+    straight.nodes = turned.nodes
+    torch.testing.assert_close(turned((7, 9)), -straight((7, 9)), atol=1e-4, rtol=0)
 
 
 def test_constant_nodes_shift_everything_alike() -> None:

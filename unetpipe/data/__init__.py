@@ -6,12 +6,14 @@ from unetpipe.data.cells import CellStatistics, measure_cells, measure_records, 
 from unetpipe.data.ctc import ctc_records, find_sequences
 from unetpipe.data.dsb2018 import dsb2018_records
 from unetpipe.data.folders import folder_records, pair_files
+from unetpipe.data.hand_out import HandOutd
 from unetpipe.data.images import find_images, mask_name
 from unetpipe.data.io import count_pages, read_image, read_labels, write_label_pages, write_labels, write_picture
 from unetpipe.data.isbi2012 import isbi2012_records
 from unetpipe.data.layouts import LAYOUTS, find_records, recognise
 from unetpipe.data.loading import ReadImaged, ReadTruthd
 from unetpipe.data.masks import components, decide_masks
+from unetpipe.data.pairs import read_pair_label
 from unetpipe.data.saving import SaveMasksd
 from unetpipe.data.split import evaluation_records, parse_frames, select, split_records
 from unetpipe.data.survey import Frame, Survey, check_images, survey
@@ -22,6 +24,7 @@ __all__ = [
     "LAYOUTS",
     "CellStatistics",
     "Frame",
+    "HandOutd",
     "ReadImaged",
     "ReadTruthd",
     "SaveMasksd",
@@ -48,6 +51,7 @@ __all__ = [
     "read_image",
     "read_instances",
     "read_labels",
+    "read_pair_label",
     "read_truth",
     "recognise",
     "select",

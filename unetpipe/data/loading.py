@@ -69,8 +69,9 @@ class ReadTruthd(Transform):
     def __call__(self, data: Mapping[Any, Any]) -> dict[Any, Any]:
         """Return the item with "label" (int32) and "known" (bool) as arrays; what not every record has is dropped."""
         item = {key: value for key, value in data.items() if key not in ("markers", "silver", "field", "page", "masks")}
-        label, known = read_truth(dict(data))  # type: ignore[arg-type]
         image = item.get("image")
+        source = image.meta["filename_or_obj"] if isinstance(image, MetaTensor) else image
+        label, known = read_truth({**data, "image": source})  # type: ignore[dict-item]
         if isinstance(image, torch.Tensor) and tuple(image.shape[-2:]) != label.shape:
             page = f", page {data['page']}," if "page" in data else ""
             raise InputError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ class SaveMasksd(MapTransform):
         super().__init__(keys, allow_missing_keys)
         self.output_dir = Path(output_dir)
         self._waiting: dict[Path, dict[int, np.ndarray]] = {}
+        self._lock = threading.Lock()
 
     def __call__(self, data: Mapping[Any, Any]) -> dict[Any, Any]:
         """Write, and return the item as it was."""
@@ -43,9 +45,12 @@ class SaveMasksd(MapTransform):
             path = self.output_dir / meta["mask_name"]
             labels = convert_to_numpy(item[key])[0]
             check_ids(path, labels)
-            pages = self._waiting.setdefault(path, {})
-            pages[int(meta.get("page", 0))] = labels.astype(np.uint16)
-            if len(pages) == int(meta.get("pages", 1)):
+            with self._lock:  # pages may come from several threads
+                pages = self._waiting.setdefault(path, {})
+                pages[int(meta.get("page", 0))] = labels.astype(np.uint16)
+                complete = len(pages) == int(meta.get("pages", 1))
+                if complete:
+                    del self._waiting[path]
+            if complete:
                 write_label_pages(path, [pages[page] for page in sorted(pages)], meta.get("filename_or_obj"))
-                del self._waiting[path]
         return item

@@ -12,6 +12,7 @@ from unetpipe.data.borders import read_cells
 from unetpipe.data.dsb2018 import read_nuclei
 from unetpipe.data.io import read_labels
 from unetpipe.data.masks import components
+from unetpipe.data.pairs import read_pair_label
 
 
 def read_truth(record: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
@@ -31,8 +32,11 @@ def read_truth(record: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
 def read_instances(record: dict[str, Any]) -> np.ndarray:
     """Read a record's instance map (H, W), int32; of a 0/255 or class mask, its connected components.
 
-    Of a folder of masks, one cell a file, see :func:`unetpipe.data.dsb2018.read_nuclei`.
+    Of a folder of masks, one cell a file, see :func:`unetpipe.data.dsb2018.read_nuclei`. A record without "sequence"
+    comes from no layout but from an annotation tool (:func:`unetpipe.data.read_pair_label`).
     """
+    if "sequence" not in record:
+        return read_pair_label(record["label"], record["image"], record.get("page"))
     if "field" in record:
         return read_cells(record["label"], record["field"])[0]
     kind = record.get("masks", "instances")

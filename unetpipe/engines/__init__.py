@@ -1,5 +1,6 @@
 """Engines: what stands between MONAI's trainers and evaluators and the rest."""
 
+from unetpipe.engines.background import BackgroundPostprocessing, ReadAheadLoader
 from unetpipe.engines.bundle_saver import BundleSaver
 from unetpipe.engines.epoch import EpochLoss, SeedEachEpoch
 from unetpipe.engines.preflight import check_evaluation, check_inference, check_training
@@ -7,10 +8,12 @@ from unetpipe.engines.prepare_batch import PrepareBatchWeighted
 from unetpipe.engines.proposal import Machine, Proposal, epochs_within, propose, seconds_a_step, this_machine
 from unetpipe.engines.resume import Checkpoint
 from unetpipe.engines.run import EpochStats, one_line_mistakes, run_engine
+from unetpipe.engines.step_times import StepTimes
 from unetpipe.engines.weight_average import AverageWeights, WeightAverage
 
 __all__ = [
     "AverageWeights",
+    "BackgroundPostprocessing",
     "BundleSaver",
     "Checkpoint",
     "EpochLoss",
@@ -18,7 +21,9 @@ __all__ = [
     "Machine",
     "PrepareBatchWeighted",
     "Proposal",
+    "ReadAheadLoader",
     "SeedEachEpoch",
+    "StepTimes",
     "WeightAverage",
     "check_evaluation",
     "check_inference",

@@ -71,7 +71,7 @@ class BundleSaver:
         if self.keep_best and engine.state.best_metric_epoch != engine.state.epoch:  # type: ignore[attr-defined]
             return
         settings = {**self.settings, **self.metric.best}
-        if "dataset_dir" in settings:
+        if Path(settings.get("dataset_dir", "")).is_dir():
             settings["dataset_dir"] = str(Path(settings["dataset_dir"]).resolve())
         network = unwrap(self.network)
         tile = settings["tile"]

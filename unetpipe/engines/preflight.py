@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from unetpipe.arguments import check_keys
+from monai.utils import ensure_tuple_rep
+
+from unetpipe.arguments import check_keys, trains_for_monai_label
 from unetpipe.data import check_images, evaluation_records, find_images, find_records, split_records, survey
 from unetpipe.engines.resume import check_checkpoint
 from unetpipe.engines.run import stop_program
@@ -25,6 +28,8 @@ def check_training(
     masks: str = "auto",
 ) -> None:
     """Check arguments, data, split, tile and output of a training; read every file that it will use.
+
+    Where a MONAI Label server trains, it hands over the frames itself: data and split are not looked at.
 
     Parameters
     ----------
@@ -53,8 +58,10 @@ def check_training(
         check_folder(output_dir)
         if resume:
             check_checkpoint(Path(output_dir) / "checkpoints" / "last.pt", network)
-        parts = split_records(find_records(dataset_dir, truth, masks), **split)
         _check_tile(network, tile)
+        if trains_for_monai_label():
+            return
+        parts = split_records(find_records(dataset_dir, truth, masks), **split)
         for part, name in (("train", "training"), ("val", "validation")):
             if not len(survey(parts[part], network.in_channels).areas):
                 raise InputError(f"The {name} part holds no cell: every one of its label maps is 0 throughout.")
@@ -97,21 +104,24 @@ def check_evaluation(
         stop_program(error)
 
 
-def check_inference(dataset_dir: str, network: UNet, tile: int, weights: str, output_dir: str) -> None:
-    """Check arguments, images, weights, tile and output of an inference; raises as :func:`check_training`."""
+def check_inference(
+    dataset_dir: str, network: UNet, roi_size: int | Sequence[int] | None, weights: str, output_dir: str
+) -> None:
+    """Check arguments, images, weights, output and tile (None: automatic); raises as :func:`check_training`."""
     try:
         check_keys()
         check_folder(output_dir)
         images = find_images(dataset_dir)
-        _check_tile(network, tile)
+        if roi_size is not None:
+            _check_tile(network, roi_size, "roi_size")
         load_weights(network, weights)
         check_images(images, network.in_channels)
     except InputError as error:
         stop_program(error)
 
 
-def _check_tile(network: UNet, tile: int) -> None:
+def _check_tile(network: UNet, tile: int | Sequence[int], key: str = "tile") -> None:
     try:
-        network.check_size(tile, tile)
+        network.check_size(*ensure_tuple_rep(tile, 2))
     except ValueError as error:
-        raise InputError(f"tile={tile}: {error}") from error
+        raise InputError(f"{key}={tile}: {error}") from error

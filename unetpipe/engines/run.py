@@ -8,7 +8,7 @@ from types import TracebackType
 from ignite.engine import Engine
 from monai.handlers import StatsHandler
 
-from unetpipe.arguments import runs_under_monai_bundle
+from unetpipe.arguments import runs_under_monai_bundle, trains_for_monai_label
 from unetpipe.errors import InputError, input_error_behind
 
 
@@ -39,11 +39,13 @@ def stop_program(mistake: InputError) -> None:
 
 
 def one_line_mistakes() -> None:
-    """Under ``python -m monai.bundle``, let any InputError that ends the program be one line, not a traceback.
+    """Let any InputError that ends the program be one line, not a traceback.
+
+    Only under ``python -m monai.bundle``, and where a MONAI Label server trains: it shows the output to its clients.
 
     MONAI wraps what a config's parts raise while they are made, such as a network with arguments that do not fit.
     """
-    if not runs_under_monai_bundle():
+    if not (runs_under_monai_bundle() or trains_for_monai_label()):
         return
 
     def hook(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:

@@ -4,6 +4,7 @@ from unetpipe.inferers.autocast import AutocastInferer, bfloat16_is_fast
 from unetpipe.inferers.overlap_tile import OverlapTileInferer, plan_tiles
 from unetpipe.inferers.rescale import RescaleInferer, scale_factor
 from unetpipe.inferers.rotations import RotationInferer, SymmetryInferer, rotated
+from unetpipe.inferers.tile_size import choose_tile
 
 __all__ = [
     "AutocastInferer",
@@ -12,6 +13,7 @@ __all__ = [
     "RotationInferer",
     "SymmetryInferer",
     "bfloat16_is_fast",
+    "choose_tile",
     "plan_tiles",
     "rotated",
     "scale_factor",

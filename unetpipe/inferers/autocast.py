@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from monai.inferers import Inferer
 from torch import Tensor
+
+logger = logging.getLogger(__name__)
 
 
 def bfloat16_is_fast(device_type: str) -> bool:
@@ -36,10 +39,15 @@ class AutocastInferer(Inferer):
         super().__init__()
         self.inferer = inferer
         self.amp = amp
+        self._announced = False
 
     def __call__(self, inputs: Tensor, network: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
         """Return ``inferer(inputs, network)`` as float32."""
         device_type = inputs.device.type
-        with torch.autocast(device_type, dtype=torch.bfloat16, enabled=self.amp and bfloat16_is_fast(device_type)):
+        reduced = self.amp and bfloat16_is_fast(device_type)
+        if reduced and not self._announced:
+            logger.info("Convolutions in bfloat16, which this %s has in hardware; amp=False takes float32", device_type)
+            self._announced = True
+        with torch.autocast(device_type, dtype=torch.bfloat16, enabled=reduced):
             result = self.inferer(inputs, network, *args, **kwargs)
         return result.float()

@@ -17,9 +17,12 @@ from typing import Any, NamedTuple
 import torch
 from monai.data import MetaTensor
 from monai.inferers import Inferer
+from monai.utils import ensure_tuple_rep
 from torch import Tensor
 from tqdm import tqdm
 
+from unetpipe.inferers.tile_size import choose_tile
+from unetpipe.memory import free_memory
 from unetpipe.mirror import mirror_crop
 
 logger = logging.getLogger(__name__)
@@ -38,9 +41,10 @@ class OverlapTileInferer(Inferer):
 
     Parameters
     ----------
-    roi_size : int or (int, int)
+    roi_size : int or (int, int), optional
         Side(s) of the network's *input* tile in pixels, as in MONAI's sliding window. Smaller
-        images are given a smaller tile, so nothing far outside the image is computed.
+        images are given a smaller tile, so nothing far outside the image is computed. By default
+        it is chosen from the image's size and the free memory (:func:`choose_tile`).
     sw_batch_size : int
         Tiles per forward pass.
     margin : int, optional
@@ -64,7 +68,7 @@ class OverlapTileInferer(Inferer):
 
     def __init__(
         self,
-        roi_size: int | Sequence[int],
+        roi_size: int | Sequence[int] | None = None,
         sw_batch_size: int = 1,
         margin: int | None = None,
         step: int | None = None,
@@ -72,8 +76,8 @@ class OverlapTileInferer(Inferer):
         progress: bool = False,
     ) -> None:
         super().__init__()
-        self.roi_size = (roi_size, roi_size) if isinstance(roi_size, int) else (int(roi_size[0]), int(roi_size[1]))
-        if min(self.roi_size) < 1 or sw_batch_size < 1:
+        self.roi_size = None if roi_size is None else ensure_tuple_rep(roi_size, 2)
+        if min(self.roi_size or (1,)) < 1 or sw_batch_size < 1:
             raise ValueError(f"roi_size={roi_size} and sw_batch_size={sw_batch_size} must be positive.")
         self.sw_batch_size = sw_batch_size
         self.margin = margin
@@ -91,7 +95,7 @@ class OverlapTileInferer(Inferer):
             of a tile, or if the network's output is not ``tile − 2·margin`` on each side.
         """
         margin, step = self._geometry(network)
-        roi_size = self.roi_size
+        roi_size = self.roi_size or self._choose(inputs, network)
         while True:
             try:
                 return self._infer(inputs, network, roi_size, margin, step, *args, **kwargs)
@@ -147,6 +151,12 @@ class OverlapTileInferer(Inferer):
         if result is None:
             raise ValueError(f"There is nothing to compute in a batch of shape {tuple(inputs.shape)}.")
         return MetaTensor(result).copy_meta_from(inputs) if isinstance(inputs, MetaTensor) else result
+
+    def _choose(self, inputs: Tensor, network: Any) -> tuple[int, int]:
+        memory = free_memory(_device_of(network, inputs.device)) // (2 * self.sw_batch_size)
+        chosen = choose_tile((inputs.shape[-2], inputs.shape[-1]), unwrap(network), memory)
+        logger.debug("Images of %s pixels in tiles of %s", tuple(inputs.shape[-2:]), chosen)
+        return chosen
 
     def _geometry(self, network: Any) -> tuple[int, int]:
         own = unwrap(network)

@@ -1,7 +1,8 @@
-"""Networks: the unpadded U-Net, the sliding-window network it replaced, and weights on disk."""
+"""Networks: the unpadded U-Net, the sliding-window network it replaced, weights on disk, and inference's network."""
 
+from unetpipe.networks.inference import fold_batch_norm, inference_network
 from unetpipe.networks.patch_cnn import PatchCNN
 from unetpipe.networks.unet import UNet
 from unetpipe.networks.weights import load_weights, read_weights, save_state
 
-__all__ = ["PatchCNN", "UNet", "load_weights", "read_weights", "save_state"]
+__all__ = ["PatchCNN", "UNet", "fold_batch_norm", "inference_network", "load_weights", "read_weights", "save_state"]

@@ -41,6 +41,8 @@ class PatchCNN(nn.Module):
         Side of the window in pixels, 95.
     margin, step, smallest_size : int
         As those of :class:`unetpipe.networks.UNet`, for overlap-tile inference: 47, 1, 95.
+    values_per_pixel : float
+        As that of :class:`unetpipe.networks.UNet`, computed densely: the two widest layers and a reserve.
     """
 
     window = 95
@@ -57,6 +59,7 @@ class PatchCNN(nn.Module):
             )
         self.in_channels = in_channels
         self.out_channels = out_channels
+        self.values_per_pixel = 2.0 * (maps + max(maps, hidden))
         self.convolutions = nn.ModuleList(
             nn.Conv2d(in_channels if level == 0 else maps, maps, kernel) for level, kernel in enumerate(KERNELS)
         )

@@ -49,6 +49,8 @@ class UNet(nn.Module):
         Pixels by which an input may be moved without moving the pooling grid: 2**depth.
     smallest_size : int
         Smallest valid input side (188 at depth 4); the others follow in steps of ``step``.
+    values_per_pixel : float
+        Values held at once at inference, for each pixel of the input, to choose a tile by.
     """
 
     def __init__(
@@ -73,6 +75,8 @@ class UNet(nn.Module):
         self.margin = lost // 2
         # b pixels out of the bottom become 2b − 4 at each of the ups: the outputs are 4, 4 + step, …
         self.smallest_size = self.step if padding == "same" else lost + min(4, self.step)
+        # at the level that takes most: skip, its copy beside what comes up (twice as wide), two results; a reserve
+        self.values_per_pixel = 6 * max(width / 4**level for level, width in enumerate(channels))
         self.skip_connections = skip_connections
 
         pad = 1 if padding == "same" else 0

@@ -10,94 +10,11 @@ import torch
 import torch.nn.functional as F
 from monai.config import KeysCollection
 from monai.data import MetaTensor
-from monai.transforms import AffineGrid, MapTransform, RandAffineGrid, Randomizable
+from monai.transforms import MapTransform, Randomizable
 from monai.utils import ensure_tuple_rep
 from torch import Tensor
 
-
-class RandElasticGrid(Randomizable):
-    """Draw where each pixel of a (H, W) output comes from.
-
-    Random displacement vectors on a coarse grid (Gaussian; 3×3 nodes and a standard deviation
-    of 10 px in the paper) become per-pixel displacements by bicubic interpolation. Unlike MONAI's
-    ``Rand2DElastic``, which interpolates absolute coordinates, this is the identity at magnitude 0.
-
-    Parameters
-    ----------
-    spacing : float or (float, float), optional
-        Distance of the nodes in output pixels, rounded so that nodes stand on the output's
-        border. By default half of the side: 3×3 nodes.
-    magnitude_range : (float, float)
-        The standard deviation at the nodes, in pixels, is drawn uniformly from this range.
-    rotate_range, shear_range, translate_range, scale_range
-        As in ``monai.transforms.Rand2DElastic``: radians, pixels, and relative to 1.
-    flip_prob : float
-        Probability of a flip along each of the two axes.
-    """
-
-    def __init__(
-        self,
-        spacing: float | Sequence[float] | None = None,
-        magnitude_range: tuple[float, float] = (10.0, 10.0),
-        rotate_range: Any = None,
-        shear_range: Any = None,
-        translate_range: Any = None,
-        scale_range: Any = None,
-        flip_prob: float = 0.5,
-    ) -> None:
-        self.spacing = None if spacing is None else ensure_tuple_rep(spacing, 2)
-        self.magnitude_range = magnitude_range
-        self.affine = RandAffineGrid(rotate_range, shear_range, translate_range, scale_range)
-        self.flip_prob = flip_prob
-
-    def set_random_state(self, seed: int | None = None, state: np.random.RandomState | None = None) -> RandElasticGrid:
-        """Set the random state, also of the affine part."""
-        super().set_random_state(seed, state)
-        self.affine.set_random_state(state=self.R)
-        return self
-
-    def node_counts(self, size: tuple[int, int]) -> tuple[int, int]:
-        """Return the number of nodes along each side of a (H, W) output."""
-        if self.spacing is None:
-            return 3, 3
-        rows, columns = (max(round((side - 1) / gap), 1) + 1 for side, gap in zip(size, self.spacing, strict=True))
-        return rows, columns
-
-    def randomize(self, size: tuple[int, int]) -> None:
-        """Draw ``nodes`` (2, rows, columns): displacements (y, x) in pixels; the affine part; ``flips``."""
-        magnitude = self.R.uniform(*self.magnitude_range)
-        nodes = magnitude * self.R.normal(size=(2, *self.node_counts(size)))
-        self.nodes = torch.from_numpy(nodes.astype(np.float32))
-        self.affine.randomize()
-        self.flips = [bool(self.R.random_sample() < self.flip_prob) for _ in range(2)]
-
-    def __call__(self, size: tuple[int, int], device: torch.device | str | None = None) -> Tensor:
-        """Return the drawn coordinates: (H, W, 2), float32, (y, x) in pixels from the image's centre."""
-        displacement = upsample_nodes(self.nodes.to(device), size)
-        axes = [
-            torch.arange(side, device=device) - (side - 1) / 2
-            if not flip
-            else (side - 1) / 2 - torch.arange(side, device=device)
-            for side, flip in zip(size, self.flips, strict=True)
-        ]
-        coordinates = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1) + displacement.movedim(0, -1)
-        if not any(
-            (
-                self.affine.rotate_params,
-                self.affine.shear_params,
-                self.affine.translate_params,
-                self.affine.scale_params,
-            )
-        ):
-            return coordinates
-        _, matrix = AffineGrid(
-            rotate_params=self.affine.rotate_params,
-            shear_params=self.affine.shear_params,
-            translate_params=self.affine.translate_params,
-            scale_params=self.affine.scale_params,
-        )(spatial_size=size, lazy=True)
-        matrix = torch.as_tensor(matrix, dtype=torch.float32, device=coordinates.device)
-        return coordinates @ matrix[:2, :2].T + matrix[:2, 2]
+from unetpipe.transforms.elastic_grid import RandElasticGrid, centred_coordinates
 
 
 class RandElastic2Dd(Randomizable, MapTransform):
@@ -120,7 +37,7 @@ class RandElastic2Dd(Randomizable, MapTransform):
     padding_mode : str
         Outside the input: "reflection" (mirrored), "border" or "zeros".
     device : torch.device or str, optional
-        Where to resample.
+        Where to resample; by default where the first key's array lives.
     """
 
     def __init__(
@@ -162,16 +79,19 @@ class RandElastic2Dd(Randomizable, MapTransform):
         present = list(self.key_iterator(item, self.mode))
         if not present:
             return item
-        size = self.spatial_size or tuple(item[present[0][0]].shape[-2:])
-        deform = self.R.random_sample() < self.prob
-        if deform:
+        arrays = {key: _plain_tensor(item[key]) for key, _ in present}
+        source = _common_size(arrays)
+        device = self.device or arrays[present[0][0]].device
+        size = self.spatial_size or source
+        if self.R.random_sample() < self.prob:
             self.grid.randomize(size)
-            coordinates = self.grid(size, self.device)
+            coordinates = self.grid(size, device)
         else:
-            coordinates = centred_coordinates(size, self.device)
+            coordinates = centred_coordinates(size, device)
+        grid = sampling_grid(coordinates, source)
         for mode in dict.fromkeys(mode for _, mode in present):
             keys = [key for key, key_mode in present if key_mode == mode]
-            resampled = resample([torch.as_tensor(item[key]) for key in keys], coordinates, mode, self.padding_mode)
+            resampled = resample([arrays[key] for key in keys], grid, mode, self.padding_mode)
             for key, tensor in zip(keys, resampled, strict=True):
                 item[key] = (
                     MetaTensor(tensor).copy_meta_from(item[key]) if isinstance(item[key], MetaTensor) else tensor
@@ -195,35 +115,32 @@ class RandElastic2D(Randomizable):
         return self.transform({"image": image})["image"]
 
 
-def upsample_nodes(nodes: Tensor, size: tuple[int, int]) -> Tensor:
-    """Interpolate (C, rows, columns) bicubically to (C, H, W); the outer nodes stand on the corners.
-
-    The interpolation is separable: a matrix product for each axis.
-    """
-    matrices = []
-    for side, count in zip(size, nodes.shape[1:], strict=True):
-        unit = torch.eye(count, dtype=nodes.dtype, device=nodes.device)[None, None]
-        matrices.append(F.interpolate(unit, size=(side, count), mode="bicubic", align_corners=True)[0, 0])
-    return matrices[0] @ nodes @ matrices[1].T
+def sampling_grid(coordinates: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return ``coordinates`` (H', W', 2) in an image of ``size`` as ``grid_sample`` wants them: (x, y) in −1 … 1."""
+    half_y, half_x = (max(side - 1, 1) / 2 for side in size)
+    return torch.stack([coordinates[..., 1] / half_x, coordinates[..., 0] / half_y], dim=-1)
 
 
-def centred_coordinates(size: tuple[int, int], device: torch.device | str | None = None) -> Tensor:
-    """Return the identity: (H, W, 2), (y, x) of each output pixel from the centre, in pixels."""
-    axes = [torch.arange(side, dtype=torch.float32, device=device) - (side - 1) / 2 for side in size]
-    return torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1)
-
-
-def resample(arrays: Sequence[Tensor], coordinates: Tensor, mode: str, padding_mode: str) -> list[Tensor]:
-    """Sample (C, H, W) arrays of one size at ``coordinates`` (H', W', 2), pixels from the centre, in one call."""
-    if len({array.shape[-2:] for array in arrays}) != 1:
-        raise ValueError(f"All keys must have one height and width, not {[tuple(array.shape) for array in arrays]}.")
-    plain = [array.as_tensor() if isinstance(array, MetaTensor) else array for array in arrays]
-    stacked = torch.cat([array.to(coordinates.device, torch.float32) for array in plain])
-    half = torch.tensor([max(side - 1, 1) / 2 for side in stacked.shape[-2:]], device=coordinates.device)
-    grid = (coordinates / half).flip(-1)[None]  # grid_sample wants (x, y) in −1 … 1
-    sampled = F.grid_sample(stacked[None], grid, mode=mode, padding_mode=padding_mode, align_corners=True)[0]
-    parts = sampled.split([array.shape[0] for array in plain])
+def resample(arrays: Sequence[Tensor], grid: Tensor, mode: str, padding_mode: str) -> list[Tensor]:
+    """Sample (C, H, W) arrays of one size in one call, by a grid (H', W', 2) of :func:`sampling_grid`."""
+    stacked = torch.cat([array.to(grid.device, torch.float32) for array in arrays])
+    sampled = F.grid_sample(stacked[None], grid[None], mode=mode, padding_mode=padding_mode, align_corners=True)[0]
+    parts = sampled.split([array.shape[0] for array in arrays])
     return [
         part if array.dtype.is_floating_point else part.round().to(array.dtype)
-        for part, array in zip(parts, plain, strict=True)
+        for part, array in zip(parts, arrays, strict=True)
     ]
+
+
+def _plain_tensor(array: Any) -> Tensor:
+    tensor = torch.as_tensor(array)
+    return tensor.as_tensor() if isinstance(tensor, MetaTensor) else tensor
+
+
+def _common_size(arrays: Mapping[Any, Tensor]) -> tuple[int, int]:
+    """Return the height and width that (C, H, W) arrays have in common."""
+    sizes = {(array.shape[-2], array.shape[-1]) for array in arrays.values()}
+    if len(sizes) != 1:
+        shapes = [tuple(array.shape) for array in arrays.values()]
+        raise ValueError(f"All keys must have one height and width, not {shapes}.")
+    return sizes.pop()

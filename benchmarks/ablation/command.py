@@ -1,0 +1,59 @@
+"""``python -m benchmarks ablation``: train and score every row for every seed, and write the table and picture."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from benchmarks.ablation.datasets import find_dataset
+from benchmarks.ablation.job import Job
+from benchmarks.ablation.picture import draw
+from benchmarks.ablation.table import Table, write_table
+from benchmarks.ablation.variants import choose_rows, find_budget
+from unetpipe.errors import input_error_behind
+
+
+def main(argv: list[str]) -> int:
+    """Run what is still missing; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks ablation", description=__doc__)
+    parser.add_argument("--dataset", required=True, help='"synthetic" (written by the command) or a data set\'s folder')
+    parser.add_argument("--budget", default="cpu", help="cpu, or an overlay (JSON) with width, tile and steps (cpu)")
+    parser.add_argument("--rows", nargs="+", metavar="ROW", help="rows to compute beside full; by default all")
+    parser.add_argument("--seeds", type=int, default=3, help="how many (3)")
+    parser.add_argument("--output", type=Path, help="folder for everything it writes (ablation/DATASET-BUDGET)")
+    options = parser.parse_args(argv)
+    try:
+        run(options)
+    except Exception as error:
+        mistake = input_error_behind(error)
+        if mistake is None:
+            raise
+        print(f"Error: {mistake}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def run(options: argparse.Namespace) -> None:
+    """Compute seed by seed, so that a run cut off leaves rows that can be compared."""
+    budget = find_budget(options.budget)
+    output = options.output or Path("ablation") / f"{Path(options.dataset).name}-{budget.stem}"
+    dataset = find_dataset(options.dataset, output)
+    rows = choose_rows(options.rows, dataset.has_silver)
+    jobs = [Job(row, seed, dataset, budget, output) for seed in range(options.seeds) for row in rows]
+    missing = [job for job in jobs if job.result() is None]
+    print(f"{len(jobs)} results, {len(jobs) - len(missing)} of them there already; folder {output}", flush=True)
+    table = Table(dataset.name, rows)
+    for job in jobs:
+        start, new = time.monotonic(), job in missing
+        scores = job.run()
+        table.add(job.row, job.seed, scores)
+        if new:
+            chosen, minutes = scores["chosen"], (time.monotonic() - start) / 60
+            print(f"{job.row.name}, seed {job.seed}: SEG {chosen['SEG']:.3f}, {minutes:.1f} min", flush=True)
+            write_table(output, table)
+    write_table(output, table)
+    draw(output / "ablation.svg", table)
+    print(table.markdown())
+    print(f"Table, every figure, picture: {output}/ablation.md, .csv, .svg")

@@ -1,0 +1,115 @@
+"""One row and seed: trained, scored, and never computed twice."""
+
+from __future__ import annotations
+
+import gc
+import json
+import logging
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from monai.bundle import ConfigParser, ConfigWorkflow
+
+from benchmarks.ablation.datasets import Dataset
+from benchmarks.ablation.scoring import score_bundle
+from benchmarks.ablation.variants import FOLDER, Row, read_overlays
+from unetpipe.bundle import find_bundle
+from unetpipe.engines.resume import read_checkpoint
+from unetpipe.errors import InputError
+from unetpipe.files import write_text
+
+QUIET = {"unetpipe.engines.EpochStats", "unetpipe.engines.StepTimes", "ignite.handlers.ProgressBar"}
+# it warns that there is no logging file, and that the configs lie in several folders
+logging.getLogger("monai.bundle.workflows").setLevel(logging.ERROR)
+
+
+class Job(NamedTuple):
+    """What one figure of the table is computed from; ``folder`` holds ``result.json`` when it is done."""
+
+    row: Row
+    seed: int
+    dataset: Dataset
+    budget: Path
+    output: Path
+
+    @property
+    def folder(self) -> Path:
+        """Where the job writes."""
+        return self.output / self.row.name / f"seed{self.seed}"
+
+    @property
+    def training(self) -> Job:
+        """The job whose training this one scores."""
+        return self._replace(row=Row("full", "")) if self.row.inference_only else self
+
+    @property
+    def overlays(self) -> list[Path]:
+        """Overlays on ``train.json``, in their order."""
+        return [FOLDER / "run.json", self.budget, *self.row.overlays]
+
+    def settings(self) -> dict[str, Any]:
+        """Return everything that the result depends on, as it goes into ``job.json``."""
+        return {
+            "overlays": read_overlays(self.overlays),
+            "split": self.dataset.split,
+            "scored": self.dataset.scored,
+            "seed": self.seed,
+        }
+
+    def result(self) -> dict[str, Any] | None:
+        """Return the scores, or None if they are yet to be computed.
+
+        Raises
+        ------
+        InputError
+            If the folder holds what was computed under other settings.
+        """
+        settings, stored = json.loads(json.dumps(self.settings())), self.folder / "job.json"
+        if stored.is_file() and json.loads(stored.read_text()) != settings:
+            raise InputError(f"{self.folder} was computed under other settings; name another --output, or remove it.")
+        path = self.folder / "result.json"
+        return json.loads(path.read_text()) if path.is_file() else None
+
+    def run(self) -> dict[str, Any]:
+        """Return the scores; train, or go on training, and score if need be."""
+        done = self.result()
+        if done is not None:
+            return done
+        write_text(self.folder / "job.json", json.dumps(self.settings(), indent=4) + "\n")
+        self.training.train()
+        settings = {**self.dataset.scored, "dataset_dir": str(self.dataset.folder)}
+        if self.row.inference_only:  # evaluate.json has these keys too, and comes after the overlays
+            settings |= read_overlays(self.row.overlays)
+        gc.collect()  # a training's parts hold each other, and the cached frames
+        scores = score_bundle(self.training.folder, self.training.overlays, settings)
+        write_text(self.folder / "result.json", json.dumps(scores, indent=4) + "\n")
+        return scores
+
+    def train(self) -> None:
+        """Train to the end, from the last complete epoch if there is one; a finished training stays as it is."""
+        bundle = find_bundle()
+        configs = [str(bundle / "configs" / "train.json"), *map(str, self.overlays)]
+        last = self.folder / "checkpoints" / "last.pt"
+        if last.is_file() and read_checkpoint(last)["epoch"] >= _max_epochs(configs):
+            return
+        logging.getLogger("ignite").setLevel(logging.WARNING)
+        workflow = ConfigWorkflow(
+            config_file=configs,
+            meta_file=str(bundle / "configs" / "metadata.json"),
+            logging_file=False,
+            workflow_type="train",
+            bundle_root=str(bundle),
+            dataset_dir=str(self.dataset.folder),
+            output_dir=str(self.folder),
+            seed=self.seed,
+            **self.dataset.split,
+        )
+        for part in ("train#handlers", "validate#handlers"):  # a line for each result is enough
+            handlers = workflow.parser[part]
+            workflow.parser[part] = [handler for handler in handlers if handler["_target_"] not in QUIET]
+        workflow.initialize()
+        workflow.run()
+
+
+def _max_epochs(configs: list[str]) -> int:
+    return int(ConfigParser.load_config_files(configs)["max_epochs"])

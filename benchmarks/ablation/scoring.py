@@ -1,0 +1,82 @@
+"""The scores of one trained bundle on frames that took no part in its training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from monai.bundle import ConfigParser
+
+from unetpipe.instances import instances_from_probability
+from unetpipe.metrics.frame import FrameScore, score_segmentation
+from unetpipe.metrics.summary import summarise
+from unetpipe.report.mistakes import find_mistakes
+
+PLAIN = {"threshold": 0.5, "marker_threshold": None, "merge_threshold": None}
+
+
+def score_bundle(bundle: Path, overlays: Sequence[Path], settings: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """Score the probabilities of a trained bundle at its chosen thresholds, and at 0.5 without markers.
+
+    Parameters
+    ----------
+    bundle : Path
+        What training wrote; its ``evaluate.json`` holds the chosen thresholds.
+    overlays : sequence of Path
+        Overlays on ``train.json`` that the training had, and what inference alone has.
+    settings : mapping
+        Keys of ``evaluate.json``: data and frames.
+
+    Returns
+    -------
+    dict
+        "chosen" and "plain": measures by name (:func:`score_frames`).
+    """
+    configs = bundle / "configs"
+    parser = ConfigParser()
+    parser.read_config([str(configs / "train.json"), *map(str, overlays), str(configs / "evaluate.json")])
+    parser.update({**settings, "bundle_root": str(bundle)})
+    network = parser.get_parsed_content("validate#evaluator#network")
+    inferer = parser.get_parsed_content("validate#evaluator#inferer")
+    device = parser.get_parsed_content("device")
+    common = {"min_size": parser.get_parsed_content("min_size"), "ridge": parser.get_parsed_content("give_back")}
+    chosen = {key: parser.get_parsed_content(key) for key in PLAIN}
+    frames = []
+    for item in parser.get_parsed_content("validate#dataset"):
+        with torch.no_grad():
+            logits = inferer(item["image"].as_tensor()[None].to(device), network)
+        probability = 1 - torch.softmax(logits.float(), dim=1)[0, 0].cpu().numpy()
+        frames.append((np.asarray(item["label"])[0], np.asarray(item["known"])[0], probability))
+    return {
+        name: {**thresholds, **score_frames(frames, thresholds, **common)}
+        for name, thresholds in (("chosen", chosen), ("plain", PLAIN))
+    }
+
+
+def score_frames(
+    frames: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]],
+    thresholds: Mapping[str, Any],
+    min_size: int,
+    ridge: float,
+) -> dict[str, float]:
+    """Return SEG, IoU and F1, the number of cells, and how many are missed, merged, split and invented.
+
+    Parameters
+    ----------
+    frames : sequence of (ndarray, ndarray, ndarray)
+        Of each frame the truth (H, W), integer; where it is known (H, W), bool; the probability of "cell" (H, W).
+    thresholds, min_size, ridge
+        See :func:`unetpipe.instances.instances_from_probability`.
+    """
+    scores, mistakes = [], []
+    for number, (truth, known, probability) in enumerate(frames):
+        result = instances_from_probability(probability, min_size=min_size, ridge=ridge, **thresholds)
+        scores.append(FrameScore("", number, score_segmentation(number, truth, result, known)))
+        mistakes.append(find_mistakes(truth, result, known))
+    summary = summarise(scores)
+    measures = {name: summary.scores()[name] for name in ("SEG", "IoU", "F1")}
+    counts = {kind: sum(frame.counts[kind] for frame in mistakes) for kind in ("merged", "split", "missed", "invented")}
+    return {**measures, "cells": summary.objects, **counts}

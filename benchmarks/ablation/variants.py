@@ -1,0 +1,102 @@
+"""The rows of the table: each is the default recipe with one thing changed, as an overlay on ``train.json``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from unetpipe.bundle import find_bundle
+from unetpipe.errors import InputError
+
+FOLDER = Path(__file__).parent
+
+
+class Row(NamedTuple):
+    """A row.
+
+    Attributes
+    ----------
+    name : str
+        Its overlay is ``rows/NAME.json``, or a config of the bundle of that name; ``full`` has none.
+    title : str
+        What is changed.
+    inference_only : bool
+        Uses the training of ``full``: what is changed comes after it.
+    needs_silver : bool
+        Makes sense only where gold truth covers a part of the frames and silver truth the others.
+    """
+
+    name: str
+    title: str
+    inference_only: bool = False
+    needs_silver: bool = False
+
+    @property
+    def overlays(self) -> list[Path]:
+        """Paths of its overlays."""
+        if self.name == "full":
+            return []
+        own = FOLDER / "rows" / f"{self.name}.json"
+        return [own if own.is_file() else find_bundle() / "configs" / f"{self.name}.json"]
+
+
+ROWS = (
+    Row("full", "the recipe of `train.json`"),
+    Row("no_border_map", "no border weight map"),
+    Row("no_ridge", "no ridge between touching cells"),
+    Row("no_border_map_no_ridge", "neither border map nor ridge"),
+    Row("no_elastic", "no elastic deformation"),
+    Row("no_rotation", "no rotation, no flips"),
+    Row("no_elastic_no_rotation", "neither elastic deformation nor rotation and flips"),
+    Row("padded", "padded, blended sliding window; a loss on the whole tile"),
+    Row("padded_small", "the same, trained on tiles as small as the unpadded net's output"),
+    Row("momentum", "SGD with momentum 0.99 in place of AdamW"),
+    Row("dice", "Dice loss"),
+    Row("dice_ce", "Dice loss + cross entropy, unweighted"),
+    Row("gold", "gold truth alone", needs_silver=True),
+    Row("silver", "silver truth alone", needs_silver=True),
+    Row("zero_border", "zeros beyond the image border, not mirrored"),
+    Row("rotations_7", "mean over 7 rotations", inference_only=True),
+)
+
+
+def choose_rows(names: Sequence[str] | None, has_silver: bool) -> list[Row]:
+    """Return the named rows in the table's order, ``full`` always among them; by default all that apply.
+
+    Raises
+    ------
+    InputError
+        If there is no row of a name, or it does not apply to the data set.
+    """
+    if names is None:
+        return [row for row in ROWS if has_silver or not row.needs_silver]
+    known = {row.name: row for row in ROWS}
+    for name in names:
+        if name not in known:
+            raise InputError(f"There is no row {name!r}; there are {', '.join(known)}.")
+        if known[name].needs_silver and not has_silver:
+            raise InputError(f"The row {name!r} needs a data set with gold truth of some frames and silver of others.")
+    return [row for row in ROWS if row.name in {"full", *names}]
+
+
+def read_overlays(paths: Iterable[Path]) -> dict[str, Any]:
+    """Return the keys that overlays set, the last one's where several do."""
+    return {key: value for path in paths for key, value in json.loads(path.read_text()).items()}
+
+
+def find_budget(name: str) -> Path:
+    """Return the overlay of a budget: ``budgets/NAME.json``, or a file of one's own.
+
+    Raises
+    ------
+    InputError
+        If there is neither.
+    """
+    own = FOLDER / "budgets" / f"{name}.json"
+    path = own if own.is_file() else Path(name)
+    if not path.is_file():
+        names = ", ".join(sorted(path.stem for path in own.parent.glob("*.json")))
+        raise InputError(f"There is no budget {name!r}; name one of {names}, or an overlay (JSON) of your own.")
+    return path

@@ -1,0 +1,85 @@
+"""``python -m benchmarks NAME``: run benchmarks of speed, print the table and, last, a line of JSON."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import platform
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+from benchmarks.speed.settings import Settings
+from benchmarks.speed.timing import Row
+from unetpipe.inferers import bfloat16_is_fast
+from unetpipe.memory import keep_freed_memory
+
+NAMES = ("weight_map", "elastic", "inference", "patchwise", "end_to_end", "training", "gpu")
+PACKAGES = ("unetpipe", "torch", "monai", "numpy", "scipy")
+HELP = (
+    "Time unetpipe and what else one would use in turn, in one process, after checking both sides' results. Ratios are "
+    "of median CPU seconds. On one free core 'all' takes about 20 minutes, most of it for the other side, and 8 GB of "
+    "memory; --plots adds about 5 minutes."
+)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the named benchmarks; return 1 if a bound is missed, else 0."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=HELP)
+    parser.add_argument("name", choices=(*NAMES, "all"))
+    parser.add_argument("--threads", type=int, default=1, help="of PyTorch (default: 1)")
+    parser.add_argument("--repeats", type=int, default=3, help="rounds of each comparison (default: 3)")
+    parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that everything runs; no bound holds")
+    parser.add_argument("--plots", type=Path, help="also measure and draw the plots, into this folder")
+    options = parser.parse_args(argv)
+    torch.set_num_threads(options.threads)
+    keep_freed_memory()  # as unetpipe's own programs do; it serves both sides
+    settings = Settings(options.repeats, options.quick)
+    rows: list[Row] = []
+    for name in NAMES if options.name == "all" else [options.name]:
+        found = importlib.import_module(f"benchmarks.speed.{name}").run(settings)
+        if options.quick:
+            found = [row._replace(bound=None) for row in found]
+        for row in found:
+            print(line(row), flush=True)
+        rows += found
+    result = {"machine": machine(options.threads), "rows": [as_json(row) for row in rows]}
+    if options.plots is not None:
+        from benchmarks.speed.plots import draw_all
+
+        result["curves"] = draw_all(settings, options.plots)
+    print(json.dumps(result))
+    return 1 if any(row.met is False for row in rows) else 0
+
+
+def line(row: Row) -> str:
+    """Return a row of the table, in Markdown."""
+    bound = "" if row.bound is None else f"{'≥' if row.relation == '>=' else '≤'} {row.bound:g}"
+    verdict = {None: "", True: "met", False: "missed"}[row.met]
+    seconds = ", ".join(
+        f"{name} {times.median:.3g} s ±{50 * times.spread:.0f} %" for name, times in (row.seconds or {}).items()
+    )
+    return (
+        f"| {row.benchmark} | {row.what} | {row.value:.3g} {row.unit} | {bound} | {verdict} | {row.seen} | {seconds} |"
+    )
+
+
+def as_json(row: Row) -> dict:
+    """Return a row with what was measured in each round."""
+    seconds = {name: {"cpu": times.cpu, "wall": times.wall} for name, times in (row.seconds or {}).items()}
+    return {**row._asdict(), "met": row.met, "seconds": seconds}
+
+
+def machine(threads: int) -> dict:
+    """Return what the figures depend on."""
+    return {
+        "python": platform.python_version(),
+        "processor": platform.machine(),
+        "bfloat16": bfloat16_is_fast("cpu"),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "threads": threads,
+        **{name: version(name) for name in PACKAGES},
+    }

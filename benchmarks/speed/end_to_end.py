@@ -1,0 +1,87 @@
+"""From image file to mask file by the bundle's own ``inference.json``, over the time of the network alone."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from monai.bundle import ConfigWorkflow
+from PIL import Image
+
+from benchmarks.speed.pictures import picture
+from benchmarks.speed.settings import Settings
+from benchmarks.speed.timing import Row, Times, timed
+from unetpipe.bundle import find_bundle
+from unetpipe.data import read_labels
+
+NAME = "end_to_end"
+BOUND = 1.25
+
+
+def run(settings: Settings) -> list[Row]:
+    """Segment eight images of 512² and one of 4096² with the model of width 32 that comes with the bundle."""
+    name, image = picture()
+    with tempfile.TemporaryDirectory() as folder:
+        sizes = ((1, 8), (8, 1)) if not settings.quick else ((1, 2),)
+        return [_measure(Path(folder), name, image, copies, count, settings.repeats) for copies, count in sizes]
+
+
+def _measure(folder: Path, name: str, image: np.ndarray, copies: int, count: int, repeats: int) -> Row:
+    """Return the row of ``count`` images, each ``copies`` × ``copies`` copies of one."""
+    images = folder / f"images{copies}"
+    images.mkdir()
+    for number in range(count):
+        Image.fromarray(np.tile(np.roll(image, 37 * number, axis=1), (copies, copies))).save(images / f"{number}.tif")
+    alone, rounds, walls = [], [], []
+    for number in range(repeats):
+        output = folder / f"masks{copies}_{number}"
+        workflow = ConfigWorkflow(
+            config_file=str(find_bundle() / "configs" / "inference.json"),
+            logging_file=False,
+            workflow_type="infer",
+            bundle_root=str(find_bundle()),
+            dataset_dir=str(images),
+            output_dir=str(output),
+            progress=False,
+        )
+        workflow.initialize()
+        workflow.run()  # loads what is loaded at first use, and checks the images
+        evaluator = workflow.parser.get_parsed_content("evaluator")
+        network = _Watch(evaluator.network)
+        cpu, wall = timed(evaluator.run)
+        alone.append(network.cpu)
+        rounds.append(cpu)
+        walls.append(wall / network.wall)
+        masks = [read_labels(path) for path in sorted(output.glob("*.tif"))]
+        assert len(masks) == count
+        assert all(mask.max() > 0 for mask in masks)
+    times = {"file to file": Times(tuple(rounds), tuple(walls)), "network": Times(tuple(alone), tuple(alone))}
+    side = image.shape[0] * copies
+    return Row(
+        NAME,
+        f"{count} × {side}², width 32, {name}: file to mask file over the network alone",
+        times["file to file"].median / times["network"].median,
+        relation="<=",
+        bound=BOUND,
+        seconds=times,
+        seen=f"on the clock {min(walls):.2f}–{max(walls):.2f}",
+    )
+
+
+class _Watch:
+    """Sum the time that a network takes in the thread that calls it."""
+
+    def __init__(self, network: Any) -> None:
+        self.cpu = self.wall = 0.0
+        network.register_forward_pre_hook(self._begin)
+        network.register_forward_hook(self._end)
+
+    def _begin(self, *_: Any) -> None:
+        self._since = time.thread_time(), time.perf_counter()
+
+    def _end(self, *_: Any) -> None:
+        self.cpu += time.thread_time() - self._since[0]
+        self.wall += time.perf_counter() - self._since[1]

@@ -1,0 +1,40 @@
+"""One pass of the U-Net against the network that looked at a patch for every pixel (ISBI 2012's winner).
+
+References
+----------
+D. Cireşan, A. Giusti, L. Gambardella, J. Schmidhuber: Deep Neural Networks Segment Neuronal Membranes in
+Electron Microscopy Images, NIPS 2012: table 1, network N4.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from benchmarks.speed.inference import job, network_with_statistics
+from benchmarks.speed.settings import Settings
+from benchmarks.speed.timing import Row, alternate
+from unetpipe.inferers import OverlapTileInferer
+from unetpipe.networks import PatchCNN, fold_batch_norm
+
+NAME = "patchwise"
+SAMPLE = 128  # windows
+
+
+def run(settings: Settings) -> list[Row]:
+    """Time a sample of patches and extrapolate to every pixel of a 512² image.
+
+    A dilated N4 computes what neighbouring patches share only once, and would be cheap; in 2012 it was not done.
+    """
+    side, width = (512, 64) if not settings.quick else (128, 4)
+    image = torch.rand(1, 1, side, side)
+    ready = fold_batch_norm(network_with_statistics(tuple(width * 2**level for level in range(5))))
+    whole = job(image, ready.to(memory_format=torch.channels_last), OverlapTileInferer(), amp=True)
+    patch_network = PatchCNN().eval().to(memory_format=torch.channels_last)
+    sample = torch.rand(SAMPLE, 1, PatchCNN.window, PatchCNN.window)
+    patches = job(sample, patch_network, lambda inputs, network: network(inputs), amp=True)  # type: ignore[arg-type]
+    assert tuple(whole().shape) == (1, 2, side, side)
+    assert tuple(patches().shape) == (SAMPLE, 2, 1, 1)
+    times = alternate({"U-Net": whole, f"{SAMPLE} patches": patches}, settings.repeats)
+    value = times[f"{SAMPLE} patches"].median * side**2 / SAMPLE / times["U-Net"].median
+    what = f"{side}², width {width}, against N4 of 2012 patch by patch (extrapolated from {SAMPLE} patches)"
+    return [Row(NAME, what, value, bound=200, seconds=times)]

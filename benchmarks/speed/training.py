@@ -1,0 +1,84 @@
+"""Training by the bundle's own ``train.json``: how long the network waits, and the memory that many frames take."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from PIL import Image
+
+from benchmarks.speed.cells import cell_image, cell_map
+from benchmarks.speed.settings import Settings
+from benchmarks.speed.timing import Row
+from unetpipe.bundle import find_bundle
+from unetpipe.data import write_labels
+
+NAME = "training"
+CODE = """
+import sys
+from monai.bundle import ConfigWorkflow
+bundle, config, data, output, frames, steps, epochs, workers = sys.argv[1:]
+workflow = ConfigWorkflow(
+    config_file=config, logging_file=False, workflow_type="train", bundle_root=bundle, dataset_dir=data,
+    output_dir=output, val_frames=frames, channels=[16, 32, 64, 128, 256], tile=252, steps_per_epoch=int(steps),
+    max_epochs=int(epochs), val_interval=1000, num_workers=int(workers), progress=False,
+)
+workflow.initialize()
+workflow.run()
+print("WAITING", workflow.parser.get_parsed_content("train#trainer").state.metrics["waiting"])
+"""
+
+
+def run(settings: Settings) -> list[Row]:
+    """Train in processes of their own, without a GPU, on 24 and on 1000 frames of 512²."""
+    few, many, steps = (24, 1000, 100) if not settings.quick else (4, 6, 3)
+    with tempfile.TemporaryDirectory() as folder:
+        shares = []
+        for number in range(settings.repeats):
+            share, _ = _train(Path(folder) / f"waiting{number}", few, steps, epochs=2)
+            shares.append(100 * share)
+        _, peak = _train(Path(folder) / "many", many, steps=10 if not settings.quick else 2, epochs=1)
+    shares.sort()
+    return [
+        Row(
+            NAME,
+            "width 16, 252-tiles, two workers: share of the time in which the network waits for data",
+            shares[len(shares) // 2],
+            "%",
+            "<=",
+            10,
+            seen=f"{shares[0]:.2g}–{shares[-1]:.2g}",
+        ),
+        Row(NAME, f"{many} frames of 512²: memory of the process", peak, "GiB", "<=", 4),
+    ]
+
+
+def write_frames(folder: Path, count: int) -> None:
+    """Write a Cell Tracking Challenge set of equal frames, each 512² with 50 cells, all of gold truth."""
+    label = cell_map(512, 50)
+    image = Image.fromarray(cell_image(label))
+    for number in range(count):
+        name = f"{number:04d}"
+        (folder / "01").mkdir(parents=True, exist_ok=True)
+        image.save(folder / "01" / f"t{name}.tif")
+        write_labels(folder / "01_GT" / "SEG" / f"man_seg{name}.tif", label)
+        write_labels(folder / "01_GT" / "TRA" / f"man_track{name}.tif", label)
+
+
+def _train(folder: Path, frames: int, steps: int, epochs: int) -> tuple[float, float]:
+    """Return the share of waiting in the last epoch, and the largest process's peak memory in GiB."""
+    write_frames(folder / "data", frames)
+    bundle = find_bundle()
+    validation = f"{frames - max(frames // 10, 1)}-{frames - 1}"
+    arguments = [bundle, bundle / "configs" / "train.json", folder / "data", folder / "out", validation]
+    result = subprocess.run(
+        [sys.executable, "-c", CODE, *map(str, [*arguments, steps, epochs, 2])],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    (line,) = [line for line in result.stdout.splitlines() if line.startswith("WAITING")]
+    return float(line.split()[1]), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20

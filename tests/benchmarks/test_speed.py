@@ -1,0 +1,86 @@
+"""The benchmarks run, check both sides, and tell the truth about their bounds; no test depends on the clock."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from benchmarks.__main__ import main
+from benchmarks.speed import gpu, weight_map
+from benchmarks.speed.cells import cell_image, cell_map
+from benchmarks.speed.inference import count_operations
+from benchmarks.speed.timing import Row, Times, alternate, ratio
+
+
+def test_sides_alternate_and_the_first_round_does_not_count() -> None:
+    calls: list[str] = []
+    times = alternate({"one": lambda: calls.append("one"), "two": lambda: calls.append("two")}, repeats=2)
+    assert calls == ["one", "two"] * 3
+    assert all(len(side.cpu) == len(side.wall) == 2 for side in times.values())
+
+
+def test_ratio_is_of_the_medians() -> None:
+    sides = {"slow": Times((6.0, 60.0, 8.0), (0, 0, 0)), "fast": Times((2.0, 1.0, 4.0), (0, 0, 0))}
+    row = ratio("name", "what", sides, "slow", "fast", bound=4)
+    assert row.value == 4
+    assert row.met is True
+    assert row.seen == "2–60"
+    assert sides["fast"].spread == 1.5
+
+
+@pytest.mark.parametrize(("relation", "met"), [(">=", False), ("<=", True)])
+def test_bounds(relation: str, met: bool) -> None:
+    assert Row("name", "what", 1.0, relation=relation, bound=2).met is met
+    assert Row("name", "what", 1.0, relation=relation).met is None
+
+
+def test_cell_map_holds_as_many_cells_as_asked_for() -> None:
+    label = cell_map(200, 30)
+    assert np.unique(label).tolist() == list(range(31))
+    image = cell_image(label)
+    assert image[label > 0].mean() > image[label == 0].mean() + 50
+
+
+@pytest.mark.parametrize("other", [weight_map.stacked, weight_map.running])
+def test_other_ways_of_the_weight_map_agree(other) -> None:
+    label = cell_map(64, 7)
+    np.testing.assert_allclose(other(label), weight_map.ours(label), rtol=1e-5)
+
+
+def test_operations_of_a_convolution() -> None:
+    """2 · 3 · 4 · 9 operations for each of 8 × 8 pixels."""
+    layer, image = nn.Conv2d(3, 4, 3), torch.rand(1, 3, 10, 10)
+    assert count_operations(lambda: layer(image)) == 2 * 3 * 4 * 9 * 64
+
+
+def test_command_prints_rows_and_json_last(capsys: pytest.CaptureFixture) -> None:
+    assert main(["weight_map", "--quick", "--repeats", "1"]) == 0
+    *rows, last = capsys.readouterr().out.splitlines()
+    result = json.loads(last)
+    assert len(rows) == len(result["rows"]) == 4
+    assert all(row.startswith("| weight_map |") for row in rows)
+    assert result["machine"]["torch"] == torch.__version__
+    assert result["rows"][0]["met"] is None  # tiny sizes keep no bound
+    assert len(result["rows"][0]["seconds"]["stack"]["cpu"]) == 1
+
+
+def test_unknown_name_is_refused(capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["nothing"])
+    assert "weight_map" in capsys.readouterr().err
+
+
+def test_without_a_gpu_it_says_so(capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu.torch.cuda, "is_available", lambda: False)
+    assert main(["gpu"]) == 0
+    assert "no GPU" in capsys.readouterr().out
+    assert main(["gpu", "--quick"]) == 0
+    output = capsys.readouterr().out
+    assert "dry run" in output
+    rows = json.loads(output.splitlines()[-1])["rows"]
+    assert [row["unit"] for row in rows] == ["TFLOP/s", "GB/s", "×", "%", "ms", "%", "ms", "h"]
+    assert all(row["value"] > 0 for row in rows)

@@ -1,0 +1,133 @@
+"""Our app answers what it cannot do with one sentence, lives on, and writes nothing outside the studies.
+
+The stock app answers with an error status, and lives on.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from serving import Server, ask, trained, truth
+
+pytestmark = pytest.mark.label
+
+
+def png(array: np.ndarray) -> bytes:
+    encoded = io.BytesIO()
+    Image.fromarray(array).save(encoded, format="PNG")
+    return encoded.getvalue()
+
+
+NOISE = np.random.default_rng(0).integers(0, 255, (96, 128), dtype=np.uint8)
+COLOUR = png(np.dstack([NOISE] * 3))
+REQUESTS = {
+    "unknown image": ("POST", "/infer/cells?image=nothing", {}, "no image 'nothing'"),
+    "unknown model": ("POST", "/infer/nothing?image=t001", {}, "no model 'nothing'"),
+    "a path": ("POST", "/infer/cells?image=../my studies/t001.tif", {}, "no image"),
+    "an absolute path": ("POST", "/infer/cells?image=/etc/hostname", {}, "no image"),
+    "no image at all": ("POST", "/infer/cells", {}, "Neither Image nor File"),
+    "text as PNG": ("POST", "/infer/cells", {"files": {"file": ("a.png", b"no picture")}}, "cannot be read"),
+    "an empty image": ("POST", "/infer/cells", {"files": {"file": ("a.png", b"")}}, "cannot be read"),
+    "three channels": ("POST", "/infer/cells", {"files": {"file": ("a.png", COLOUR)}}, "3 channel"),
+    "no JSON": ("POST", "/infer/cells?image=t001", {"data": {"params": "{no"}}, "no JSON"),
+    "a lossy format": ("POST", "/infer/cells?image=t001", {"data": {"params": '{"result_extension": ".jpg"}'}}, ".jpg"),
+    "a page it has not": ("POST", "/infer/cells?image=t001", {"data": {"params": '{"page": 3}'}}, "no page 3"),
+    "unknown masks": ("POST", "/infer/cells?image=t001", {"data": {"params": '{"masks": "x"}'}}, "masks='x'"),
+    "label of another size": (
+        "PUT",
+        "/datastore/label?image=t001",
+        {"files": {"label": ("a.png", png(NOISE[:50]))}},
+        "50×128",
+    ),
+    "label of no image": ("PUT", "/datastore/label?image=x", {"files": {"label": ("a.png", png(NOISE))}}, "no image"),
+    "tag with a path": (
+        "PUT",
+        "/datastore/label?image=t001&tag=../../x",
+        {"files": {"label": ("a.png", png(NOISE))}},
+        "cannot be a name",
+    ),
+    "upload with a path": (
+        "PUT",
+        "/datastore/image?image=../../x",
+        {"files": {"file": ("a.png", png(NOISE))}},
+        "cannot be a name",
+    ),
+    "upload of text": ("PUT", "/datastore/image?image=new", {"files": {"file": ("a.png", b"x")}}, "cannot be read"),
+    "training of nothing": ("POST", "/train/nothing", {"json": {}}, "no model"),
+    "training without end": ("POST", "/train/cells", {"json": {"max_epochs": -1}}, "max_epochs=-1"),
+    "unknown strategy": ("POST", "/activelearning/nothing", {}, "nothing"),
+}
+
+
+@pytest.mark.parametrize("mistake", REQUESTS)
+def test_one_sentence(ours: Server, mistake: str):
+    method, path, options, said = REQUESTS[mistake]
+    before = files(ours.studies.parent)
+    status, body = ask(ours, method, path, **options)
+    assert status in (400, 404), body
+    sentence = json.loads(body)["detail"]
+    assert said in sentence
+    assert "\n" not in sentence
+    assert "Traceback" not in body
+    assert files(ours.studies.parent) == before
+    assert ask(ours, "GET", "/info/")[0] == 200
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        "unknown image",
+        "unknown model",
+        "a path",
+        "an absolute path",
+        "no image at all",
+        "text as PNG",
+        "an empty image",
+        "three channels",
+        "no JSON",
+        "a lossy format",
+        "label of no image",
+        "unknown strategy",
+    ],
+)
+def test_stock_app_answers_with_an_error(stock: Server, mistake: str):
+    method, path, options, _ = REQUESTS[mistake]
+    before = files(stock.studies)
+    status, body = ask(stock, method, path, **options)
+    assert status >= 400
+    assert "Traceback" not in body
+    assert files(stock.studies) == before
+    assert ask(stock, "GET", "/info/")[0] == 200
+
+
+def test_stock_app_does_not_train_on_a_label_of_another_size(stock: Server):
+    weights = (stock.bundle / "models" / "model.pt").read_bytes()
+    label = {"label": ("a.png", png(NOISE[:50]))}
+    assert ask(stock, "PUT", "/datastore/label?image=t005", files=label)[0] == 200  # it takes any file
+    status = trained(stock, "cells", max_epochs=1)
+    assert status["status"] == "ERROR"
+    said = "\n".join(status["details"])
+    assert "Error: " in said
+    assert "50×128" in said
+    assert "Traceback" not in said
+    assert (stock.bundle / "models" / "model.pt").read_bytes() == weights
+    assert ask(stock, "DELETE", "/datastore/label?id=t005&tag=final")[0] == 200
+
+
+def test_labels_can_be_replaced_by_another_format(ours: Server, cells: Path):
+    ours.client.save_label("t005", str(truth(cells, 5)), tag="original")
+    with Image.open(truth(cells, 5)) as picture:
+        label = np.array(picture)
+    files = {"label": ("a.png", png(label.astype(np.uint8)))}
+    assert ask(ours, "PUT", "/datastore/label?image=t005&tag=original", files=files)[0] == 200
+    assert [path.name for path in (ours.studies / "labels" / "original").glob("t005*")] == ["t005.png"]
+
+
+def files(folder: Path) -> set[str]:
+    """Return the files below a folder, but logs."""
+    return {str(path) for path in folder.rglob("*") if not path.name.endswith((".log", ".txt", ".lock"))}

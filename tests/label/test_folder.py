@@ -1,0 +1,46 @@
+"""The folder that ``unetpipe label`` adds to the studies."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from unetpipe.bundle import find_bundle, write_bundle
+from unetpipe.errors import InputError
+from unetpipe.label.folder import FOLDER, MODEL, check_studies, prepare
+
+
+def test_the_model_is_a_copy_that_is_kept(trained: Path, tmp_path: Path):
+    folder = prepare(tmp_path, trained)
+    weights = folder / "model" / MODEL / "models" / "model.pt"
+    assert weights.is_file()
+    assert json.loads((folder / "model" / MODEL / "configs" / "train.json").read_text())["dataset_dir"] == "data"
+    weights.write_bytes(b"corrected")
+    assert prepare(tmp_path, trained) == folder
+    assert weights.read_bytes() == b"corrected"
+
+
+def test_another_bundle_is_refused(trained: Path, tmp_path: Path):
+    prepare(tmp_path, trained)
+    for other in ((tmp_path / "other", None), (trained, "name")):
+        with pytest.raises(InputError, match="holds a model that began as"):
+            prepare(tmp_path, *other)
+
+
+def test_a_bundle_without_weights_is_refused(tmp_path: Path):
+    write_bundle(find_bundle(), tmp_path / "bundle", {})
+    (tmp_path / "studies").mkdir()
+    with pytest.raises(InputError, match="no weights"):
+        prepare(tmp_path / "studies", tmp_path / "bundle")
+    assert not (tmp_path / "studies" / FOLDER).exists()
+
+
+def test_studies_that_are_none(tmp_path: Path):
+    with pytest.raises(InputError, match="no folder of studies"):
+        check_studies(tmp_path / "nowhere")
+    for name in ("a.png", "a.tif"):
+        (tmp_path / name).write_bytes(b"")
+    with pytest.raises(InputError, match="one study, a"):
+        check_studies(tmp_path)

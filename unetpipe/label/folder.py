@@ -1,0 +1,69 @@
+"""The folder that ``unetpipe label`` adds to the studies: the app for MONAI Label, and the model that it corrects."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from unetpipe.data.formats import image_stem, images_in
+from unetpipe.errors import InputError
+from unetpipe.files import write_text
+from unetpipe.models import export_model
+
+FOLDER = "unetpipe-label"
+MODEL = "cells"
+SESSIONS = "sessions"
+APP = '''"""Started by MONAI Label."""
+
+from unetpipe.label.app import CellsApp
+
+__all__ = ["CellsApp"]
+'''
+
+
+def check_studies(studies: str | os.PathLike) -> Path:
+    """Return the folder of images as an absolute path.
+
+    Raises
+    ------
+    InputError
+        If there is none, it cannot be read and written, or two of its images have one name.
+    """
+    root = Path(studies).resolve()
+    if not root.is_dir():
+        raise InputError(f"There is no folder of studies {studies}.")
+    if not os.access(root, os.R_OK | os.W_OK | os.X_OK):
+        raise InputError(f"The folder of studies {studies} cannot be read and written: no permission.")
+    named: dict[str, Path] = {}
+    for image in images_in(root):
+        other = named.setdefault(image_stem(image), image)
+        if other != image:
+            raise InputError(f"{other} and {image} would be one study, {image_stem(image)}; rename one of them.")
+    return root
+
+
+def prepare(studies: Path, bundle: Path, name: str | None = None) -> Path:
+    """Make the app's folder in the studies, with a copy of the bundle, unless it is there; return it.
+
+    The copy has the bundle's own model, or the one of a name.
+
+    Corrections go to the copy. A folder that holds a model stays as it is: the work goes on with it.
+
+    Raises
+    ------
+    InputError
+        If the bundle is none or has no weights, or the folder holds another model.
+    """
+    folder = studies / FOLDER
+    model, origin = folder / "model" / MODEL, folder / "bundle.txt"
+    source = str(bundle.resolve()) + (f" --model {name}" if name else "")
+    if not origin.is_file():
+        export_model(bundle, model, name)
+        write_text(origin, source + "\n")
+    elif origin.read_text().strip() != source:
+        raise InputError(
+            f"{folder} holds a model that began as {origin.read_text().strip()}; go on with that, or move the "
+            f"folder away to begin with {source}."
+        )
+    write_text(folder / "main.py", APP)
+    return folder

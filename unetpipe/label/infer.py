@@ -1,0 +1,118 @@
+"""Inference: masks of an image or of each page of a stack, by the served bundle."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from monailabel.tasks.infer.bundle import BundleInferTask
+from monailabel.utils.others.generic import device_list, name_to_device
+
+from unetpipe.data.formats import image_suffix
+from unetpipe.data.io import count_pages, read_image
+from unetpipe.errors import InputError
+from unetpipe.label.masks import check_suffix, write_masks
+from unetpipe.label.polygons import page_annotations
+from unetpipe.label.publish import locked
+from unetpipe.segmentation import Segmenter
+
+MASKS = ("instances", "semantic")
+FLAGS = {True: True, False: False, "true": True, "false": False}
+
+
+class CellInferTask(BundleInferTask):
+    """Segment by the bundle in ``path``, the newest model that it holds.
+
+    A request may have, besides MONAI Label's own "device" and "result_extension": "masks" ("instances": each
+    cell its number, or "semantic": 1 in every cell), "page" (of a stack, from 0; without it all of them) and
+    "polygons" (true adds the outlines to the JSON, as does "output": "json").
+    """
+
+    def __init__(self, path: str, conf: dict[str, str]) -> None:
+        super().__init__(path, conf)
+        self._config = {"device": device_list(), "masks": list(MASKS)}
+        self._loaded: dict[str, tuple[Any, Segmenter]] = {}
+
+    def __call__(self, request: dict[str, Any], callbacks: Any = None) -> tuple[str, dict[str, Any]]:
+        """Return the mask's file and what goes with it as JSON."""
+        begin = time.time()
+        image = request["image"]
+        kind = _first(request.get("masks", MASKS))
+        if kind not in MASKS:
+            raise InputError(f"masks={kind!r} is not known; use one of {', '.join(MASKS)}.")
+        outlines = request.get("polygons", request.get("output") == "json")
+        if not isinstance(outlines, bool | str) or outlines not in FLAGS:
+            raise InputError(f"polygons={outlines!r} is not known; use true or false.")
+        pages = _pages(image, request.get("page"))
+        suffix = "." + str(request.get("result_extension") or image_suffix(image)).lstrip(".")
+        check_suffix(suffix, len(pages))
+        segmenter = self.segmenter(request.get("device"))
+        cells = [_segment(segmenter, image, page)[0] for page in pages]
+        masks = cells if kind == "instances" else [(page > 0).astype(np.uint16) for page in cells]
+        file = self._temporary(suffix)
+        try:
+            write_masks(file, masks, image)
+        except InputError:
+            Path(file).unlink()
+            raise
+        result: dict[str, Any] = {
+            "label_names": self.labels,
+            "cells": [int(page.max(initial=0)) for page in cells],
+            "latencies": {"total": round(time.time() - begin, 2)},
+        }
+        if FLAGS[outlines]:
+            result["annotations"] = page_annotations(cells, next(iter(self.labels)))
+        return file, result
+
+    def probabilities(self, image: str) -> list[np.ndarray]:
+        """Return the probability of "cell" (H, W) of each page of an image."""
+        segmenter = self.segmenter(None)
+        return [_segment(segmenter, image, page)[1] for page in _pages(image, None)]
+
+    def segmenter(self, device: Any) -> Segmenter:
+        """Return the bundle on a device, loaded anew if a training has replaced it."""
+        name = name_to_device(_first(device) or "cuda")
+        with locked(self.bundle_path):
+            version = self.version_of_files()
+            if name not in self._loaded or self._loaded[name][0] != version:
+                self._loaded[name] = (version, Segmenter(self.bundle_path, device=f"$torch.device('{name}')"))
+        return self._loaded[name][1]
+
+    def version_of_files(self) -> tuple[int, ...]:
+        """Return a value that changes with the model."""
+        return tuple(Path(file).stat().st_mtime_ns for file in (self.path[0], self.bundle_config_path))
+
+    def _temporary(self, suffix: str) -> str:
+        """Return a new file, which the server removes once it is sent.
+
+        Not in the system's folder: the Python client saves the mask there under the same name, and would lose it.
+        """
+        folder = Path(self.bundle_path).parent.parent / "sent"
+        folder.mkdir(exist_ok=True)
+        handle, name = tempfile.mkstemp(suffix=suffix, dir=folder)
+        os.close(handle)
+        return name
+
+
+def _segment(segmenter: Segmenter, image: str, page: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return labels and probability of "cell" (H, W) of a page."""
+    labels, probability = segmenter(np.moveaxis(read_image(image, page), 0, -1), "yxc", return_probabilities=True)
+    return labels, probability
+
+
+def _first(choice: Any) -> Any:
+    """Return a choice; of the list of choices that the server offered, sent back as it was, the first."""
+    return choice[0] if isinstance(choice, list | tuple) else choice
+
+
+def _pages(image: str, page: Any) -> list[int]:
+    count = count_pages(image)
+    if page is None:
+        return list(range(count))
+    if isinstance(page, bool) or not str(page).isdecimal() or int(page) >= count:
+        raise InputError(f"There is no page {page!r}: the image has {count}, counted from 0.")
+    return [int(page)]

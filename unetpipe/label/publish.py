@@ -1,0 +1,129 @@
+"""A trained model takes the place of the served one only if it is better, and only when training has ended well."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+from ignite.engine import Engine, Events
+
+from unetpipe.engines import WeightAverage
+from unetpipe.errors import InputError
+from unetpipe.files import replacing
+from unetpipe.models import add_model
+from unetpipe.networks import load_weights
+
+logger = logging.getLogger(__name__)
+
+PREVIOUS = "previous"
+
+
+@contextmanager
+def locked(bundle: str | os.PathLike) -> Iterator[None]:
+    """Keep others from changing a bundle while it is read, and from reading it while it changes."""
+    path = Path(bundle)
+    with FileLock(path.parent / f".{path.name}.lock"):
+        yield
+
+
+def publish(trained: str | os.PathLike, served: str | os.PathLike) -> None:
+    """Put a trained bundle's weights and configs in place of a served one's.
+
+    The old model stays as the model ``previous`` of the bundle (``unetpipe segment --model previous``).
+
+    Parameters
+    ----------
+    trained, served : path
+        Folders of the two bundles.
+    """
+    source, target = Path(trained), Path(served)
+    with locked(target):
+        add_model(target, target, PREVIOUS)
+        _copy(target / "models" / "model.pt", target / "models" / PREVIOUS / "model.pt")  # the exact weights
+        for config in sorted((source / "configs").glob("*.json")):
+            _copy(config, target / "configs" / config.name)
+        _copy(source / "models" / "model.pt", target / "models" / "model.pt")
+
+
+class PublishBetter:
+    """Handler of a trainer: score the served weights first, and publish in the end what beats them.
+
+    Parameters
+    ----------
+    average : WeightAverage
+        Holds the network that is trained and the averaged one that is validated.
+    evaluator : Engine
+        Validates the averaged network, and writes each best one to ``trained``.
+    metric : BestThresholdSEGMetric or BestThresholdRandMetric
+        What validation scores, at the best of several thresholds.
+    trained, served : path
+        Folders of the two bundles.
+    """
+
+    def __init__(
+        self,
+        average: WeightAverage,
+        evaluator: Engine,
+        metric: Any,
+        trained: str | os.PathLike,
+        served: str | os.PathLike,
+    ) -> None:
+        self.average = average
+        self.evaluator = evaluator
+        self.metric = metric
+        self.trained = trained
+        self.served = served
+        self.before = self.after = -math.inf
+
+    def attach(self, engine: Engine) -> None:
+        """Score before the first step; publish after the last."""
+        engine.add_event_handler(Events.STARTED, self.score)
+        engine.add_event_handler(Events.COMPLETED, self.finish)
+
+    def score(self, engine: Engine) -> None:
+        """Validate the served weights, whatever training starts from; only what beats them counts as best.
+
+        Once with the thresholds and the least size that they are served with, once with the choices of the training,
+        to which those thresholds are added.
+        """
+        load_weights(self.average.network, Path(self.served) / "models" / "model.pt")
+        values = json.loads((Path(self.served) / "configs" / "inference.json").read_text())
+        choices, min_size = self.metric.choices, self.metric.min_size
+        as_served = {key: values.get(key) for key in self.metric.best}
+        self.metric.choices, self.metric.min_size = [as_served], values["min_size"]
+        self.evaluator.run()
+        self.metric.choices = choices if as_served in choices else [*choices, as_served]
+        self.metric.min_size = min_size
+        self.evaluator.run()
+        state = self.evaluator.state
+        self.before = state.best_metric  # type: ignore[attr-defined]
+        state.best_metric_epoch = 0  # type: ignore[attr-defined]
+        if not state.metrics[state.key_metric_name] >= 0:  # type: ignore[attr-defined]
+            raise InputError("The labels that validate hold no cell; label more images.")
+        self.evaluator.add_event_handler(Events.COMPLETED, self._note)
+
+    def finish(self, engine: Engine) -> None:
+        """Publish if some epoch was better, and say the scores."""
+        better = self.after > self.before
+        if better:
+            publish(self.trained, self.served)
+        name = self.evaluator.state.key_metric_name  # type: ignore[attr-defined]
+        end = "the new model is served" if better else "the old model stays"
+        logger.info("%s %.4f before, %.4f after: %s", name, self.before, self.after, end)
+
+    def _note(self, evaluator: Engine) -> None:
+        score = evaluator.state.metrics[evaluator.state.key_metric_name]  # type: ignore[attr-defined]
+        self.after = max(self.after, score)
+
+
+def _copy(source: Path, target: Path) -> None:
+    with replacing(target) as temporary:
+        shutil.copyfile(source, temporary)

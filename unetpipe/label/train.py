@@ -1,0 +1,96 @@
+"""Retraining from the labels, in a process of its own, beside the model that is served."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from monailabel.tasks.train.bundle import BundleTrainTask
+from monailabel.utils.others.generic import device_list
+
+from unetpipe.engines import one_line_mistakes
+from unetpipe.errors import InputError
+from unetpipe.label.history import hold_out
+from unetpipe.label.studies import Studies
+
+DEFAULTS = {"max_epochs": 20, "steps_per_epoch": 100, "learning_rate": 0.0003, "val_split": 0.2}
+FIXED = {"multi_gpu": False, "model_filename": "model.pt", "run_id": "run", "tracking": "None"}
+
+
+class RetrainTask(BundleTrainTask):
+    """Train the bundle in ``path`` by its own ``train.json``, from its current weights, on the labels tagged "final".
+
+    A request may have "max_epochs", "steps_per_epoch", "learning_rate", "val_split" (share of the labelled images
+    that validate; at least one does, and a single one both trains and validates), "pretrained" (false begins
+    from random weights) and "device". The served model changes only at the end, and only if the new one is better
+    (:class:`unetpipe.label.publish.PublishBetter`).
+    """
+
+    def __call__(self, request: dict[str, Any], datastore: Studies) -> dict[str, Any]:
+        """Train; a mistake of the user ends the process with one sentence."""
+        self.bundle_config = self._load_bundle_config(self.bundle_path, self.bundle_config_path)
+        self.request = {**DEFAULTS, **request}
+        one_line_mistakes()
+        check_request(self.request)
+        return super().__call__({**self.request, **FIXED}, datastore)
+
+    def config(self) -> dict[str, Any]:
+        """Return what a request may have, with its defaults."""
+        return {"device": device_list(), "pretrained": True, **DEFAULTS}
+
+    def _fetch_datalist(self, request: dict[str, Any], datastore: Studies) -> list[dict[str, Any]]:
+        return datastore.pairs()
+
+    def _partition_datalist(
+        self, datalist: Sequence[dict[str, Any]], request: dict[str, Any], shuffle: bool = False
+    ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        if not datalist:
+            raise InputError("No image has a label yet; label one, and save it, first.")
+        return hold_out(datalist, self.request["val_split"], Path(self.bundle_path).parent / "validation.json")
+
+    def _load_checkpoint(self, model_pytorch: str, pretrained: bool, train_handlers: list[dict[str, Any]]) -> None:
+        if pretrained:
+            super()._load_checkpoint(model_pytorch, pretrained, train_handlers)
+
+    def _update_overrides(self, overrides: dict[str, Any]) -> dict[str, Any]:
+        trained = Path(self.bundle_path).parent.parent / "training"
+        shutil.rmtree(trained, ignore_errors=True)  # what an interrupted training left
+        handlers = overrides["train#handlers"]  # a status shows 20 lines: none for a progress bar
+        handlers[:] = [handler for handler in handlers if handler["_target_"] != "ignite.handlers.ProgressBar"]
+        handlers.append(
+            {
+                "_target_": "unetpipe.label.publish.PublishBetter",
+                "average": "@weight_average",
+                "evaluator": "@validate#evaluator",
+                "metric": "@validate#metric",
+                "trained": str(trained),
+                "served": self.bundle_path,
+            }
+        )
+        overrides.update(
+            {key: self.request[key] for key in ("steps_per_epoch", "learning_rate")},
+            output_dir=str(trained),
+            min_size={"_target_": "unetpipe.data.smallest_cell", "records": "@train#dataset#data"},
+            val_interval=1,
+            hold_out=True,
+            resume=False,
+            progress=False,
+            report="$None",  # the answer is in the status of the training
+        )
+        return overrides
+
+
+def check_request(request: dict[str, Any]) -> None:
+    """Raise InputError unless the numbers of a request can be trained with."""
+    for key, low, high, whole in (
+        ("max_epochs", 1, 100_000, True),
+        ("steps_per_epoch", 1, 1_000_000, True),
+        ("learning_rate", 0, 1, False),
+        ("val_split", 0, 0.9, False),
+    ):
+        value = request[key]
+        number = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
+        if not number or not low <= value <= high:
+            raise InputError(f"{key}={value!r} must be a{' whole' if whole else ''} number from {low} to {high}.")

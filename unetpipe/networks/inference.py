@@ -1,0 +1,44 @@
+"""A trained network made ready to compute results: weights loaded, batch normalisation folded away."""
+
+from __future__ import annotations
+
+import copy
+import os
+
+from torch import nn
+from torch.nn.utils import fuse_conv_bn_eval
+
+from unetpipe.networks.weights import load_weights
+
+
+def inference_network(network: nn.Module, weights: str | os.PathLike) -> nn.Module:
+    """Return a network with its trained weights, in evaluation mode, its batch normalisation folded.
+
+    Parameters
+    ----------
+    network : Module
+        Takes the weights; it stays as it is otherwise.
+    weights : path
+        See :func:`unetpipe.networks.load_weights`, also for the errors.
+    """
+    return fold_batch_norm(load_weights(network, weights))
+
+
+def fold_batch_norm(network: nn.Module) -> nn.Module:
+    """Return a copy in evaluation mode whose convolutions do the work of the batch norms that follow them.
+
+    At inference a batch norm is a fixed scale and shift of each channel, so the result is the same to
+    float rounding, and one pass over every feature map is saved.
+
+    Parameters
+    ----------
+    network : Module
+        Pairs of a convolution and its batch norm are looked for in its ``Sequential`` parts.
+    """
+    folded = copy.deepcopy(network).eval()
+    for part in folded.modules():
+        if isinstance(part, nn.Sequential):
+            for place, (layer, norm) in enumerate(zip(list(part), list(part)[1:], strict=False)):
+                if isinstance(layer, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                    part[place], part[place + 1] = fuse_conv_bn_eval(layer, norm), nn.Identity()
+    return folded

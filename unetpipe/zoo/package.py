@@ -1,0 +1,209 @@
+"""A bioimage.io package of a trained model, described and written by the community's own library.
+
+References
+----------
+The model description, version 0.5, of ``bioimageio.spec``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from monai.bundle import ConfigParser
+
+from unetpipe.errors import InputError
+from unetpipe.files import replacing
+from unetpipe.models import inference_configs
+from unetpipe.networks import UNet
+from unetpipe.segmentation import Segmenter
+from unetpipe.zoo.sample import picture, probabilities, sample_image
+
+ATTACHED = ("docs/data_license.txt", "LICENSE")
+SETTINGS = ("threshold", "marker_threshold", "merge_threshold", "min_size", "give_back", "pixel_size")
+
+
+def write_package(
+    bundle: str | os.PathLike,
+    path: str | os.PathLike,
+    model: str | None = None,
+    sample: str | os.PathLike | None = None,
+) -> None:
+    """Write a trained model as a bioimage.io package (ZIP) with TorchScript weights.
+
+    The package declares the output 2·margin pixels smaller than the input, without a halo, and holds a test input
+    with the probabilities that the bundle itself computes from it.
+
+    Parameters
+    ----------
+    bundle : path
+        A trained bundle.
+    path : path
+        The package; it ends in ".zip".
+    model : str, optional
+        One of the bundle's models by name; by default its own.
+    sample : path, optional
+        An image for the test input; by default synthetic touching cells.
+
+    Raises
+    ------
+    InputError
+        If ``bioimageio.spec`` is not installed, the bundle or model is missing, or the image does not fit.
+    """
+    try:
+        import tifffile
+        from bioimageio.spec import save_bioimageio_package
+    except ImportError:
+        raise InputError('A bioimage.io package needs bioimageio.spec: pip install "unetpipe[zoo]".') from None
+    path = Path(path)
+    if path.suffix != ".zip":
+        raise InputError(f"A package is a ZIP file; name one that ends in .zip, not {path}.")
+    values = ConfigParser.load_config_files(inference_configs(bundle, model))
+    segmenter = Segmenter(bundle, model, device=torch.device("cpu"))
+    network = cast(UNet, segmenter.network)
+    image = sample_image(network, sample)
+    normalized = segmenter.normalize({"image": torch.tensor(image[0])})["image"]  # in place, so of a copy
+    result = probabilities(network, torch.as_tensor(np.asarray(normalized))[None])
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        for name, array in (("input", image), ("output", result)):
+            np.save(folder / f"test_{name}.npy", array)
+            tifffile.imwrite(folder / f"sample_{name}.tif", array)
+        picture(image, result, network.margin).save(folder / "cover.png")
+        torch.jit.script(network).save(str(folder / "weights.pt"))
+        _write_documents(folder, Path(bundle), model, values, network, sample)
+        description = _describe(folder, Path(bundle), model, network)
+        with replacing(path) as unfinished:
+            save_bioimageio_package(description, output_path=unfinished)
+
+
+def _describe(folder: Path, bundle: Path, model: str | None, network: UNet) -> Any:
+    """Return the ``ModelDescr`` of the files in ``folder``."""
+    from bioimageio.spec.common import FileDescr
+    from bioimageio.spec.model import v0_5
+
+    metadata = json.loads((bundle / "configs" / "metadata.json").read_text())
+    names = metadata["network_data_format"]["outputs"]["pred"]["channel_def"]
+    classes = [names.get(str(number), f"class{number}") for number in range(network.out_channels)]
+    channels = ["image"] if network.in_channels == 1 else [f"image{number}" for number in range(network.in_channels)]
+    # no scale: the library computes an output's size as size·scale/scale, rounded down, so that 204·0.65/0.65 is 203
+    sizes = v0_5.ParameterizedSize(min=network.smallest_size, step=network.step)
+    inputs = v0_5.InputTensorDescr(
+        id=v0_5.TensorId("image"),
+        axes=[
+            v0_5.BatchAxis(),
+            v0_5.ChannelAxis(channel_names=[v0_5.Identifier(name) for name in channels]),
+            *(v0_5.SpaceInputAxis(id=v0_5.AxisId(axis), size=sizes) for axis in "yx"),
+        ],
+        test_tensor=FileDescr(source=folder / "test_input.npy"),
+        sample_tensor=FileDescr(source=folder / "sample_input.tif"),
+        data=v0_5.IntervalOrRatioDataDescr(type="float32"),
+        preprocessing=[
+            v0_5.ZeroMeanUnitVarianceDescr(
+                kwargs=v0_5.ZeroMeanUnitVarianceKwargs(axes=[v0_5.AxisId("y"), v0_5.AxisId("x")])
+            )
+        ],
+    )
+    outputs = v0_5.OutputTensorDescr(
+        id=v0_5.TensorId("probability"),
+        axes=[
+            v0_5.BatchAxis(),
+            v0_5.ChannelAxis(channel_names=[v0_5.Identifier(name) for name in classes]),
+            *(
+                v0_5.SpaceOutputAxis(
+                    id=v0_5.AxisId(axis),
+                    size=v0_5.SizeReference(
+                        tensor_id=v0_5.TensorId("image"), axis_id=v0_5.AxisId(axis), offset=-2 * network.margin
+                    ),
+                )
+                for axis in "yx"
+            ),
+        ],
+        test_tensor=FileDescr(source=folder / "test_output.npy"),
+        sample_tensor=FileDescr(source=folder / "sample_output.tif"),
+        data=v0_5.IntervalOrRatioDataDescr(type="float32", range=(0.0, 1.0)),
+        postprocessing=[v0_5.SoftmaxDescr(kwargs=v0_5.SoftmaxKwargs(axis=v0_5.AxisId("channel")))],
+    )
+    return v0_5.ModelDescr(
+        name=_name(model),
+        description=metadata["description"],
+        authors=[v0_5.Author(name=metadata["authors"])],
+        cite=[
+            v0_5.CiteEntry(text=text, doi=v0_5.Doi(doi) if (doi := _doi(text)) else None)
+            for text in metadata["references"]
+        ],
+        license=v0_5.LicenseId("Apache-2.0"),
+        version=v0_5.Version(metadata["version"]),
+        tags=["2d", "pytorch", "unet", "cells", "instance-segmentation", "semantic-segmentation", "microscopy"],
+        covers=[FileDescr(source=folder / "cover.png")],
+        documentation=FileDescr(source=folder / "README.md"),
+        attachments=[
+            FileDescr(source=file)
+            for file in sorted(folder.iterdir())
+            if file.suffix in (".json", ".txt", ".md") and file.name != "README.md"
+        ],
+        inputs=[inputs],
+        outputs=[outputs],
+        weights=v0_5.WeightsDescr(
+            torchscript=v0_5.TorchscriptWeightsDescr(
+                source=folder / "weights.pt", pytorch_version=v0_5.Version(torch.__version__.partition("+")[0])
+            )
+        ),
+    )
+
+
+def _write_documents(
+    folder: Path,
+    bundle: Path,
+    model: str | None,
+    values: Mapping[str, Any],
+    network: UNet,
+    sample: str | os.PathLike | None,
+) -> None:
+    """Write README.md, the settings of the step from probabilities to cells, licence and terms of the data."""
+    for name in ATTACHED:
+        if (bundle / name).is_file():
+            shutil.copyfile(bundle / name, folder / Path(name).with_suffix(".txt").name)
+    scores = bundle / "models" / "README.md"
+    if model is not None and scores.is_file():
+        shutil.copyfile(scores, folder / "models.md")
+    settings = {key: values[key] for key in SETTINGS}
+    (folder / "inference.json").write_text(json.dumps(settings, indent=4) + "\n")
+    metadata = json.loads((bundle / "configs" / "metadata.json").read_text())
+    pages = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    text = pages.get_template("documentation.md").render(
+        **settings,
+        name=_name(model),
+        description=metadata["task"],
+        channels=network.in_channels,
+        smallest=network.smallest_size,
+        step=network.step,
+        margin=network.margin,
+        has_scores=(folder / "models.md").is_file(),
+        sample="synthetic touching cells" if sample is None else Path(sample).name,
+    )
+    (folder / "README.md").write_text(text, encoding="utf-8")
+
+
+def _name(model: str | None) -> str:
+    return "U-Net for touching cells" + ("" if model is None else f" ({model})")
+
+
+def _doi(reference: str) -> str | None:
+    """Return the DOI of the arXiv preprint that a reference names, None if it names none."""
+    _, found, number = reference.rpartition("arXiv:")
+    return f"10.48550/arXiv.{number}" if found else None
