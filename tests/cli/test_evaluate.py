@@ -109,6 +109,10 @@ BAD: dict[str, tuple[Callable[[Path, Path], object], list[str]]] = {
     "float truth": (lambda result, truth: put(truth / TRA1, np.float32), ["man_track001.tif holds float32"]),
     "label above 65535": (lambda result, truth: put(result / "mask001.tif", np.int32, 65536), ["the label 65536"]),
     "label of truth": (lambda result, truth: put(truth / SEG1, np.int32, 70000), ["man_seg001.tif", "70000"]),
+    "two files of a frame": (
+        lambda result, truth: put(result / "mask0001.tif", np.uint16),
+        ["mask0001.tif and mask001.tif", "both of frame 1"],
+    ),
     "no CTC truth": (lambda result, truth: shutil.rmtree(truth / "SEG") or shutil.rmtree(truth / "TRA"), ["no truth"]),
     "no CTC result": (lambda result, truth: [path.unlink() for path in result.iterdir()], ["RES is no result"]),
     "broken line": (lambda result, truth: (truth / TABLE).write_text("1 0 2 0\n2 0 x 0\n"), ["line 2", "'2 0 x 0'"]),
@@ -144,9 +148,58 @@ def test_stacks_that_do_not_fit_are_one_sentence(tmp_path: Path, capsys: pytest.
     put(tmp_path / "truth.tif", np.uint8, 255)
     put(tmp_path / "narrow.tif", np.uint8, 255, width=99)
     put(tmp_path / "logits.tif", np.float32, -3)
-    for name, said in (("narrow.tif", "(1, 96, 99)"), ("logits.tif", "outside 0 … 1")):
+    put(tmp_path / "wide.tif", np.int32, 200)
+    for name, said in (
+        ("narrow.tif", "(1, 96, 99)"),
+        ("logits.tif", "outside 0 … 1"),
+        ("wide.tif", "wide.tif holds int32"),
+    ):
         assert main(["evaluate", str(tmp_path / name), str(tmp_path / "truth.tif")]) == 1
         assert said in capsys.readouterr().err
+
+
+def test_a_stack_of_numbered_cells_is_no_stack_of_probabilities(tmp_path: Path, capsys: pytest.CaptureFixture):
+    """Two cells that touch in the result are two, whatever their numbers; so is a mask of one bit, of cells apart."""
+    cells = np.zeros((9, 11), np.uint16)
+    cells[1:8, 1:6], cells[1:8, 6:10] = 7, 300
+    apart = cells.copy()
+    apart[:, 5] = 0
+    Image.fromarray((apart > 0).astype(np.uint8) * 255).save(tmp_path / "truth.tif")
+    results = {"cells": cells, "bits": apart > 0, "bytes": np.where(apart > 0, 255, 0).astype(np.uint8)}
+    results["words"] = np.where(apart > 0, 65535, 0).astype(np.uint16)
+    for name, result in results.items():
+        Image.fromarray(result).save(tmp_path / f"{name}.tif")
+        assert main(["evaluate", str(tmp_path / f"{name}.tif"), str(tmp_path / "truth.tif")]) == 0
+        printed = capsys.readouterr().out
+        assert (values(printed)["rand_error"], values(printed)["v_info"]) == ("0.00000", "1.00000"), name
+        assert ("taken for numbered cells: its 16-bit values end at 300" in printed) == (name == "cells")
+
+
+def test_images_need_a_report(folders: tuple[Path, Path], capsys: pytest.CaptureFixture):
+    assert main(["evaluate", *map(str, folders), "--images", str(folders[0])]) == 1
+    assert "--images is for the report, which needs --output" in capsys.readouterr().err
+
+
+def test_what_tra_needs_is_said(folders: tuple[Path, Path], capsys: pytest.CaptureFixture):
+    """Without markers in the truth it is they that are missing, though the result has tracks."""
+    result, truth = folders
+    (result / "res_track.txt").write_text("1 0 2 0\n")
+    shutil.rmtree(truth / "TRA")
+    assert main(["evaluate", str(result), str(truth)]) == 0
+    printed = capsys.readouterr().out
+    assert printed.count("needs TRA/man_trackNNN.tif in the truth") == 2
+    assert "by unetpipe link" not in printed
+
+
+def test_a_truth_of_markers_alone(folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture):
+    result, truth = folders
+    shutil.rmtree(truth / "SEG")
+    assert main(["evaluate", str(result), str(truth), "--output", str(tmp_path / "out")]) == 0
+    printed = values(capsys.readouterr().out)
+    assert (printed["SEG"], printed["DET"]) == ("–", "1.00000")
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "0 frames" not in page
+    assert "no outlines of cells (SEG/man_segNNN.tif)" in page
 
 
 def test_cells_that_gold_truth_leaves_out_cost_nothing(folders: tuple[Path, Path], capsys: pytest.CaptureFixture):

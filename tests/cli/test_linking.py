@@ -84,7 +84,8 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "size": (lambda folder: write_labels(folder / "mask001.tif", np.ones((9, 9), int)), "must be alike"),
     "no cell": (empty, "holds a cell"),
-    "twice": (lambda folder: write_labels(folder / "mask0001.tif", np.ones((96, 128), int)), "besides the masks"),
+    "twice": (lambda folder: write_labels(folder / "mask0001.tif", np.ones((96, 128), int)), "both of frame 1"),
+    "others": (lambda folder: (folder / "masks.tif").write_bytes(b""), "besides the masks"),
 }
 
 
@@ -106,6 +107,17 @@ def test_segment_with_tracks(trained: Path, synthetic: Path, tmp_path: Path, cap
     arguments = ["segment", str(images), "--output", str(tmp_path / "RES"), "--bundle", str(trained), "--track"]
     assert main(arguments) == 0
     assert validate_sequence(str(tmp_path / "RES"), threads=1) == {"Valid": 1}
+    capsys.readouterr()
+    whole = (images / "t002.tif").read_bytes()
+    Image.new("RGB", (128, 96)).save(images / "t002.tif")
+    assert main(arguments) == 1  # a mistake that the bundle finds before the first mask: the old result stays
+    assert "t002.tif" in capsys.readouterr().err
+    assert validate_sequence(str(tmp_path / "RES"), threads=1) == {"Valid": 1}
+    (images / "t002.tif").write_bytes(whole)
+    begun = (tmp_path / "RES" / "res_track.txt").read_text()
+    (tmp_path / "RES" / "res_track.txt").write_text("of an older run")
+    assert main(arguments) == 0
+    assert (tmp_path / "RES" / "res_track.txt").read_text() == begun
     capsys.readouterr()
     (images / "t001.tif").unlink()
     assert main(arguments) == 1

@@ -13,8 +13,7 @@ from workflows import SMALL, workflow
 
 import unetpipe
 from unetpipe.label.publish import PREVIOUS, PublishBetter, publish
-from unetpipe.networks.weights import read_weights
-from unetpipe.segmentation import Segmenter
+from unetpipe.networks import UNet, read_weights
 
 
 @pytest.fixture
@@ -89,7 +88,7 @@ def test_the_served_weights_count_as_they_are_served_and_as_training_would_choos
         state.metrics["val_seg"] = next(scores)
         state.best_metric = max(state.best_metric, state.metrics["val_seg"])
 
-    average = SimpleNamespace(network=Segmenter(served).network)
+    average = SimpleNamespace(network=UNet(1, 2, values["channels"], norm=values["norm"]))
     evaluator = SimpleNamespace(run=validate, state=state, add_event_handler=lambda event, handler: None)
     handler = PublishBetter(average, evaluator, metric, tmp_path, served)
     handler.score(None)

@@ -42,7 +42,7 @@ def test_truth_is_needed() -> None:
 def test_a_faint_membrane_is_closed_by_markers() -> None:
     """Above 0.5 the membrane leaks; between centres above 0.8 the cells part."""
     metric = BestThresholdRandMetric([0.5], [0.8])
-    metric([slice_([0.9, 0.9, 0.6, 0.9, 0.9])], [torch.tensor([[[1, 1, 0, 2, 2]]])])
+    metric([slice_([0.9, 0.9, 0.6, 0.55, 0.9, 0.9])], [torch.tensor([[[1, 1, 0, 0, 2, 2]]])])
     assert metric.aggregate() == pytest.approx(1)
 
 

@@ -175,3 +175,9 @@ def test_real_segmentations_score_as_the_challenge_scores_them(real_data: Path, 
         truth = read_labels(record["label"])
         metric([torch.from_numpy(result)[None]], [torch.from_numpy(truth)[None]])
     assert metric.aggregate() == pytest.approx(expected, abs=5e-6)
+
+
+def test_before_the_first_image_there_is_no_score():
+    assert math.isnan(SEGMetric().aggregate())
+    assert SEGMetric().objects == 0
+    assert math.isnan(BestThresholdSEGMetric([0.5]).aggregate())

@@ -11,15 +11,18 @@ from unetpipe.data.io import count_pages, read_image
 from unetpipe.errors import InputError
 from unetpipe.files import check_folder
 from unetpipe.metrics.ctc import score_result
-from unetpipe.metrics.isbi2012 import isbi2012_scores
+from unetpipe.metrics.isbi2012 import isbi2012_scores, proposal_of_cells
 from unetpipe.report.results import report_masks, report_stack
 from unetpipe.report.scores import print_membranes, print_summary, write_scores
+
+# 16 bits that stay below one half are no probabilities: nothing would be a cell
+LARGEST_NUMBER = 32767
 
 
 def add_parser(verbs: argparse._SubParsersAction) -> None:
     """Add the verb to the program's parser."""
     parser = verbs.add_parser("evaluate", help="score a result as the Cell Tracking Challenge or ISBI 2012 do")
-    parser.add_argument("result", type=Path, help="folder of maskNNN.tif, or a stack of membrane-or-cell probabilities")
+    parser.add_argument("result", type=Path, help="folder of maskNNN.tif, or a stack of probabilities or cells")
     parser.add_argument("truth", type=Path, help="folder NN_GT, or a stack of labels (0 membrane, 255 cell)")
     parser.add_argument("--output", type=Path, help="folder for report.html, scores.json and tables (CSV)")
     parser.add_argument("--images", type=Path, help="for the report: folder of tNNN.tif, or the stack of images")
@@ -30,13 +33,15 @@ def run(options: argparse.Namespace) -> None:
     """Score, print the table, write the files."""
     if options.output is not None:
         check_folder(options.output)
+    elif options.images is not None:
+        raise InputError("--images is for the report, which needs --output.")
     for path in (options.result, options.truth):
         if not path.exists():
             raise InputError(f"There is no file or folder {path}.")
     if options.truth.is_file() != options.result.is_file():
         raise InputError(
             f"{options.result} and {options.truth} do not belong together: give two folders (maskNNN.tif and NN_GT) or "
-            "two stacks (probabilities and labels)."
+            "two stacks (probabilities or numbered cells, and labels)."
         )
     if options.truth.is_file():
         evaluate_isbi2012(options.result, options.truth, options.output, options.images)
@@ -56,20 +61,36 @@ def evaluate_ctc(result: Path, truth: Path, output: Path | None, images: Path | 
 
 
 def evaluate_isbi2012(result: Path, truth: Path, output: Path | None, images: Path | None = None) -> None:
-    """Print the ISBI 2012 measures of a stack of probabilities; write scores.json and frames.csv."""
-    labels, probability = _read_stack(truth), _read_stack(result)
+    """Print the ISBI 2012 measures of a stack of probabilities or numbered cells; write scores.json and frames.csv."""
+    labels, probability = _read_stack(truth), _read_proposal(result)
     if labels.shape != probability.shape:
         raise InputError(f"{result} is {probability.shape} (slices, height, width), {truth} is {labels.shape}.")
-    if probability.dtype.kind in "ui":
-        probability = (probability / np.float32(np.iinfo(probability.dtype).max)).astype(np.float32)
-    if probability.min() < 0 or probability.max() > 1:
-        raise InputError(f"{result} holds values outside 0 … 1; give the probability of cell, or 8 or 16 bits of it.")
     shown = None if images is None else _read_images(images, labels)
     membranes = isbi2012_scores(labels, probability)
     print_membranes(membranes)
     if output is not None:
         write_scores(output, membranes=membranes)
         report_stack(probability, labels, truth, output, membranes, shown)
+
+
+def _read_proposal(path: Path) -> np.ndarray:
+    """Read the probability of cell, (slices, H, W), float; of numbered cells it is 1, and 0 where two of them meet."""
+    values = _read_stack(path)
+    highest = values.max()
+    if values.dtype == np.uint16 and 0 < highest <= LARGEST_NUMBER:
+        print(f"{path} is taken for numbered cells: its 16-bit values end at {highest}, where 65535 would be certain.")
+        return proposal_of_cells(values)
+    if values.dtype in (np.bool_, np.uint8, np.uint16):
+        whole = 1 if values.dtype == np.bool_ else np.iinfo(values.dtype).max
+        return (values / np.float32(whole)).astype(np.float32)
+    if values.dtype.kind != "f":
+        raise InputError(
+            f"{path} holds {values.dtype}; give the probability of cell as a number from 0 to 1 or in 8 or 16 bits "
+            "without sign, or numbered cells in 16 bits."
+        )
+    if values.min() < 0 or highest > 1:
+        raise InputError(f"{path} holds values outside 0 … 1; give the probability of cell, or 8 or 16 bits of it.")
+    return values
 
 
 def _read_images(path: Path, labels: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ import argparse
 import re
 from pathlib import Path
 
+from ignite.engine import Events
 from monai.bundle import ConfigWorkflow
 
 from unetpipe.bundle import find_bundle
@@ -13,7 +14,7 @@ from unetpipe.cli.link import describe
 from unetpipe.data.images import find_images
 from unetpipe.errors import InputError
 from unetpipe.models import inference_configs
-from unetpipe.tracking.relink import check_complete, link_folder, prepare_target
+from unetpipe.tracking.relink import check_complete, check_target, link_folder, remove_tracks
 
 
 def add_parser(verbs: argparse._SubParsersAction) -> None:
@@ -39,7 +40,7 @@ def run(options: argparse.Namespace) -> None:
     configs = inference_configs(bundle, options.model)
     if options.rescale and options.pixel_size is None:
         raise InputError("--rescale needs the images' --pixel-size.")
-    folders = prepare_sequences(options.input, options.output) if options.track else []
+    folders = check_sequences(options.input, options.output) if options.track else []
     workflow = ConfigWorkflow(
         config_file=configs,
         logging_file=False,
@@ -51,6 +52,8 @@ def run(options: argparse.Namespace) -> None:
         rescale=options.rescale,
     )
     workflow.initialize()
+    for folder in folders:  # when the bundle has checked everything, before it writes the first mask
+        workflow.evaluator.add_event_handler(Events.STARTED, lambda engine, folder=folder: remove_tracks(folder))
     workflow.run()
     workflow.finalize()
     print(f"Masks: {options.output}")
@@ -58,7 +61,7 @@ def run(options: argparse.Namespace) -> None:
         print(describe(link_folder(folder), folder))
 
 
-def prepare_sequences(images: Path, output: Path) -> list[Path]:
+def check_sequences(images: Path, output: Path) -> list[Path]:
     """Check, before the long work, that images are whole sequences, and return the folders that their masks go to.
 
     Raises
@@ -76,5 +79,5 @@ def prepare_sequences(images: Path, output: Path) -> list[Path]:
         folders.setdefault(output / mask.parent, set()).add(mask.name)
     for folder, names in folders.items():
         check_complete({int(name[4:-4]) for name in names}, f"The sequence for {folder}", "t")
-        prepare_target(folder, names)
+        check_target(folder, names)
     return list(folders)

@@ -169,8 +169,19 @@ def marker_file(label: str | os.PathLike) -> Path | None:
 
 
 def numbered_files(folder: Path, pattern: str) -> dict[int, Path]:
-    """Map the frame number in the names of a folder's files to their paths; empty if there is no such folder."""
-    if not folder.is_dir():
-        return {}
-    matches = ((re.fullmatch(pattern, path.name), path) for path in folder.iterdir())
-    return {int(match.group(1)): path for match, path in sorted(matches, key=lambda pair: pair[1]) if match}
+    """Map the frame number in the names of a folder's files to their paths; empty if there is no such folder.
+
+    Raises
+    ------
+    InputError
+        If two files are of one frame, such as t001.tif and t0001.tif.
+    """
+    files: dict[int, Path] = {}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        match = re.fullmatch(pattern, path.name)
+        if match:
+            other = files.setdefault(int(match.group(1)), path)
+            if other != path:
+                frame = int(match.group(1))
+                raise InputError(f"{other} and {path.name} are both of frame {frame}; remove one of them.")
+    return files

@@ -54,12 +54,7 @@ def split_at_markers(probability: np.ndarray, cells: np.ndarray, markers: np.nda
         if (ids > 0).sum() < 2:
             continue
         seeds = seeds.reshape(inside.shape) + (ids[0] > 0)
-        parts = _flood(probability[box], inside, seeds)
+        parts = watershed(1 - probability[box], seeds, connectivity=1, mask=inside)
         parted[box][parts > 1] = parts[parts > 1] + count - 1
         count += int(parts.max()) - 1
     return parted
-
-
-def _flood(probability: np.ndarray, inside: np.ndarray, seeds: np.ndarray) -> np.ndarray:
-    """Return the number of the seed whose flood comes first to each pixel of (H, W), int32; 0 outside."""
-    return watershed(1 - probability, seeds, connectivity=1, mask=inside)

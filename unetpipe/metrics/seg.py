@@ -63,20 +63,26 @@ class SEGMetric(CumulativeIterationMetric):
 
     def aggregate(self) -> float:
         """Return the mean Jaccard index over all reference objects so far."""
-        total, count = self.get_buffer().sum(0).tolist()  # type: ignore[union-attr]
+        total, count = self._sums()
         return total / count if count else float("nan")
 
     @property
     def objects(self) -> int:
         """Number of reference objects so far."""
-        return int(self.get_buffer()[:, 1].sum())  # type: ignore[index,call-overload]
+        return int(self._sums()[1])
+
+    def _sums(self) -> tuple[float, float]:
+        """Return the sum and the number of the Jaccard indices so far."""
+        buffer = self.get_buffer()
+        return (0.0, 0.0) if buffer is None else tuple(buffer.sum(0).tolist())  # type: ignore[union-attr,return-value]
 
 
 class BestThresholdSEGMetric(CumulativeIterationMetric):
     """SEG of class probabilities at the best of several thresholds, which are chosen on validation frames.
 
     Call it with lists of probabilities (K, H, W) and instance maps (1, H, W); ``aggregate``
-    returns the highest SEG, and ``best`` holds the thresholds that reached it, the middle ones of equals.
+    returns the highest SEG, NaN before the first object, and ``best`` holds the thresholds that
+    reached it, the middle ones of equals.
 
     Parameters
     ----------
@@ -122,7 +128,10 @@ class BestThresholdSEGMetric(CumulativeIterationMetric):
 
     def aggregate(self) -> float:
         """Return the highest SEG over the thresholds."""
-        *totals, count = self.get_buffer().sum(0).tolist()  # type: ignore[union-attr]
+        buffer = self.get_buffer()
+        if buffer is None:
+            return float("nan")
+        *totals, count = buffer.sum(0).tolist()  # type: ignore[union-attr]
         if not count:
             return float("nan")
         best = [choice for choice, total in zip(self.choices, totals, strict=True) if total == max(totals)]

@@ -25,7 +25,7 @@ LISTED = 200  # frames in the table of all frames
 PACKAGES = ("monai", "torch", "numpy")
 MEANINGS = {
     "SEG": "mean Jaccard index of the cells",
-    "DET": "cells found, by their markers",
+    "DET": "cells found, in all frames with markers",
     "TRA": "cells found and followed",
     "IoU": "of all pixels",
     "Dice": "of all pixels",

@@ -17,6 +17,11 @@ from unetpipe.metrics.isbi2012 import ThresholdScores
 from unetpipe.report.gallery import Gallery, ScoredFrame
 from unetpipe.report.page import NAME, write_report
 
+NO_OUTLINES = (
+    "The truth has no outlines of cells (SEG/man_segNNN.tif), so that mistakes cannot be drawn; frames.csv has their "
+    "number in each frame."
+)
+
 
 def report_masks(
     result: Path, truth: Path, output: Path, scores: Mapping[str, float | None], images: Path | None = None
@@ -43,7 +48,8 @@ def report_masks(
     gallery = Gallery(_frames(result, truth, images))
     data = truth.resolve().parent
     title = f"{result.resolve().name} against {truth.resolve().name} of {data.name}"
-    write_report(output / NAME, gallery, title, data=data, scores=scores)
+    remark = "" if gallery.judged else NO_OUTLINES
+    write_report(output / NAME, gallery, title, data=data, scores=scores, remark=remark)
     print(f"Report: {output / NAME}")
 
 

@@ -26,7 +26,7 @@ def print_summary(summary: Summary) -> None:
     remarks = {
         "SEG": "needs SEG/man_segNNN.tif in the truth",
         "DET": "needs TRA/man_trackNNN.tif in the truth",
-        "TRA": "" if summary.tra is not None else "needs tracks: res_track.txt, by unetpipe link",
+        "TRA": "needs TRA/man_trackNNN.tif in the truth",
     }
     if summary.frames:
         frames = f"{summary.frames} frame{'s' if summary.frames != 1 else ''}"
@@ -37,6 +37,7 @@ def print_summary(summary: Summary) -> None:
     if summary.errors is not None:
         errors = summary.errors
         remarks["DET"] = f"{errors.fn} missed, {errors.fp} invented, {errors.ns} to split"
+        remarks["TRA"] = "" if summary.tra is not None else "needs tracks: res_track.txt, by unetpipe link"
     if summary.detection is not None:
         found = summary.detection
         remarks["precision"] = f"{found.tp} found, {found.fp} invented, {found.fn} missed"

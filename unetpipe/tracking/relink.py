@@ -48,7 +48,8 @@ def link_folder(
     check_complete(masks, str(folder))
     digits = len(masks[0].stem.removeprefix("mask"))
     _check_masks(list(masks.values()))
-    prepare_target(target, {f"mask{frame:0{digits}d}.tif" for frame in masks})
+    check_target(target, {f"mask{frame:0{digits}d}.tif" for frame in masks})
+    remove_tracks(target)
     return write_result(target, map(read_mask, masks.values()), linker, digits)
 
 
@@ -61,8 +62,8 @@ def check_complete(frames: Collection[int], folder: str, stem: str = "mask") -> 
         )
 
 
-def prepare_target(folder: Path, names: Collection[str]) -> None:
-    """Check that a folder can be written and holds no other masks than those named, and remove its old track table.
+def check_target(folder: Path, names: Collection[str]) -> None:
+    """Check that a folder can be written and holds no other masks than those named.
 
     Raises
     ------
@@ -76,8 +77,12 @@ def prepare_target(folder: Path, names: Collection[str]) -> None:
             f"{folder} holds {others[0]} besides the masks of this sequence ({min(names)} to {max(names)}); use "
             "another folder, or remove it."
         )
+
+
+def remove_tracks(folder: Path) -> None:
+    """Remove the old track table, which would not fit the masks that are now written; InputError if that fails."""
     try:
-        (folder / TRACK_TABLE).unlink(missing_ok=True)  # it would not fit the masks that are now written
+        (folder / TRACK_TABLE).unlink(missing_ok=True)
     except OSError as error:
         raise InputError(f"{folder / TRACK_TABLE} cannot be replaced ({error.strerror}).") from error
 
