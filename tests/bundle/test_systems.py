@@ -9,6 +9,7 @@ from typing import Any
 import nibabel
 import numpy as np
 import pytest
+from membranes import membranes
 from PIL import Image
 from workflows import run, workflow
 
@@ -50,9 +51,9 @@ def test_nuclei_of_two_sizes_and_stains(tmp_path: Path):
             save(data / f"id{number}" / "masks" / f"{cell}.png", np.where(label == cell, 255, 0).astype(np.uint8))
     trained = tmp_path / "trained"
     run(["train.json", "nuclei.json"], dataset_dir=str(data), output_dir=str(trained), **TINY, **SMALL_NET)
-    assert {"IoU", "mean_precision"} <= set(evaluate(trained, tmp_path / "scores", "nuclei.json"))
+    assert {"IoU", "mean_precision"} <= set(evaluate(trained, tmp_path / "scores"))
     made = workflow(
-        ["inference.json", "nuclei_inference.json"],
+        ["inference.json"],
         trained,
         dataset_dir=str(data),
         output_dir=str(tmp_path / "masks"),
@@ -80,14 +81,14 @@ def endothelium(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(
     ("overlays", "net"),
-    [([], SMALL_NET), (["small_padded.json", "dice_ce.json"], {"channels": [4, 8], "tile": 32})],
+    [([], SMALL_NET), (["small_padded.json", "dice_ce.json"], {"channels": [4, 4], "tile": 32})],
     ids=["unpadded", "small_padded"],
 )
 def test_endothelium(overlays: list[str], net: dict[str, Any], endothelium: Path, tmp_path: Path):
     trained = tmp_path / "trained"
     configs = ["train.json", "endothelium.json", *overlays]
     run(configs, dataset_dir=str(endothelium), output_dir=str(trained), **TINY, **net)
-    scores = evaluate(trained, tmp_path / "scores", *(name for name in overlays if name == "small_padded.json"))
+    scores = evaluate(trained, tmp_path / "scores")
     assert 0 <= scores["border_Dice_exact"] <= scores["border_Dice"] <= 1
 
 
@@ -128,15 +129,13 @@ def test_lungs_and_a_volume_in_hounsfield_units(tmp_path: Path):
 
 
 def test_sliding_window_net_trains_on_windows_and_is_evaluated_densely(tmp_path: Path):
-    from test_recipes import membranes
-
     data, trained = membranes(tmp_path / "data"), tmp_path / "trained"
-    net = {"channels": [4], "tile": 110, "windows": 4}
+    net = {"channels": [4, 4, 4, 4], "tile": 110, "windows": 4}
     split = {"train_frames": "0-1", "val_frames": "2"}
-    configs = ["train.json", "n4_network.json", "n4.json"]
+    configs = ["train.json", "n4.json"]
     made = run(configs, dataset_dir=str(data), output_dir=str(trained), **TINY, **net, **split)
     windows = made.parser.get_parsed_content("train#dataset")[0]
     assert [item["image"].shape for item in windows] == [(1, 95, 95)] * 4
     assert all(item["label"].shape == item["weight"].shape == (1, 1, 1) for item in windows)
     assert all(float(item["weight"]) == 1 for item in windows)  # none is centred outside the image
-    assert "pixel_error" in evaluate(trained, tmp_path / "scores", "n4_network.json")
+    assert "pixel_error" in evaluate(trained, tmp_path / "scores")

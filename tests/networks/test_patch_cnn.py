@@ -12,7 +12,7 @@ from unetpipe.networks import PatchCNN
 @pytest.fixture(scope="module")
 def network() -> PatchCNN:
     torch.manual_seed(0)
-    return PatchCNN(maps=6, hidden=10).eval()
+    return PatchCNN(channels=(6, 6, 6, 6), hidden=10).eval()
 
 
 @torch.no_grad()
@@ -37,7 +37,10 @@ def test_tiles_equal_mirrored_windows(network: PatchCNN):
 
 def test_layers_are_those_of_n4():
     network = PatchCNN()
-    sizes = [tuple(layer.weight.shape) for layer in (*network.convolutions, network.hidden, network.classify)]
+    sizes = [
+        tuple(layer.weight.shape)
+        for layer in (*(block[0] for block in network.convolutions), network.hidden, network.classify)
+    ]
     assert sizes == [(48, 1, 4, 4), (48, 48, 5, 5), (48, 48, 4, 4), (48, 48, 4, 4), (200, 48, 3, 3), (2, 200, 1, 1)]
     assert network(torch.zeros(1, 1, 95, 95)).shape == (1, 2, 1, 1)
     assert (network.output_size(222), network.margin) == (128, 47)
@@ -46,5 +49,5 @@ def test_layers_are_those_of_n4():
 def test_bad_sizes(network: PatchCNN):
     with pytest.raises(ValueError, match="94 × 200 pixels holds no window of 95 × 95"):
         network(torch.zeros(1, 1, 94, 200))
-    with pytest.raises(InputError, match="maps=0"):
-        PatchCNN(maps=0)
+    with pytest.raises(InputError, match="channels=\\[4, 4, 4\\]"):
+        PatchCNN(channels=(4, 4, 4))

@@ -42,7 +42,7 @@ def border_records(dataset_dir: str | os.PathLike, complain: Callable[[str], Non
     """
     root = Path(dataset_dir)
     images, borders, fields = (_by_stem(root / name) for name in ("images", "borders", "field"))
-    records = []
+    records: list[dict[str, Any]] = []
     for stem, border in borders.items():
         if stem not in images or stem not in fields:
             missing = root / ("field" if stem in images else "images")

@@ -85,7 +85,9 @@ def image_size(path: str | os.PathLike) -> tuple[int, int]:
 
 
 def read_image(path: str | os.PathLike, page: int | None = None) -> np.ndarray:
-    """Read a TIFF, a PNG, a slice of a NIfTI volume or an image of a NumPy stack as (C, H, W) in the file's own dtype (bool for 1-bit images).
+    """Read a TIFF, a PNG, a slice of a NIfTI volume or an image of a NumPy stack.
+
+    Returns (C, H, W) in the file's own dtype (bool for 1-bit images).
 
     Colours are kept in 8 and 16 bit; palettes are turned to RGB; an alpha channel is left out. For
     a NIfTI volume see :mod:`unetpipe.data.nifti` on its axes.

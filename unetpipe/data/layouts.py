@@ -81,8 +81,8 @@ def find_records(
     list of dict
         "image" and "label" (paths), "sequence" (str), "frame" (int), "mask_name" (path of a mask below an output
         folder). In files of several pages "page" (int), of image and label alike. "masks" ("instances", "classes",
-        "binary", "files", "borders", "shares") where labels may be something else than instance maps. :func:`unetpipe.data.ctc_records` and
-        :func:`unetpipe.data.border_records` add their own.
+        "binary", "files", "borders", "shares") where labels may be something else than instance maps.
+        :func:`unetpipe.data.ctc_records` and :func:`unetpipe.data.border_records` add their own.
 
     Raises
     ------

@@ -76,7 +76,7 @@ class BundleSaver:
         network = unwrap(self.network)
         tile = settings["tile"]
         save_state(network.state_dict(), self.output_dir / "models" / "model.pt")
-        write_bundle(self.bundle_root, self.output_dir, settings, (tile, network.output_size(tile)))
+        write_bundle(self.bundle_root, self.output_dir, settings, (tile, network.output_size(tile), network.step))
         logger.info(
             "%s %.4f with %s: bundle written to %s",
             engine.state.key_metric_name,  # type: ignore[attr-defined]

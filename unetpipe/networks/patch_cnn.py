@@ -10,6 +10,8 @@ values for every pixel at once. Here by dilation, which needs no reordering of f
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -30,8 +32,12 @@ class PatchCNN(nn.Module):
     ----------
     in_channels, out_channels : int
         Channels of the image; classes.
-    maps : int
-        Feature maps of each convolution (48 in N4).
+    channels : sequence of int
+        Feature maps of the four convolutions (48 each in N4).
+    norm : {None, "batch"}
+        Normalisation between convolution and ReLU; N4 has none.
+    dropout : float
+        Rate before the last layer; N4 has none.
     hidden : int
         Neurons of the first fully connected layer (200 in N4).
 
@@ -50,24 +56,38 @@ class PatchCNN(nn.Module):
     step = 1
     smallest_size = 95
 
-    def __init__(self, in_channels: int = 1, out_channels: int = 2, maps: int = 48, hidden: int = 200) -> None:
+    def __init__(
+        self,
+        in_channels: int = 1,
+        out_channels: int = 2,
+        channels: Sequence[int] = (48, 48, 48, 48),
+        norm: str | None = None,
+        dropout: float = 0.0,
+        hidden: int = 200,
+    ) -> None:
         super().__init__()
-        if min(in_channels, out_channels, maps, hidden) < 1:
+        if len(channels) != len(KERNELS) or min(in_channels, out_channels, hidden, *channels) < 1:
             raise InputError(
-                f"in_channels={in_channels}, out_channels={out_channels}, maps={maps}, hidden={hidden} "
-                "must be positive."
+                f"in_channels={in_channels}, out_channels={out_channels}, hidden={hidden} and the {len(KERNELS)} "
+                f"numbers of channels={list(channels)} must be positive."
             )
+        if norm not in (None, "batch"):
+            raise InputError(f'norm={norm!r} is not known; use norm=None or norm="batch".')
         self.in_channels = in_channels
         self.out_channels = out_channels
-        self.values_per_pixel = 2.0 * (maps + max(maps, hidden))
+        self.values_per_pixel = 2.0 * (max(channels) + max(*channels, hidden))
+        inputs = (in_channels, *channels[:-1])
         self.convolutions = nn.ModuleList(
-            nn.Conv2d(in_channels if level == 0 else maps, maps, kernel) for level, kernel in enumerate(KERNELS)
+            nn.Sequential(nn.Conv2d(before, maps, kernel), nn.BatchNorm2d(maps) if norm else nn.Identity())
+            for before, maps, kernel in zip(inputs, channels, KERNELS, strict=True)
         )
-        self.hidden = nn.Conv2d(maps, hidden, LAST)
+        self.hidden = nn.Conv2d(channels[-1], hidden, LAST)
+        self.dropout = nn.Dropout2d(dropout)
         self.classify = nn.Conv2d(hidden, out_channels, 1)
-        for layer in (*self.convolutions, self.hidden, self.classify):
-            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-            nn.init.zeros_(layer.bias)
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+                nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images (B, in_channels, H, W) to logits (B, out_channels, H − 94, W − 94).
@@ -80,15 +100,17 @@ class PatchCNN(nn.Module):
         self.check_size(x.shape[-2], x.shape[-1])
         one_window = x.shape[-2] == x.shape[-1] == self.window
         dilation = 1
-        for layer in self.convolutions:
-            x = torch.relu(functional.conv2d(x, layer.weight, layer.bias, dilation=dilation))
+        for block in self.convolutions:
+            convolution, norm = block  # type: ignore[misc]
+            x = functional.conv2d(x, convolution.weight, convolution.bias, dilation=dilation)
+            x = torch.relu(norm(x))
             if one_window:
                 x = functional.max_pool2d(x, 2)
             else:
                 x = functional.max_pool2d(x, 2, stride=1, dilation=dilation)
                 dilation *= 2
         x = torch.relu(functional.conv2d(x, self.hidden.weight, self.hidden.bias, dilation=dilation))
-        return self.classify(x)
+        return self.classify(self.dropout(x))
 
     def check_size(self, height: int, width: int) -> None:
         """Raise ValueError if no window fits."""

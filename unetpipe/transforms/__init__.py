@@ -1,4 +1,4 @@
-"""Transforms: normalisation to bright objects, border weight map, ridge, elastic deformation, mirrored random tiles, pasted cells."""
+"""Transforms: bright objects, border weight map, ridge, elastic deformation, mirrored random tiles, pasted cells."""
 
 from unetpipe.transforms.elastic import RandElastic2D, RandElastic2Dd
 from unetpipe.transforms.elastic_grid import RandElasticGrid

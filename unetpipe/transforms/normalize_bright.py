@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 
 import torch
+from monai.config.type_definitions import NdarrayOrTensor
 from monai.transforms import NormalizeIntensityd
 
 
@@ -16,7 +17,7 @@ class NormalizeBrightd(NormalizeIntensityd):
     sign is that of the third central moment of the mean over the channels, (C, H, W); parameters are the parent's.
     """
 
-    def __call__(self, data: Mapping[Hashable, torch.Tensor]) -> dict[Hashable, torch.Tensor]:
+    def __call__(self, data: Mapping[Hashable, NdarrayOrTensor]) -> dict[Hashable, NdarrayOrTensor]:
         """Return the item with each image normalised and, if it is dark on bright, negated."""
         item = super().__call__(data)
         for key in self.key_iterator(item):
