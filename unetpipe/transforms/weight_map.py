@@ -14,8 +14,9 @@ from monai.transforms import MapTransform, Transform
 from monai.utils import convert_to_numpy
 from scipy import ndimage
 
-VANISHED = 1e-6  # a border term below it is as good as lost beside a weight of 1 in float32
-FAR = np.iinfo(np.int32).max
+from unetpipe.transforms.two_nearest import two_nearest_distances
+
+VANISHED = 1e-7  # a border term below it is lost beside a weight of 1 in float32
 
 
 class BorderWeightMap(Transform):
@@ -38,9 +39,8 @@ class BorderWeightMap(Transform):
     Notes
     -----
     A binary mask (boolean, or one foreground value such as 1 or 255) is split into its
-    4-connected components first. Each cell costs one distance transform on its own
-    neighbourhood, as far as the border term reaches: beyond d1 + d2 = σ·sqrt(2·ln(w0 / 1e-6))
-    it is as good as lost in float32.
+    4-connected components first. The cost grows with the pixels, not with the number of cells, and with how far the
+    border term reaches: beyond d1 + d2 = σ·sqrt(2·ln(w0 / 1e-7)) it is lost in float32.
     """
 
     def __init__(
@@ -148,23 +148,3 @@ def separate_instances(label: np.ndarray) -> np.ndarray:
     if len(values) < 2:
         return ndimage.label(label != 0)[0].astype(np.int32)
     return np.where(label != 0, np.searchsorted(values, label) + 1, 0).astype(np.int32)
-
-
-def two_nearest_distances(instances: np.ndarray, reach: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the distances (H, W) to the nearest and second nearest of the cells 1 … n; inf beyond ``reach``."""
-    nearest, second = np.full((2, *instances.shape), FAR, np.int32)  # squared, so whole numbers
-    for number, box in enumerate(ndimage.find_objects(instances), start=1):
-        if box is None:
-            continue
-        window = tuple(slice(max(side.start - reach, 0), side.stop + reach) for side in box)
-        outside = instances[window] != number
-        y, x = ndimage.distance_transform_edt(outside, return_distances=False, return_indices=True)
-        rows, columns = np.ogrid[: outside.shape[0], : outside.shape[1]]
-        square = (y - rows) ** 2 + (x - columns) ** 2
-        second[window] = np.minimum(second[window], np.maximum(nearest[window], square))
-        nearest[window] = np.minimum(nearest[window], square)
-    return _root(nearest), _root(second)
-
-
-def _root(square: np.ndarray) -> np.ndarray:
-    return np.where(square == FAR, np.inf, np.sqrt(square, dtype=np.float32))
