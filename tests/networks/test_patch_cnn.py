@@ -37,10 +37,8 @@ def test_tiles_equal_mirrored_windows(network: PatchCNN):
 
 def test_layers_are_those_of_n4():
     network = PatchCNN()
-    sizes = [
-        tuple(layer.weight.shape)
-        for layer in (*(block[0] for block in network.convolutions), network.hidden, network.classify)
-    ]
+    convolutions = [block[0] for block in network.convolutions]
+    sizes = [tuple(layer.weight.shape) for layer in (*convolutions, network.hidden, network.classify)]
     assert sizes == [(48, 1, 4, 4), (48, 48, 5, 5), (48, 48, 4, 4), (48, 48, 4, 4), (200, 48, 3, 3), (2, 200, 1, 1)]
     assert network(torch.zeros(1, 1, 95, 95)).shape == (1, 2, 1, 1)
     assert (network.output_size(222), network.margin) == (128, 47)

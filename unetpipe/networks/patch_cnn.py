@@ -11,6 +11,7 @@ values for every pixel at once. Here by dilation, which needs no reordering of f
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -101,9 +102,9 @@ class PatchCNN(nn.Module):
         one_window = x.shape[-2] == x.shape[-1] == self.window
         dilation = 1
         for block in self.convolutions:
-            convolution, norm = block  # type: ignore[misc]
-            x = functional.conv2d(x, convolution.weight, convolution.bias, dilation=dilation)
-            x = torch.relu(norm(x))
+            layer: Any = block[0]  # type: ignore[index]
+            x = functional.conv2d(x, layer.weight, layer.bias, dilation=dilation)
+            x = torch.relu(block[1](x))  # type: ignore[index]
             if one_window:
                 x = functional.max_pool2d(x, 2)
             else:
