@@ -7,6 +7,7 @@ from unetpipe.data.ctc import ctc_records, find_sequences
 from unetpipe.data.dsb2018 import dsb2018_records
 from unetpipe.data.folders import folder_records, pair_files
 from unetpipe.data.hand_out import HandOutd
+from unetpipe.data.idx import idx_records
 from unetpipe.data.images import find_images, mask_name
 from unetpipe.data.io import count_pages, read_image, read_labels, write_label_pages, write_labels, write_picture
 from unetpipe.data.isbi2012 import isbi2012_records
@@ -42,6 +43,7 @@ __all__ = [
     "find_records",
     "find_sequences",
     "folder_records",
+    "idx_records",
     "isbi2012_records",
     "mask_name",
     "measure_cells",

@@ -16,6 +16,7 @@ from PIL import Image, UnidentifiedImageError
 
 from unetpipe.data.arrays import count_arrays, read_array
 from unetpipe.data.formats import IMAGE_SUFFIXES, image_suffix, is_array, is_nifti
+from unetpipe.data.idx import is_idx, read_idx
 from unetpipe.data.nifti import count_slices, read_slice, write_label_slices
 from unetpipe.errors import InputError
 from unetpipe.files import first_line, replacing
@@ -49,7 +50,7 @@ DECODING_ERRORS = (
 
 
 def count_pages(path: str | os.PathLike) -> int:
-    """Return the number of pages of a TIFF, slices of a NIfTI volume or images of a NumPy stack; 1 for a PNG.
+    """Return the number of pages of a TIFF, slices of a NIfTI volume or images of a NumPy or MNIST stack; 1 for a PNG.
 
     Raises
     ------
@@ -61,6 +62,8 @@ def count_pages(path: str | os.PathLike) -> int:
         return count_slices(path)
     if is_array(path):
         return count_arrays(path)
+    if is_idx(path):
+        return len(read_idx(path))
     try:
         with Image.open(path) as picture:
             return getattr(picture, "n_frames", 1)
@@ -85,7 +88,7 @@ def image_size(path: str | os.PathLike) -> tuple[int, int]:
 
 
 def read_image(path: str | os.PathLike, page: int | None = None) -> np.ndarray:
-    """Read a TIFF, a PNG, a slice of a NIfTI volume or an image of a NumPy stack.
+    """Read a TIFF, a PNG, a slice of a NIfTI volume or an image of a NumPy or MNIST stack.
 
     Returns (C, H, W) in the file's own dtype (bool for 1-bit images).
 
@@ -200,6 +203,8 @@ def _read(path: Path, page: int | None, palette: bool) -> np.ndarray:
         array = read_slice(path, page or 0)
     elif is_array(path):
         array = read_array(path, page or 0)
+    elif is_idx(path):
+        array = read_idx(path)[page or 0]
     else:
         array = _decode(path, page or 0, palette)
     if array.dtype.kind == "f" and not np.isfinite(array).all():
