@@ -77,12 +77,14 @@ def score(records: list[dict[str, Any]], layout: str) -> dict[str, dict[str, flo
     """Return the measures of every predictor."""
     frames: dict[str, list[FrameScore]] = {name: [] for name in PREDICTORS}
     borders: dict[str, list] = {name: [] for name in PREDICTORS}
+    errors: dict[str, list[float]] = {name: [] for name in PREDICTORS}
     for number, record in enumerate(records):
         image = read_image(record["image"], record.get("page")).mean(axis=0)
         truth, known = read_truth(record)
         for name, predict in PREDICTORS.items():
             result = np.where(known, predict(image), 0)
             frames[name].append(FrameScore("", number, score_segmentation(number, truth, result, known)))
+            errors[name].append(float(np.mean((result > 0) != (truth > 0))))
             if layout == "borders":
                 borders[name].append(border_scores(truth, result, known))
     scores: dict[str, dict[str, float | None]] = {}
@@ -90,6 +92,8 @@ def score(records: list[dict[str, Any]], layout: str) -> dict[str, dict[str, flo
         measures = summarise(frames[name]).scores()
         lines = {key: value.dice for key, value in sum_borders(borders[name]).items()}
         scores[name] = {**{key: measures[key] for key in SHOWN}, **lines}
+        if layout == "isbi2012":
+            scores[name]["pixel_error"] = float(np.mean(errors[name]))
     return scores
 
 

@@ -1,6 +1,7 @@
 """Data: layouts, reading and writing, splits, and the synthetic set."""
 
 from unetpipe.data.arrays import array_records
+from unetpipe.data.axial import AxialViewd
 from unetpipe.data.borders import border_records
 from unetpipe.data.cells import CellStatistics, measure_cells, measure_records, smallest_cell
 from unetpipe.data.ctc import ctc_records, find_sequences
@@ -23,6 +24,7 @@ from unetpipe.data.truth import read_instances, read_truth
 
 __all__ = [
     "LAYOUTS",
+    "AxialViewd",
     "CellStatistics",
     "Frame",
     "HandOutd",

@@ -21,6 +21,7 @@ from unetpipe.data.formats import image_suffix
 from unetpipe.errors import InputError
 
 DECODING_ERRORS = (ImageFileError, HeaderDataError, OSError, EOFError, ValueError, zlib.error, OverflowError)
+LARGEST_TILT = 5.0  # degrees
 
 
 def count_slices(path: str | os.PathLike) -> int:
@@ -75,6 +76,18 @@ def read_affine(path: str | os.PathLike) -> np.ndarray | None:
         return None
     unit = {"meter": 1000.0, "micron": 0.001}.get(image.header.get_xyzt_units()[0], 1.0)
     return np.diag([unit, unit, unit, 1.0]) @ image.affine
+
+
+def check_straight(affine: np.ndarray, path: str | os.PathLike) -> None:
+    """Raise InputError if a volume's axes are oblique: then its slices do not lie across the body."""
+    axes = affine[:3, :3]
+    cosines = np.abs(axes) / np.linalg.norm(axes, axis=0)
+    tilt = float(np.degrees(np.arccos(np.clip(cosines.max(axis=0), 0, 1))).max())
+    if tilt > LARGEST_TILT:
+        raise InputError(
+            f"{path} has oblique axes ({tilt:.0f}° off the body's); resample it to straight axes first, "
+            "such as by nibabel.processing.resample_to_output."
+        )
 
 
 def same_space(one: str | os.PathLike, other: str | os.PathLike) -> bool:

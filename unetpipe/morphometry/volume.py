@@ -8,10 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from unetpipe.data.io import count_pages, read_labels
-from unetpipe.data.nifti import read_affine
+from unetpipe.data.nifti import check_straight, read_affine
 from unetpipe.errors import InputError
-
-LARGEST_TILT = 5.0  # degrees
 
 
 class VolumeMeasure(NamedTuple):
@@ -36,13 +34,7 @@ def measure_volume(path: str | os.PathLike) -> VolumeMeasure:
             f"{path} says nothing of its spacing (neither sform nor qform); without it there is no volume."
         )
     axes = affine[:3, :3]
-    cosines = np.abs(axes) / np.linalg.norm(axes, axis=0)
-    tilt = float(np.degrees(np.arccos(np.clip(cosines.max(axis=0), 0, 1))).max())
-    if tilt > LARGEST_TILT:
-        raise InputError(
-            f"{path} has oblique axes ({tilt:.0f}° off the body's); resample it to straight axes first, "
-            "such as by nibabel.processing.resample_to_output."
-        )
+    check_straight(affine, path)
     pixel = float(np.linalg.norm(np.cross(axes[:, 0], axes[:, 1])))
     counts = np.array([np.count_nonzero(read_labels(path, page)) for page in range(count_pages(path))])
     return VolumeMeasure(counts * pixel, float(counts.sum() * abs(np.linalg.det(axes)) / 1000))
