@@ -30,7 +30,7 @@ def write_bundle(
     template: str | os.PathLike,
     output_dir: str | os.PathLike,
     settings: Mapping[str, Any],
-    sizes: tuple[int, int] | None = None,
+    sizes: tuple[int, int, int] | None = None,
 ) -> None:
     """Write a bundle folder like ``template``, with the settings that were used in its configs.
 
@@ -42,8 +42,8 @@ def write_bundle(
         The new bundle's folder.
     settings : mapping
         Values for the top-level keys of the configs. A key goes into every config that has it.
-    sizes : (int, int), optional
-        Sides of the network's tile and of what it returns, for the metadata.
+    sizes : (int, int, int), optional
+        Sides of the network's tile and of what it returns, and the step of valid sides, for the metadata.
     """
     source, target = Path(template).resolve(), Path(output_dir).resolve()
     plain = json.loads(json.dumps(settings, default=_plain))
@@ -105,8 +105,8 @@ def export_bundle(
     write_bundle(source, target, {**(settings or {}), "dataset_dir": "data"})
 
 
-def _describe_network(metadata: dict[str, Any], settings: Mapping[str, Any], input_size: int, output_size: int) -> None:
-    step = 2 ** (len(settings["channels"]) - 1)
+def _describe_network(metadata: dict[str, Any], settings: Mapping[str, Any], *sizes: int) -> None:
+    input_size, output_size, step = sizes
     formats = metadata["network_data_format"]
     for tensor, channels, side in (
         (formats["inputs"]["image"], settings["in_channels"], input_size),

@@ -13,7 +13,6 @@ from benchmarks.__main__ import main
 from benchmarks.speed import gpu, weight_map
 from benchmarks.speed.cells import cell_image, cell_map
 from benchmarks.speed.inference import count_operations
-from benchmarks.speed.patchwise import n4
 from benchmarks.speed.timing import Row, Times, alternate, ratio
 
 
@@ -50,10 +49,6 @@ def test_cell_map_holds_as_many_cells_as_asked_for() -> None:
 def test_other_ways_of_the_weight_map_agree(other) -> None:
     label = cell_map(64, 7)
     np.testing.assert_allclose(other(label), weight_map.ours(label), rtol=1e-5)
-
-
-def test_n4_is_the_papers() -> None:
-    assert n4()(torch.rand(2, 1, 95, 95)).shape == (2, 2)
 
 
 def test_operations_of_a_convolution() -> None:

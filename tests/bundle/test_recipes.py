@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
+from membranes import membranes
 from workflows import SMALL, run, workflow
 
 NARROW = {**SMALL, "max_epochs": 1, "steps_per_epoch": 2, "val_interval": 1, "dropout": 0.0}
@@ -19,22 +18,6 @@ def test_recipe_of_cells_trains(recipe: str, synthetic: Path, tmp_path: Path) ->
     values = json.loads((tmp_path / "configs" / "inference.json").read_text())
     assert values["marker_threshold"] > values["threshold"]
     assert values["pixel_size"] == workflow(["train.json", recipe]).parser.get("pixel_size")
-
-
-def membranes(folder: Path, slices: int = 3) -> Path:
-    """Write an ISBI 2012 set: cells of 20 pixels between dark membranes of 2, with noise."""
-    rng = np.random.default_rng(0)
-    y, x = np.mgrid[:96, :96]
-    labels, images = [], []
-    for number in range(slices):
-        membrane = ((y + 3 * number) % 22 < 2) | ((x + 5 * number) % 22 < 2)
-        labels.append(np.where(membrane, 0, 255).astype(np.uint8))
-        images.append(np.clip(np.where(membrane, 60, 160) + rng.normal(0, 10, y.shape), 0, 255).astype(np.uint8))
-    folder.mkdir()
-    for name, pages in (("train-volume.tif", images), ("train-labels.tif", labels)):
-        first, *others = map(Image.fromarray, pages)
-        first.save(folder / name, save_all=True, append_images=others)
-    return folder
 
 
 def test_membranes_are_chosen_by_rand_and_scored_with_all_measures(tmp_path: Path) -> None:

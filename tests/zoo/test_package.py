@@ -13,10 +13,11 @@ from bioimageio.core import predict, test_model
 from bioimageio.spec import load_model_description
 from bioimageio.spec.model import v0_5
 
-from unetpipe.bundle import find_bundle
+from unetpipe.bundle import find_bundle, write_bundle
 from unetpipe.cli.main import main
 from unetpipe.data import read_image
 from unetpipe.models import add_model
+from unetpipe.networks import SmallUNet, save_state
 from unetpipe.segmentation import Segmenter
 
 test_model.__test__ = False  # it is the library's, not one of ours
@@ -127,3 +128,12 @@ def test_flags_of_packages_are_refused_for_bundles(trained: Path, tmp_path: Path
     assert main(["export", str(trained), "--model", "mine", "--output", str(tmp_path / "out")]) == 1
     assert "--format bioimageio" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_other_networks_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = {"network_class": "unetpipe.networks.SmallUNet", "channels": [2, 2], "norm": None}
+    write_bundle(find_bundle(), tmp_path / "small", settings)
+    save_state(SmallUNet(channels=(2, 2)).state_dict(), tmp_path / "small" / "models" / "model.pt")
+    arguments = ["export", str(tmp_path / "small"), "--format", "bioimageio", "--output", str(tmp_path / "a.zip")]
+    assert main(arguments) == 1
+    assert "has SmallUNet and NormalizeIntensityd" in capsys.readouterr().err

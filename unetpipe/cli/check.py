@@ -35,6 +35,9 @@ PICTURES = 12
 MASKS = {
     "instances": "instances: every value is a cell",
     "classes": "classes: the connected components of each value are the cells",
+    "borders": "cells are what the borders part, inside the annotated field",
+    "shares": "shares 0 … 1: the connected components of what is above a half",
+    "files": "one file a cell",
     "binary": "one value besides 0: its connected components are the cells",
 }
 

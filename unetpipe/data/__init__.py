@@ -1,9 +1,14 @@
 """Data: layouts, reading and writing, splits, and the synthetic set."""
 
+from unetpipe.data.arrays import array_records
+from unetpipe.data.axial import AxialViewd
+from unetpipe.data.borders import border_records
 from unetpipe.data.cells import CellStatistics, measure_cells, measure_records, smallest_cell
 from unetpipe.data.ctc import ctc_records, find_sequences
+from unetpipe.data.dsb2018 import dsb2018_records
 from unetpipe.data.folders import folder_records, pair_files
 from unetpipe.data.hand_out import HandOutd
+from unetpipe.data.idx import idx_records
 from unetpipe.data.images import find_images, mask_name
 from unetpipe.data.io import count_pages, read_image, read_labels, write_label_pages, write_labels, write_picture
 from unetpipe.data.isbi2012 import isbi2012_records
@@ -19,6 +24,7 @@ from unetpipe.data.truth import read_instances, read_truth
 
 __all__ = [
     "LAYOUTS",
+    "AxialViewd",
     "CellStatistics",
     "Frame",
     "HandOutd",
@@ -26,16 +32,20 @@ __all__ = [
     "ReadTruthd",
     "SaveMasksd",
     "Survey",
+    "array_records",
+    "border_records",
     "check_images",
     "components",
     "count_pages",
     "ctc_records",
     "decide_masks",
+    "dsb2018_records",
     "evaluation_records",
     "find_images",
     "find_records",
     "find_sequences",
     "folder_records",
+    "idx_records",
     "isbi2012_records",
     "mask_name",
     "measure_cells",

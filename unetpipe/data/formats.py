@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 
 NIFTI_SUFFIXES = (".nii", ".nii.gz")
-IMAGE_SUFFIXES = (".tif", ".tiff", ".png", *NIFTI_SUFFIXES)
+ARRAY_SUFFIX = ".npy"
+IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ARRAY_SUFFIX, *NIFTI_SUFFIXES)
 
 
 def image_suffix(path: str | os.PathLike) -> str:
@@ -27,6 +28,11 @@ def image_stem(path: str | os.PathLike) -> str:
 def is_nifti(path: str | os.PathLike) -> bool:
     """Return whether the name is that of a NIfTI volume."""
     return image_suffix(path).lower() in NIFTI_SUFFIXES
+
+
+def is_array(path: str | os.PathLike) -> bool:
+    """Return whether the name is that of a NumPy stack."""
+    return image_suffix(path).lower() == ARRAY_SUFFIX
 
 
 def images_in(folder: Path) -> list[Path]:

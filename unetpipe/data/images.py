@@ -7,7 +7,10 @@ import re
 from pathlib import Path
 from typing import Any
 
+from unetpipe.data import arrays
+from unetpipe.data.borders import is_borders
 from unetpipe.data.ctc import find_sequences
+from unetpipe.data.dsb2018 import image_folders, image_of
 from unetpipe.data.folders import IMAGE_FOLDERS, find_folder, is_paired
 from unetpipe.data.formats import IMAGE_SUFFIXES, image_stem, image_suffix, images_in, is_nifti
 from unetpipe.data.io import count_pages
@@ -63,10 +66,15 @@ def named_images(root: Path) -> list[tuple[Path, str]]:
     images = images_in(root)
     if is_isbi2012(root):
         images = [image for image in images if image.name != LABELS]
-    elif not images and is_paired(root):
+    elif arrays.is_arrays(root):
+        images = [image for image in images if image.name != arrays.MASKS]
+    elif not images and (is_paired(root) or is_borders(root)):
         images = images_in(find_folder(root, IMAGE_FOLDERS) or root)
     if images:
         return [(image, mask_name(image.name)) for image in images]
+    folders = image_folders(root)
+    if folders:
+        return [(image_of(folder), f"{folder.name}_mask.tif") for folder in folders]
     try:
         sequences = find_sequences(root)
     except InputError:

@@ -14,7 +14,9 @@ import itk
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from unetpipe.data.formats import IMAGE_SUFFIXES, image_suffix, is_nifti
+from unetpipe.data.arrays import count_arrays, read_array
+from unetpipe.data.formats import IMAGE_SUFFIXES, image_suffix, is_array, is_nifti
+from unetpipe.data.idx import is_idx, read_idx
 from unetpipe.data.nifti import count_slices, read_slice, write_label_slices
 from unetpipe.errors import InputError
 from unetpipe.files import first_line, replacing
@@ -23,6 +25,7 @@ __all__ = [
     "IMAGE_SUFFIXES",
     "check_ids",
     "count_pages",
+    "image_size",
     "read_image",
     "read_labels",
     "write_label_pages",
@@ -47,7 +50,7 @@ DECODING_ERRORS = (
 
 
 def count_pages(path: str | os.PathLike) -> int:
-    """Return the number of pages of a TIFF or slices of a NIfTI volume; 1 for a PNG.
+    """Return the number of pages of a TIFF, slices of a NIfTI volume or images of a NumPy or MNIST stack; 1 for a PNG.
 
     Raises
     ------
@@ -57,6 +60,10 @@ def count_pages(path: str | os.PathLike) -> int:
     path = _existing(path)
     if is_nifti(path):
         return count_slices(path)
+    if is_array(path):
+        return count_arrays(path)
+    if is_idx(path):
+        return len(read_idx(path))
     try:
         with Image.open(path) as picture:
             return getattr(picture, "n_frames", 1)
@@ -64,8 +71,26 @@ def count_pages(path: str | os.PathLike) -> int:
         raise _unreadable(path, error) from error
 
 
+def image_size(path: str | os.PathLike) -> tuple[int, int]:
+    """Return (height, width) of a TIFF or PNG without decoding it.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, or it cannot be read.
+    """
+    path = _existing(path)
+    try:
+        with Image.open(path) as picture:
+            return picture.height, picture.width
+    except DECODING_ERRORS as error:
+        raise _unreadable(path, error) from error
+
+
 def read_image(path: str | os.PathLike, page: int | None = None) -> np.ndarray:
-    """Read a TIFF, a PNG or a slice of a NIfTI volume as (C, H, W) in the file's own dtype (bool for 1-bit images).
+    """Read a TIFF, a PNG, a slice of a NIfTI volume or an image of a NumPy or MNIST stack.
+
+    Returns (C, H, W) in the file's own dtype (bool for 1-bit images).
 
     Colours are kept in 8 and 16 bit; palettes are turned to RGB; an alpha channel is left out. For
     a NIfTI volume see :mod:`unetpipe.data.nifti` on its axes.
@@ -75,7 +100,7 @@ def read_image(path: str | os.PathLike, page: int | None = None) -> np.ndarray:
     path : path
         The file.
     page : int, optional
-        Page of a multi-page TIFF or slice of a volume, from 0. A file of one page needs none.
+        Page of a multi-page TIFF, slice of a volume or image of a stack, from 0. A file of one page needs none.
 
     Raises
     ------
@@ -174,7 +199,14 @@ def _read(path: Path, page: int | None, palette: bool) -> np.ndarray:
         raise InputError(f"{path} has {pages} pages; give one image a file.")
     if page is not None and not 0 <= page < pages:
         raise InputError(f"{path} has no page {page}; it has {pages}, counted from 0.")
-    array = read_slice(path, page or 0) if is_nifti(path) else _decode(path, page or 0, palette)
+    if is_nifti(path):
+        array = read_slice(path, page or 0)
+    elif is_array(path):
+        array = read_array(path, page or 0)
+    elif is_idx(path):
+        array = read_idx(path)[page or 0]
+    else:
+        array = _decode(path, page or 0, palette)
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise InputError(f"{_name(path, page)} holds pixels that are NaN or infinite; replace them by numbers first.")
     return array[None] if array.ndim == 2 else np.moveaxis(array, -1, 0)

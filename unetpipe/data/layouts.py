@@ -8,7 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from unetpipe.data.arrays import array_records, is_arrays
+from unetpipe.data.borders import border_records, is_borders
 from unetpipe.data.ctc import ctc_records
+from unetpipe.data.dsb2018 import dsb2018_records, is_dsb2018
 from unetpipe.data.folders import folder_records, is_paired
 from unetpipe.data.isbi2012 import is_isbi2012, isbi2012_records
 from unetpipe.errors import InputError, stop
@@ -17,11 +20,14 @@ LAYOUTS = {
     "ctc": "Cell Tracking Challenge (01/tNNN.tif with 01_GT/SEG/man_segNNN.tif or 01_ST/SEG)",
     "isbi2012": "ISBI 2012 stacks (train-volume.tif with train-labels.tif)",
     "folders": "paired folders (images/ with masks/ or labels/: PNG, TIFF or NIfTI files of one name)",
+    "dsb2018": "Data Science Bowl 2018 (ID/images/ID.png with ID/masks/*.png, one file a nucleus)",
+    "borders": "cells that fill a field (images/ with borders/ and field/: files of one name)",
+    "arrays": "NumPy stacks (images.npy with masks.npy)",
 }
 
 
 def recognise(folder: str | os.PathLike) -> str:
-    """Return the layout of a folder: "ctc", "isbi2012" or "folders".
+    """Return the layout of a folder, one of the keys of ``LAYOUTS``.
 
     Raises
     ------
@@ -33,10 +39,16 @@ def recognise(folder: str | os.PathLike) -> str:
         raise InputError(f"There is no data folder {root}.")
     if is_isbi2012(root):
         return "isbi2012"
+    if is_arrays(root):
+        return "arrays"
     if is_paired(root):
         return "folders"
+    if is_borders(root):
+        return "borders"
     if any(path.is_dir() and re.fullmatch(r"\d{2,}(_GT|_ST)?", path.name) for path in root.iterdir()):
         return "ctc"
+    if is_dsb2018(root):
+        return "dsb2018"
     empty = not any(root.iterdir())
     raise InputError(
         f"{root} {'is empty' if empty else 'is laid out in no way that is recognised'}; recognised are: "
@@ -69,8 +81,8 @@ def find_records(
     list of dict
         "image" and "label" (paths), "sequence" (str), "frame" (int), "mask_name" (path of a mask below an output
         folder). In files of several pages "page" (int), of image and label alike. "masks" ("instances", "classes",
-        "binary") where labels may be something else than instance maps. :func:`unetpipe.data.ctc_records` adds
-        its own.
+        "binary", "files", "borders", "shares") where labels may be something else than instance maps.
+        :func:`unetpipe.data.ctc_records` and :func:`unetpipe.data.border_records` add their own.
 
     Raises
     ------
@@ -80,6 +92,12 @@ def find_records(
     layout = recognise(dataset_dir)
     if layout == "isbi2012":
         return isbi2012_records(dataset_dir, complain)
+    if layout == "arrays":
+        return array_records(dataset_dir, complain)
     if layout == "folders":
         return folder_records(dataset_dir, masks, complain)
+    if layout == "dsb2018":
+        return dsb2018_records(dataset_dir, complain)
+    if layout == "borders":
+        return border_records(dataset_dir, complain)
     return ctc_records(dataset_dir, truth, complain)

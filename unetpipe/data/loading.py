@@ -28,7 +28,8 @@ class ReadImaged(MapTransform):
     keys : str or sequence of str
         Paths of TIFF, PNG or NIfTI images; the item's "page", if any, says which page.
     channels : int, optional
-        Number of channels that the network takes; another number raises InputError.
+        Number of channels that the network takes; another number raises InputError, but a grey image is given
+        to a network of colours with equal channels.
     """
 
     def __init__(self, keys: KeysCollection, channels: int | None = None, allow_missing_keys: bool = False) -> None:
@@ -41,6 +42,8 @@ class ReadImaged(MapTransform):
         for key in self.key_iterator(item):
             path = item[key]
             image = read_image(path, item.get("page"))
+            if self.channels == 3 and image.shape[0] == 1:
+                image = image.repeat(3, axis=0)
             if self.channels is not None and image.shape[0] != self.channels:
                 raise InputError(
                     f"{path} has {image.shape[0]} channel(s), the network takes {self.channels}; "
@@ -65,7 +68,7 @@ class ReadTruthd(Transform):
 
     def __call__(self, data: Mapping[Any, Any]) -> dict[Any, Any]:
         """Return the item with "label" (int32) and "known" (bool) as arrays; what not every record has is dropped."""
-        item = {key: value for key, value in data.items() if key not in ("markers", "silver", "page", "masks")}
+        item = {key: value for key, value in data.items() if key not in ("markers", "silver", "field", "page", "masks")}
         image = item.get("image")
         source = image.meta["filename_or_obj"] if isinstance(image, MetaTensor) else image
         label, known = read_truth({**data, "image": source})  # type: ignore[dict-item]

@@ -21,6 +21,7 @@ from unetpipe.data.formats import image_suffix
 from unetpipe.errors import InputError
 
 DECODING_ERRORS = (ImageFileError, HeaderDataError, OSError, EOFError, ValueError, zlib.error, OverflowError)
+LARGEST_TILT = 5.0  # degrees
 
 
 def count_slices(path: str | os.PathLike) -> int:
@@ -66,6 +67,27 @@ def write_label_slices(path: str | os.PathLike, labels: Sequence[np.ndarray], so
     header.set_slope_inter(1, 0)
     header["cal_min"] = header["cal_max"] = 0  # the display window of the image would black out the ids
     nibabel.save(type(original)(volume, original.affine, header), path)
+
+
+def read_affine(path: str | os.PathLike) -> np.ndarray | None:
+    """Return the affine (4, 4) from voxels to millimetres; None if the file says nothing of its place in space."""
+    image = _load(Path(path))
+    if image.header["sform_code"] == 0 and image.header["qform_code"] == 0:
+        return None
+    unit = {"meter": 1000.0, "micron": 0.001}.get(image.header.get_xyzt_units()[0], 1.0)
+    return np.diag([unit, unit, unit, 1.0]) @ image.affine
+
+
+def check_straight(affine: np.ndarray, path: str | os.PathLike) -> None:
+    """Raise InputError if a volume's axes are oblique: then its slices do not lie across the body."""
+    axes = affine[:3, :3]
+    cosines = np.abs(axes) / np.linalg.norm(axes, axis=0)
+    tilt = float(np.degrees(np.arccos(np.clip(cosines.max(axis=0), 0, 1))).max())
+    if tilt > LARGEST_TILT:
+        raise InputError(
+            f"{path} has oblique axes ({tilt:.0f}° off the body's); resample it to straight axes first, "
+            "such as by nibabel.processing.resample_to_output."
+        )
 
 
 def same_space(one: str | os.PathLike, other: str | os.PathLike) -> bool:

@@ -13,23 +13,28 @@ VALIDATION_SHARE = 0.2
 
 
 def parse_frames(frames: Frames) -> set[int] | None:
-    """Read a choice of frames: 7, "0-27", "0-27,35" or a list of such; None means all.
+    """Read a choice of frames: 7, "0-27", "0-27:3" (every third), "0-27,35" or a list of such; None means all.
 
     Examples
     --------
     >>> sorted(parse_frames("0-2,7"))
     [0, 1, 2, 7]
+    >>> sorted(parse_frames("1-9:3"))
+    [1, 4, 7]
     """
     if frames is None:
         return None
     parts = frames.split(",") if isinstance(frames, str) else frames if isinstance(frames, Iterable) else [frames]
     chosen: set[int] = set()
     for part in parts:
-        first, dash, last = str(part).strip().partition("-")
+        span, _, step = str(part).strip().partition(":")
+        first, dash, last = span.partition("-")
         try:
-            chosen.update(range(int(first), int(last if dash else first) + 1))
+            chosen.update(range(int(first), int(last if dash else first) + 1, int(step or 1)))
         except ValueError:
-            raise InputError(f'frames={frames!r} cannot be read; write it as "0-27" or "0-27,35".') from None
+            raise InputError(
+                f'frames={frames!r} cannot be read; write it as "0-27", "0-27:3" (every third) or "0-27,35".'
+            ) from None
     return chosen
 
 

@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 
 from unetpipe.data import ctc
+from unetpipe.data.arrays import read_share
+from unetpipe.data.borders import read_cells
+from unetpipe.data.dsb2018 import read_nuclei
 from unetpipe.data.io import read_labels
 from unetpipe.data.masks import components
 from unetpipe.data.pairs import read_pair_label
@@ -15,11 +18,13 @@ from unetpipe.data.pairs import read_pair_label
 def read_truth(record: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     """Read the truth of a frame as an instance map (H, W), int32, and a mask of known pixels (H, W), bool.
 
-    What a Cell Tracking Challenge set leaves unannotated is not known (:func:`unetpipe.data.ctc.read_truth`);
-    in the other layouts every pixel is.
+    What a Cell Tracking Challenge set leaves unannotated is not known (:func:`unetpipe.data.ctc.read_truth`), nor
+    what lies outside an annotated field; in the other layouts every pixel is.
     """
     if "markers" in record:
         return ctc.read_truth(record)
+    if "field" in record:
+        return read_cells(record["label"], record["field"])
     label = read_instances(record)
     return label, np.ones(label.shape, bool)
 
@@ -27,10 +32,17 @@ def read_truth(record: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
 def read_instances(record: dict[str, Any]) -> np.ndarray:
     """Read a record's instance map (H, W), int32; of a 0/255 or class mask, its connected components.
 
-    A record without "sequence" comes from no layout but from an annotation tool
-    (:func:`unetpipe.data.read_pair_label`).
+    Of a folder of masks, one cell a file, see :func:`unetpipe.data.dsb2018.read_nuclei`. A record without "sequence"
+    comes from no layout but from an annotation tool (:func:`unetpipe.data.read_pair_label`).
     """
     if "sequence" not in record:
         return read_pair_label(record["label"], record["image"], record.get("page"))
+    if "field" in record:
+        return read_cells(record["label"], record["field"])[0]
+    kind = record.get("masks", "instances")
+    if kind == "files":
+        return read_nuclei(record["label"])
+    if kind == "shares":
+        return components(read_share(record["label"], record["page"]).astype(np.int32))
     label = read_labels(record["label"], record.get("page"))
-    return label if record.get("masks", "instances") == "instances" else components(label)
+    return label if kind == "instances" else components(label)

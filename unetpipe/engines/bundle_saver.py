@@ -39,7 +39,7 @@ class BundleSaver:
     settings : mapping
         Values of the configs' top-level keys that were used (:func:`unetpipe.bundle.write_bundle`).
         ``dataset_dir`` is made absolute, so that the folder runs from anywhere.
-    metric : ChoosingMetric
+    metric : ChoosingMetric, optional
         The settings that it chose are written as well.
     keep_best : bool
         False writes after every validation, so that the last model stays; for trainings on all frames, where
@@ -52,7 +52,7 @@ class BundleSaver:
         bundle_root: str | os.PathLike,
         output_dir: str | os.PathLike,
         settings: Mapping[str, Any],
-        metric: ChoosingMetric,
+        metric: ChoosingMetric | None = None,
         keep_best: bool = True,
     ) -> None:
         self.network = network
@@ -70,17 +70,18 @@ class BundleSaver:
         """Write the bundle if this epoch's key metric is the best, or every time."""
         if self.keep_best and engine.state.best_metric_epoch != engine.state.epoch:  # type: ignore[attr-defined]
             return
-        settings = {**self.settings, **self.metric.best}
+        chosen = self.metric.best if self.metric is not None else {}
+        settings = {**self.settings, **chosen}
         if Path(settings.get("dataset_dir", "")).is_dir():
             settings["dataset_dir"] = str(Path(settings["dataset_dir"]).resolve())
         network = unwrap(self.network)
         tile = settings["tile"]
         save_state(network.state_dict(), self.output_dir / "models" / "model.pt")
-        write_bundle(self.bundle_root, self.output_dir, settings, (tile, network.output_size(tile)))
+        write_bundle(self.bundle_root, self.output_dir, settings, (tile, network.output_size(tile), network.step))
         logger.info(
             "%s %.4f with %s: bundle written to %s",
             engine.state.key_metric_name,  # type: ignore[attr-defined]
             engine.state.metrics[engine.state.key_metric_name],  # type: ignore[attr-defined]
-            self.metric.best,
+            dict(chosen),
             self.output_dir,
         )

@@ -1,5 +1,6 @@
-"""Losses: pixel-weighted cross entropy; Dice and its sums are MONAI's own."""
+"""Losses: pixel-weighted cross entropy, and Dice over known pixels, alone or with cross entropy."""
 
+from unetpipe.losses.known_dice import KnownDiceLoss
 from unetpipe.losses.weighted_cross_entropy import DistributedWeightedCrossEntropy, WeightedCrossEntropy
 
-__all__ = ["DistributedWeightedCrossEntropy", "WeightedCrossEntropy"]
+__all__ = ["DistributedWeightedCrossEntropy", "KnownDiceLoss", "WeightedCrossEntropy"]

@@ -14,11 +14,12 @@ from unetpipe.data.io import read_labels
 from unetpipe.engines.distributed import gathered, rank
 from unetpipe.errors import InputError
 from unetpipe.files import check_folder
+from unetpipe.metrics.borders import BorderScore, border_scores, sum_borders
 from unetpipe.metrics.frame import FrameScore, score_segmentation
 from unetpipe.metrics.isbi2012 import close_membranes, isbi2012_scores
 from unetpipe.metrics.matching import FrameMatch, match_frame
 from unetpipe.metrics.summary import summarise
-from unetpipe.report.scores import print_membranes, print_summary, write_scores
+from unetpipe.report.scores import print_borders, print_membranes, print_summary, write_scores
 
 
 class ReportScores:
@@ -26,7 +27,7 @@ class ReportScores:
 
     DET is computed where a frame's truth has markers beside it. Masks of single frames have no tracks, so there is
     no TRA. Stacks of membranes (ISBI 2012) get that challenge's measures too, of the probabilities with the
-    membranes between the cells closed.
+    membranes between the cells closed; cells that fill a field get those of the borders between them.
 
     Parameters
     ----------
@@ -52,6 +53,7 @@ class ReportScores:
         self.scores: dict[str, float | None] = {}
         self._frames: list[FrameScore] = []
         self._membranes: list[tuple[np.ndarray, np.ndarray]] = []
+        self._borders: list[dict[str, BorderScore]] = []
 
     def attach(self, engine: Engine) -> None:
         """Take part in the evaluator's run."""
@@ -62,19 +64,22 @@ class ReportScores:
     def start(self, engine: Engine) -> None:
         """Forget an earlier run."""
         check_folder(self.output_dir)
-        self._frames, self._membranes, self.scores = [], [], {}
+        self._frames, self._membranes, self._borders, self.scores = [], [], [], {}
 
     def add(self, engine: Engine) -> None:
         """Score the images of a batch."""
         for batch, output in zip(engine.state.batch, engine.state.output, strict=True):  # type: ignore[call-overload]
             label, result = (convert_to_numpy(output[key])[0] for key in ("label", "pred"))
             frame = int(batch["frame"])
-            segmentation = score_segmentation(frame, label, result, convert_to_numpy(batch["known"])[0])
+            known = convert_to_numpy(batch["known"])[0]
+            segmentation = score_segmentation(frame, label, result, known)
             markers = _match_markers(output["label"].meta["filename_or_obj"], result)
             self._frames.append(FrameScore(str(batch["sequence"]), frame, segmentation, markers))
             if self.layout == "isbi2012":
                 probability = 1 - convert_to_numpy(output["probability"])[0]
                 self._membranes.append((label, close_membranes(probability, result)))
+            if self.layout == "borders":
+                self._borders.append(border_scores(label, result, known))
 
     def finish(self, engine: Engine) -> None:
         """Print the tables and write the files; of several processes the first does, with the frames of all."""
@@ -91,7 +96,11 @@ class ReportScores:
             self.scores = {name: score.best for name, score in membranes.items()}
         print_summary(summary)
         self.scores |= summary.scores()
-        write_scores(self.output_dir, self._frames, summary, membranes)
+        borders = sum_borders(self._borders)
+        if borders:
+            print_borders(borders)
+            self.scores |= {name: score.dice for name, score in borders.items()}
+        write_scores(self.output_dir, self._frames, summary, membranes, borders)
         print(f"Tables: {self.output_dir}", flush=True)
 
 

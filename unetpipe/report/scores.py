@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from unetpipe.metrics.borders import TOLERANCES, BorderScore
 from unetpipe.metrics.frame import FrameScore
 from unetpipe.metrics.isbi2012 import ThresholdScores
 from unetpipe.metrics.summary import Summary
@@ -56,11 +57,25 @@ def print_membranes(membranes: Mapping[str, ThresholdScores]) -> None:
     print(format_table(rows), flush=True)
 
 
+def print_borders(borders: Mapping[str, BorderScore]) -> None:
+    """Print the measures of the borders between cells."""
+    rows = [
+        (
+            name,
+            score.dice,
+            f"within {TOLERANCES[name]:g} px; precision {score.precision:.3f}, recall {score.recall:.3f}",
+        )
+        for name, score in borders.items()
+    ]
+    print(format_table(rows), flush=True)
+
+
 def write_scores(
     folder: Path,
     frames: Sequence[FrameScore] = (),
     summary: Summary | None = None,
     membranes: Mapping[str, ThresholdScores] | None = None,
+    borders: Mapping[str, BorderScore] | None = None,
 ) -> None:
     """Write scores.json, objects.csv (a line for each true cell) and frames.csv (a line for each image).
 
@@ -74,6 +89,8 @@ def write_scores(
     membranes : mapping of str to ThresholdScores, optional
         The measures of ISBI 2012 of a stack; the frames, if any, are its slices. In frames.csv each is taken at
         the threshold that is best for the stack.
+    borders : mapping of str to BorderScore, optional
+        The measures of the borders between cells that fill a field.
 
     Notes
     -----
@@ -93,6 +110,7 @@ def write_scores(
         values = zip(*(score.per_slice[score.best_index].tolist() for score in membranes.values()), strict=True)
         slices = rows or ((number,) for number in itertools.count())
         rows = [(*row, *value) for row, value in zip(slices, values, strict=bool(rows))]
+    scores |= {name: score.dice for name, score in (borders or {}).items()}
     write_csv(folder / "frames.csv", header, rows)
     write_json(folder / "scores.json", scores)
 

@@ -13,7 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,6 +27,7 @@ from unetpipe.networks import UNet
 from unetpipe.segmentation import Segmenter
 from unetpipe.zoo.sample import picture, probabilities, sample_image
 
+NORMALIZATION = "NormalizeIntensityd"
 ATTACHED = ("docs/data_license.txt", "LICENSE")
 SETTINGS = ("threshold", "marker_threshold", "merge_threshold", "min_size", "give_back", "pixel_size")
 
@@ -56,7 +57,8 @@ def write_package(
     Raises
     ------
     InputError
-        If ``bioimageio.spec`` is not installed, the bundle or model is missing, or the image does not fit.
+        If ``bioimageio.spec`` is not installed, the bundle or model is missing or of another kind, or the image does
+        not fit.
     """
     try:
         import tifffile
@@ -68,7 +70,12 @@ def write_package(
         raise InputError(f"A package is a ZIP file; name one that ends in .zip, not {path}.")
     values = ConfigParser.load_config_files(inference_configs(bundle, model))
     segmenter = Segmenter(bundle, model, device=torch.device("cpu"))
-    network = cast(UNet, segmenter.network)
+    network = segmenter.network
+    if not isinstance(network, UNet) or values.get("normalization", NORMALIZATION) != NORMALIZATION:
+        raise InputError(
+            f"A bioimage.io package is written of {UNet.__name__} and {NORMALIZATION} alone; {bundle} has "
+            f"{type(network).__name__} and {values.get('normalization', NORMALIZATION)}."
+        )
     image = sample_image(network, sample)
     normalized = segmenter.normalize({"image": torch.tensor(image[0])})["image"]  # in place, so of a copy
     result = probabilities(network, torch.as_tensor(np.asarray(normalized))[None])

@@ -1,0 +1,74 @@
+"""MNIST's format: a file ``*-images-idx3-ubyte`` of all images (N, H, W), uint8, plain or gzip-compressed.
+
+References
+----------
+http://yann.lecun.com/exdb/mnist: magic number 0x00000803, then N, H and W, big-endian, then the pixels by rows.
+"""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import os
+import re
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from unetpipe.errors import InputError
+from unetpipe.files import first_line
+
+NAME = re.compile(r".*images[.-]idx3-ubyte(\.gz)?", re.IGNORECASE)
+MAGIC, HEADER = 0x00000803, 16  # unsigned bytes with three axes; bytes before the pixels
+
+
+def is_idx(path: str | os.PathLike) -> bool:
+    """Return whether the name is that of a file of images."""
+    return NAME.fullmatch(Path(path).name) is not None
+
+
+def idx_records(dataset_dir: str | os.PathLike) -> list[dict[str, Any]]:
+    """List the images of a folder's files, those of one file as frames 0, 1 … of a sequence; they have no truth.
+
+    Returns
+    -------
+    list of dict
+        "image" (path), "page" and "frame" (int), "sequence" (str, the file's name up to "-images").
+
+    Raises
+    ------
+    InputError
+        If there is no folder or no such file, or one cannot be read.
+    """
+    root = Path(dataset_dir)
+    paths = sorted(path for path in root.iterdir() if is_idx(path)) if root.is_dir() else []
+    if not paths:
+        raise InputError(f"{root} holds no file of images such as t10k-images-idx3-ubyte.gz.")
+    return [
+        {"image": str(path), "page": page, "frame": page, "sequence": re.split("[.-]images", path.name)[0]}
+        for path in paths
+        for page in range(len(read_idx(path)))
+    ]
+
+
+def read_idx(path: str | os.PathLike) -> np.ndarray:
+    """Read all images of a file as (N, H, W), uint8; InputError if it cannot be read."""
+    status = Path(path).stat()
+    return _read(Path(path), status.st_mtime_ns, status.st_size)
+
+
+@functools.lru_cache(maxsize=2)
+def _read(path: Path, modified: int, size: int) -> np.ndarray:
+    try:
+        content = gzip.decompress(path.read_bytes()) if path.suffix.lower() == ".gz" else path.read_bytes()
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"{path} cannot be decompressed ({first_line(error)}); is it complete?") from error
+    magic, *shape = np.frombuffer(content[:HEADER].ljust(HEADER, b"\0"), ">i4").tolist()
+    if magic != MAGIC or min(shape) < 1 or len(content) != HEADER + int(np.prod(shape)):
+        raise InputError(
+            f"{path} is no complete idx file of images: its header says {tuple(shape)} bytes (number {magic:#010x}, "
+            f"should be {MAGIC:#010x}), it holds {max(len(content) - HEADER, 0)}."
+        )
+    return np.frombuffer(content, np.uint8, offset=HEADER).reshape(shape)

@@ -1,0 +1,6 @@
+"""Morphometry: what a mask says in the units that its readers use, such as cells a square millimetre or millilitres."""
+
+from unetpipe.morphometry.mosaic import CellMosaic, count_neighbours, measure_mosaic
+from unetpipe.morphometry.volume import VolumeMeasure, measure_volume
+
+__all__ = ["CellMosaic", "VolumeMeasure", "count_neighbours", "measure_mosaic", "measure_volume"]

@@ -1,0 +1,106 @@
+"""A mosaic of cells, such as the corneal endothelium: density, spread of the areas, share of hexagons.
+
+References
+----------
+B. E. McCarey, H. F. Edelhauser, M. J. Lynn: Review of corneal endothelial specular microscopy for FDA clinical
+trials, Cornea 27 (2008): density, coefficient of variation (polymegethism), share of six-sided cells (pleomorphism).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import ndimage
+
+HEXAGON = 6
+
+
+class CellMosaic(NamedTuple):
+    """A mosaic.
+
+    Attributes
+    ----------
+    cells : int
+        Complete cells: those that do not reach the image's edge.
+    density : float or None
+        Cells per mm² of the area that they tile, lines between them included; None without a pixel size or cell.
+    mean_area : float or None
+        Of a cell, in µm² (in pixels without a pixel size).
+    variation : float or None
+        Standard deviation of the areas over their mean.
+    hexagonal : float or None
+        Share of the inner cells with six neighbours; None if there is no inner cell.
+    inner : int
+        Cells that have neighbours all around.
+    """
+
+    cells: int
+    density: float | None
+    mean_area: float | None
+    variation: float | None
+    hexagonal: float | None
+    inner: int
+
+
+def measure_mosaic(labels: np.ndarray, pixel_size: float | None = None, gap: float = 3.0) -> CellMosaic:
+    """Measure an instance map.
+
+    Parameters
+    ----------
+    labels : ndarray
+        (H, W), integer: 0 between cells and outside the mosaic, else the cell's id.
+    pixel_size : float, optional
+        Side of a pixel in micrometres.
+    gap : float
+        Pixels up to which the lines between cells are shared out among them.
+    """
+    grown = _share_lines(labels, gap)
+    complete = np.setdiff1d(np.unique(labels[labels > 0]), _at_edge(grown))
+    areas = np.bincount(grown.ravel())[complete].astype(float)
+    neighbours = count_neighbours(labels, gap)
+    inner = [number for cell, number in neighbours.items() if number is not None]
+    unit = 1.0 if pixel_size is None else pixel_size**2
+    mean = float(areas.mean() * unit) if len(areas) else None
+    return CellMosaic(
+        cells=len(complete),
+        density=1e6 / mean if mean and pixel_size is not None else None,
+        mean_area=mean,
+        variation=float(areas.std() / areas.mean()) if len(areas) else None,
+        hexagonal=inner.count(HEXAGON) / len(inner) if inner else None,
+        inner=len(inner),
+    )
+
+
+def count_neighbours(labels: np.ndarray, gap: float = 3.0, contact: int = 3) -> dict[int, int | None]:
+    """Count the neighbours of each cell of (H, W); None for a cell at the mosaic's or the image's edge.
+
+    Two cells are neighbours if they meet along at least ``contact`` pixel edges once the lines between them, up to
+    ``gap`` pixels from a cell, are shared out: cells that meet in a corner alone are none.
+    """
+    grown = _share_lines(labels, gap)
+    pairs = [np.stack([grown[:-1].ravel(), grown[1:].ravel()]), np.stack([grown[:, :-1].ravel(), grown[:, 1:].ravel()])]
+    both = np.sort(np.concatenate(pairs, axis=1), axis=0)
+    both = both[:, both[0] != both[1]]
+    meeting, lengths = np.unique(both, axis=1, return_counts=True)
+    outer = set(_at_edge(grown).tolist()) | set(meeting[1, (meeting[0] == 0) & (lengths >= contact)].tolist())
+    meeting = meeting[:, (meeting[0] > 0) & (lengths >= contact)]
+    cells, counts = np.unique(meeting, return_counts=True)
+    number = dict(zip(cells.tolist(), counts.tolist(), strict=True))
+    ids = np.unique(labels[labels > 0]).tolist()
+    return {cell: None if cell in outer else number.get(cell, 0) for cell in ids}
+
+
+def _share_lines(labels: np.ndarray, gap: float) -> np.ndarray:
+    """Give background within ``gap`` of a cell to the nearest cell; the outside of the mosaic grows no cell."""
+    closed = ndimage.binary_closing(np.pad(labels > 0, round(gap) + 1, mode="edge"), iterations=round(gap))
+    inside = closed[tuple(slice(round(gap) + 1, -round(gap) - 1) for _ in range(2))] | (labels > 0)
+    if not inside.any():
+        return labels
+    nearest = ndimage.distance_transform_edt(labels == 0, return_distances=False, return_indices=True)
+    return np.where(inside, labels[tuple(nearest)], 0)
+
+
+def _at_edge(labels: np.ndarray) -> np.ndarray:
+    edge = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+    return np.unique(edge[edge > 0])
