@@ -33,7 +33,8 @@ def run(settings: Settings) -> list[Row]:
     window = SlidingWindowInferer(256, overlap=0.5, mode="gaussian")
 
     jobs = {
-        "plain float32": job(image, plain, OverlapTileInferer(), amp=False),
+        # in a wrapper, so that the inferer leaves its batch norms alone
+        "plain float32": job(image, nn.DataParallel(plain), OverlapTileInferer(), amp=False),
         "float32": job(image, ready, OverlapTileInferer(), amp=False),
         "float32, 572-tiles": job(image, ready, OverlapTileInferer(tile), amp=False),
         "BasicUNet, float32": job(image, peer, window, amp=False),
