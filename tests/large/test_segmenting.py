@@ -36,7 +36,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(3)
     folder = small_bundle(tmp_path_factory.mktemp("bundle"))
     _, probability = Segmenter(folder)(blobs(300, 300), return_probabilities=True)
-    low, high = np.quantile(probability, [0.6, 0.85]).tolist()
+    low, high = np.quantile(probability, [0.8, 0.93]).tolist()
     return small_bundle_like(folder, threshold=low, marker_threshold=high, min_size=12)
 
 
@@ -78,14 +78,16 @@ def test_equals_memory(block: int, large, bundle: Path, tmp_path: Path) -> None:
     check_equal(expected, Segmenter(bundle).instances, result)
 
 
-@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    shape=st.tuples(st.integers(1, 150), st.integers(1, 150)),
-    block=st.sampled_from([4, 20, 64, 128]),
+    sides=st.tuples(st.integers(1, 6), st.integers(1, 6)),
+    rest=st.integers(0, 20),
+    block=st.sampled_from([4, 12, 20, 64]),
     rotations=st.sampled_from([0, 8]),
     seed=st.integers(0, 99),
 )
-def test_equals_memory_at_any_size(shape, block, rotations, seed, bundle: Path, tmp_path_factory) -> None:
+def test_equals_memory_at_any_size(sides, rest, block, rotations, seed, bundle: Path, tmp_path_factory) -> None:
+    shape = [min(side * block, 150) + rest for side in sides]
     array = np.random.default_rng(seed).integers(0, 60000, shape).astype(np.uint16)
     if array.std() == 0:
         return
