@@ -70,7 +70,7 @@ def check_equal(expected: tuple[np.ndarray, np.ndarray], rules: InstancesFromPro
         assert same_objects(computed_labels, expected.numpy())
 
 
-@pytest.mark.parametrize("block", [256, 512, 1024])
+@pytest.mark.parametrize("block", [256, 720])
 def test_equals_memory(block: int, large, bundle: Path, tmp_path: Path) -> None:
     array, *expected = large
     image = OmeZarrImage(write_ome_zarr(tmp_path / "a.zarr", array, "yx", "0.5", chunks=700))
@@ -134,7 +134,7 @@ def test_result_opens_in_other_tools(bundle: Path, tmp_path: Path) -> None:
         assert [level.data.shape for level in opened.images] == [(1100, 700), (550, 350), (275, 175)]
         assert np.array_equal(opened.images[0].data.compute(), finest)
         assert opened.images[1].scale == {"y": 1.0, "x": 1.0}  # the image's 0.5, twice
-    nodes = list(Reader(parse_url(result))())
+    nodes = [node for node in Reader(parse_url(result))() if node.data]  # the group of labels has none
     assert [node.data[0].shape for node in nodes] == [(1100, 700), (1100, 700)]
     assert nodes[1].data[0].dtype == np.int32
     level = zarr.open_array(result / "1")[:]
@@ -175,7 +175,7 @@ class DiesAfter:
             yield function(work, job)
 
 
-@pytest.mark.parametrize("jobs", [0, 5, 13, 17, 22, 28, 34, 43, 50])
+@pytest.mark.parametrize("jobs", [0, 5, 17, 28, 43])
 def test_resumed_equals_undisturbed(jobs: int, bundle: Path, tmp_path: Path) -> None:
     image = ArrayImage(blobs(120, 130))
     whole = LargeSegmentation(image, tmp_path / "whole", bundle, block=64).run(progress=False)
