@@ -83,8 +83,8 @@ def plan_blocks(model: Model, image: LazyImage, granted: int, workers: int = 0, 
     if flood and held + flood > granted:
         raise InputError(
             f"{image.path} has {image.size[0]} × {image.size[1]} pixels, which a model with merge_threshold floods as "
-            f"a whole: about {gib(held + flood)}, more than the {gib(granted)} granted; grant more by --memory, cut the "
-            "image into parts, or take a model without merge_threshold."
+            f"a whole: about {gib(held + flood)}, more than the {gib(granted)} granted; grant more by --memory, cut "
+            "the image into parts, or take a model without merge_threshold."
         )
     for candidate in candidates:
         need = held + max(processes * block_bytes(model, image, candidate), flood)
