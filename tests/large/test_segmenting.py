@@ -36,7 +36,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(3)
     folder = small_bundle(tmp_path_factory.mktemp("bundle"))
     _, probability = Segmenter(folder)(blobs(300, 300), return_probabilities=True)
-    low, high = np.quantile(probability, [0.6, 0.85]).tolist()
+    low, high = np.quantile(probability, [0.8, 0.93]).tolist()
     return small_bundle_like(folder, threshold=low, marker_threshold=high, min_size=12)
 
 
@@ -70,7 +70,7 @@ def check_equal(expected: tuple[np.ndarray, np.ndarray], rules: InstancesFromPro
         assert same_objects(computed_labels, expected.numpy())
 
 
-@pytest.mark.parametrize("block", [256, 512, 1024])
+@pytest.mark.parametrize("block", [256, 720])
 def test_equals_memory(block: int, large, bundle: Path, tmp_path: Path) -> None:
     array, *expected = large
     image = OmeZarrImage(write_ome_zarr(tmp_path / "a.zarr", array, "yx", "0.5", chunks=700))
@@ -78,14 +78,16 @@ def test_equals_memory(block: int, large, bundle: Path, tmp_path: Path) -> None:
     check_equal(expected, Segmenter(bundle).instances, result)
 
 
-@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    shape=st.tuples(st.integers(1, 150), st.integers(1, 150)),
-    block=st.sampled_from([4, 20, 64, 128]),
+    sides=st.tuples(st.integers(1, 6), st.integers(1, 6)),
+    rest=st.integers(0, 20),
+    block=st.sampled_from([4, 12, 20, 64]),
     rotations=st.sampled_from([0, 8]),
     seed=st.integers(0, 99),
 )
-def test_equals_memory_at_any_size(shape, block, rotations, seed, bundle: Path, tmp_path_factory) -> None:
+def test_equals_memory_at_any_size(sides, rest, block, rotations, seed, bundle: Path, tmp_path_factory) -> None:
+    shape = [min(side * block, 150) + rest for side in sides]
     array = np.random.default_rng(seed).integers(0, 60000, shape).astype(np.uint16)
     if array.std() == 0:
         return
@@ -132,7 +134,7 @@ def test_result_opens_in_other_tools(bundle: Path, tmp_path: Path) -> None:
         assert [level.data.shape for level in opened.images] == [(1100, 700), (550, 350), (275, 175)]
         assert np.array_equal(opened.images[0].data.compute(), finest)
         assert opened.images[1].scale == {"y": 1.0, "x": 1.0}  # the image's 0.5, twice
-    nodes = list(Reader(parse_url(result))())
+    nodes = [node for node in Reader(parse_url(result))() if node.data]  # the group of labels has none
     assert [node.data[0].shape for node in nodes] == [(1100, 700), (1100, 700)]
     assert nodes[1].data[0].dtype == np.int32
     level = zarr.open_array(result / "1")[:]
@@ -173,7 +175,7 @@ class DiesAfter:
             yield function(work, job)
 
 
-@pytest.mark.parametrize("jobs", [0, 5, 13, 17, 22, 28, 34, 43, 50])
+@pytest.mark.parametrize("jobs", [0, 5, 17, 28, 43])
 def test_resumed_equals_undisturbed(jobs: int, bundle: Path, tmp_path: Path) -> None:
     image = ArrayImage(blobs(120, 130))
     whole = LargeSegmentation(image, tmp_path / "whole", bundle, block=64).run(progress=False)

@@ -46,15 +46,21 @@ def split_at_markers(probability: np.ndarray, cells: np.ndarray, markers: np.nda
     """
     parted = cells.copy()
     count = int(cells.max(initial=0))
-    for number, box in enumerate(ndimage.find_objects(cells), start=1):
-        if box is None:
-            continue
+    boxes = ndimage.find_objects(cells)
+    for number in _with_several(cells, markers):
+        box = boxes[number - 1]
         inside = cells[box] == number
         ids, seeds = np.unique(np.where(inside, markers[box], 0), return_inverse=True)
-        if (ids > 0).sum() < 2:
-            continue
         seeds = seeds.reshape(inside.shape) + (ids[0] > 0)
         parts = watershed(1 - probability[box], seeds, connectivity=1, mask=inside)
         parted[box][parts > 1] = parts[parts > 1] + count - 1
         count += int(parts.max()) - 1
     return parted
+
+
+def _with_several(cells: np.ndarray, markers: np.ndarray) -> list[int]:
+    """Return the numbers of the cells that hold several markers."""
+    marked = (markers > 0) & (cells > 0)
+    base = int(markers.max(initial=0)) + 1
+    pairs = np.unique(cells[marked].astype(np.int64) * base + markers[marked])
+    return np.flatnonzero(np.bincount(pairs // base) > 1).tolist()
