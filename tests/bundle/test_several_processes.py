@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import torch
+from monai.bundle import ConfigParser
 from workflows import BUNDLE
 
 from unetpipe.data import read_labels
@@ -88,3 +89,17 @@ def test_a_rank_that_is_killed_costs_its_epoch_alone(synthetic: Path, tmp_path: 
     for mask in (tmp_path / "one").rglob("mask*.tif"):
         name = mask.relative_to(tmp_path / "one")
         assert np.array_equal(read_labels(mask), read_labels(tmp_path / "two" / name))
+
+
+def test_what_the_first_process_does_alone() -> None:
+    """The overlay names handlers by their places, which shift when ``train.json`` gets another one."""
+    train, overlay = (
+        json.loads((BUNDLE / "configs" / name).read_text()) for name in ("train.json", "multi_gpu_train.json")
+    )
+    parser = ConfigParser(train)
+    alone = [key.removesuffix("#_disabled_") for key in overlay if key.endswith("#_disabled_")]
+    assert sorted(parser[key]["_target_"].split(".")[-1] for key in alone) == sorted(
+        ["EpochStats", "TensorBoardStatsHandler", "ProgressBar"]
+        + ["EpochStats", "TensorBoardStatsHandler", "BundleSaver", "report_training"]
+    )
+    assert parser["train#handlers#0"]["_target_"] == overlay["train#handlers#0"]["_target_"]
