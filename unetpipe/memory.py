@@ -1,15 +1,18 @@
-"""How much memory is free, and keeping what was allocated once."""
+"""How much memory is free, what the work takes, and keeping what was allocated once."""
 
 from __future__ import annotations
 
 import ctypes
 from pathlib import Path
+from typing import Any
 
 import psutil
 import torch
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of the GNU C library's malloc.h
 CONTROL_GROUP = Path("/sys/fs/cgroup")
+VALUE = 4  # bytes, float32
+IMAGE, CHANNEL = 80, 12  # bytes a pixel: logits, probabilities, labels, distances; and a pixel's channels, read twice
 
 
 def free_memory(device: torch.device) -> int:
@@ -17,7 +20,25 @@ def free_memory(device: torch.device) -> int:
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    return min(psutil.virtual_memory().available, _left_in_container())
+    return int(min(psutil.virtual_memory().available, _left_in_container()))
+
+
+def network_bytes(network: Any, pixels: int) -> int:
+    """Return the bytes that a network holds at once at inference for so many pixels of its input, in float32.
+
+    Parameters
+    ----------
+    network : UNet or other
+        Has ``values_per_pixel``, as :class:`unetpipe.networks.UNet`.
+    pixels : int
+        Of the tile.
+    """
+    return int(VALUE * network.values_per_pixel * pixels)
+
+
+def image_bytes(size: tuple[int, int], channels: int) -> int:
+    """Return the bytes that segmenting an image (height, width) takes in memory, besides the network's tile."""
+    return (IMAGE + CHANNEL * channels) * size[0] * size[1]
 
 
 def keep_freed_memory() -> bool:

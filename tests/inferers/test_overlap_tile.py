@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from unetpipe.inferers import OverlapTileInferer, plan_tiles
 from unetpipe.inferers.overlap_tile import unwrap
-from unetpipe.networks import UNet
+from unetpipe.networks import UNet, fold_batch_norm
 
 
 @functools.cache
@@ -251,3 +251,16 @@ def test_out_of_memory_at_the_smallest_tile_is_raised():
 
     with pytest.raises(torch.OutOfMemoryError):
         OverlapTileInferer(132, margin=20, step=4)(torch.zeros(1, 1, 9, 9), no_memory)
+
+
+def test_batch_norms_are_folded_whoever_loaded_the_network() -> None:
+    """Bit by bit as with the folded network; not where gradients are wanted, which folding would cut off."""
+    network = UNet(1, 2, (4, 8), norm="batch").eval()
+    for norm in network.modules():
+        if isinstance(norm, nn.BatchNorm2d):
+            nn.init.uniform_(norm.running_var, 0.5, 1.5)
+    image = torch.rand(1, 1, 40, 40)
+    with torch.no_grad():
+        assert torch.equal(OverlapTileInferer()(image, network), OverlapTileInferer()(image, fold_batch_norm(network)))
+    OverlapTileInferer()(image, network).sum().backward()
+    assert network.classify.weight.grad is not None

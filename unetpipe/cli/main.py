@@ -7,10 +7,10 @@ import sys
 from collections.abc import Sequence
 
 from unetpipe import __version__
-from unetpipe.cli import check, demo, encode, evaluate, export, label, link, measure, segment
+from unetpipe.cli import check, demo, encode, evaluate, export, fetch, label, link, measure, segment
 from unetpipe.errors import input_error_behind
 
-VERBS = (check, segment, link, evaluate, label, export, measure, encode, demo)
+VERBS = (check, fetch, segment, link, evaluate, label, export, measure, encode, demo)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

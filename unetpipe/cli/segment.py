@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from ignite.engine import Events
 from monai.bundle import ConfigWorkflow
 
 from unetpipe.bundle import find_bundle
 from unetpipe.cli.link import describe
+from unetpipe.cli.resuming import describe as describe_work
+from unetpipe.cli.resuming import open_journal, remaining
 from unetpipe.data.images import find_images
+from unetpipe.data.journal import Journal
 from unetpipe.errors import InputError
+from unetpipe.files import check_folder
 from unetpipe.models import inference_configs
 from unetpipe.tracking.relink import check_complete, check_target, link_folder, remove_tracks
 
@@ -20,7 +26,7 @@ from unetpipe.tracking.relink import check_complete, check_target, link_folder, 
 def add_parser(verbs: argparse._SubParsersAction) -> None:
     """Add the verb to the program's parser."""
     parser = verbs.add_parser("segment", help="segment an image, a stack, a volume, a folder of them, or a data set")
-    parser.add_argument("input", type=Path, help="TIFF, PNG or NIfTI file, folder of such, or data set")
+    parser.add_argument("input", type=Path, help="TIFF, PNG, NIfTI file or OME-Zarr, folder of such, or data set")
     parser.add_argument("--output", type=Path, required=True, help="folder for the masks")
     parser.add_argument("--bundle", type=Path, help="folder of a trained bundle; by default the one installed")
     parser.add_argument("--model", help="one of the bundle's models by name: dic_hela, phc_u373, isbi2012")
@@ -31,6 +37,15 @@ def add_parser(verbs: argparse._SubParsersAction) -> None:
         action="store_true",
         help="link the cells of a sequence tNNN.tif from frame to frame (unetpipe link) and write res_track.txt",
     )
+    parser.add_argument("--resume", action="store_true", help="go on where an earlier run was cut off")
+    parser.add_argument("--dry-run", action="store_true", help="say tiles, memory and time, and write nothing")
+    large = parser.add_argument_group(
+        "images larger than memory", "OME-Zarr, and TIFF that does not fit: NAME.ome.zarr"
+    )
+    large.add_argument("--large", action="store_true", help="segment TIFF of any size part by part, into OME-Zarr")
+    large.add_argument("--memory", help="that all processes may take, such as 3G; by default half of what is free")
+    large.add_argument("--workers", type=int, help="processes on this machine, through Dask; by default this one alone")
+    large.add_argument("--scheduler", help="address of the scheduler of a Dask cluster that runs already")
     parser.set_defaults(run=run)
 
 
@@ -40,25 +55,86 @@ def run(options: argparse.Namespace) -> None:
     configs = inference_configs(bundle, options.model)
     if options.rescale and options.pixel_size is None:
         raise InputError("--rescale needs the images' --pixel-size.")
+    images = find_large_images(options)
+    if images:
+        from unetpipe.cli import segment_large
+
+        if options.track:
+            raise InputError("--track needs a sequence of images that fit into memory.")
+        segment_large.run(options, images)
+        return
+    overrides = {
+        "bundle_root": str(bundle),
+        "dataset_dir": str(options.input),
+        "output_dir": str(options.output),
+        "image_pixel_size": options.pixel_size,
+        "rescale": options.rescale,
+    }
+    records = find_images(options.input)
+    journal = open_journal(options.output, configs, overrides)
+    todo = remaining(records, options.output, journal) if options.resume else records
+    if options.dry_run:
+        print(describe_work(todo, configs, overrides) if todo else "Every mask is complete.")
+        return
     folders = check_sequences(options.input, options.output) if options.track else []
-    workflow = ConfigWorkflow(
-        config_file=configs,
-        logging_file=False,
-        workflow_type="infer",
-        bundle_root=str(bundle),
-        dataset_dir=str(options.input),
-        output_dir=str(options.output),
-        image_pixel_size=options.pixel_size,
-        rescale=options.rescale,
-    )
-    workflow.initialize()
-    for folder in folders:  # when the bundle has checked everything, before it writes the first mask
-        workflow.evaluator.add_event_handler(Events.STARTED, lambda engine, folder=folder: remove_tracks(folder))
-    workflow.run()
-    workflow.finalize()
+    check_folder(options.output)
+    if not options.resume:
+        journal.begin()
+    elif len(todo) < len(records):
+        print(f"Complete already: {len(records) - len(todo)} of {len(records)} images")
+    if todo:
+        segment_images(configs, todo, journal, overrides, folders)
     print(f"Masks: {options.output}")
     for folder in folders:
         print(describe(link_folder(folder), folder))
+
+
+def segment_images(
+    configs: list[str],
+    records: list[dict[str, Any]],
+    journal: Journal,
+    overrides: dict[str, Any],
+    tracked: Sequence[Path] = (),
+) -> None:
+    """Run the bundle's inference on images; the journal notes each mask that is written.
+
+    The old track tables of the folders ``tracked`` go when the bundle has checked everything, before the first mask.
+    """
+    values = {
+        **overrides,
+        "dataset#data": records,
+        "save#journal": journal.path,
+        "save#settings": journal.settings,
+    }
+    workflow = ConfigWorkflow(config_file=configs, logging_file=False, workflow_type="infer", **values)
+    workflow.initialize()
+    for folder in tracked:
+        workflow.evaluator.add_event_handler(Events.STARTED, lambda engine, folder=folder: remove_tracks(folder))
+    workflow.run()
+    workflow.finalize()
+
+
+def find_large_images(options: argparse.Namespace) -> list:
+    """Return the images that are segmented part by part, with the folders of their results; none if all fit.
+
+    Raises
+    ------
+    InputError
+        If such images or options are given and what they need is not installed.
+    """
+    try:
+        from unetpipe.large.finding import find_large
+        from unetpipe.large.memory import parse_bytes
+    except ImportError as error:
+        asked = options.large or options.memory or options.workers is not None or options.scheduler
+        if not asked and options.input.suffix != ".zarr":
+            return []
+        raise InputError(
+            f'Images larger than memory need what pip install "unetpipe[large]" installs ({error}).'
+        ) from error
+    memory = parse_bytes(options.memory) if options.memory else None
+    force = options.large or options.workers is not None or options.scheduler is not None
+    return find_large(options.input, memory, force)
 
 
 def check_sequences(images: Path, output: Path) -> list[Path]:

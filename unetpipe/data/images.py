@@ -39,7 +39,7 @@ def find_images(path: str | os.PathLike) -> list[dict[str, Any]]:
         raise InputError(f"There is no image file or folder {root}.")
     records: list[dict[str, Any]] = []
     source: dict[str, Path] = {}
-    for image, name in _named_images(root):
+    for image, name in named_images(root):
         if name in source:
             raise InputError(f"{source[name]} and {image} would both have the mask {name}; rename one of them.")
         source[name] = image
@@ -59,8 +59,8 @@ def mask_name(image_name: str) -> str:
     return f"{image_stem(image_name)}_mask{image_suffix(image_name) if is_nifti(image_name) else '.tif'}"
 
 
-def _named_images(root: Path) -> list[tuple[Path, str]]:
-    """Return images and the names of their masks."""
+def named_images(root: Path) -> list[tuple[Path, str]]:
+    """Return the image files of a file, folder or data set, and the names of their masks."""
     if root.is_file():
         return [(root, mask_name(root.name))]
     images = images_in(root)

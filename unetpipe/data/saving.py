@@ -14,6 +14,7 @@ from monai.transforms import MapTransform
 from monai.utils import convert_to_numpy
 
 from unetpipe.data.io import check_ids, write_label_pages
+from unetpipe.data.journal import Journal
 
 
 class SaveMasksd(MapTransform):
@@ -29,10 +30,22 @@ class SaveMasksd(MapTransform):
         Instance maps, MetaTensors.
     output_dir : path
         Folder, made if need be. Each file appears under its name only when complete.
+    journal : path, optional
+        File in which each mask that is written is noted (:class:`unetpipe.data.journal.Journal`).
+    settings : str
+        Stands for all that the masks depend on besides the images.
     """
 
-    def __init__(self, keys: KeysCollection, output_dir: str | os.PathLike, allow_missing_keys: bool = False) -> None:
+    def __init__(
+        self,
+        keys: KeysCollection,
+        output_dir: str | os.PathLike,
+        journal: str | os.PathLike | None = None,
+        settings: str = "",
+        allow_missing_keys: bool = False,
+    ) -> None:
         super().__init__(keys, allow_missing_keys)
+        self.journal = None if journal is None else Journal(journal, settings)
         self.output_dir = Path(output_dir)
         self._waiting: dict[Path, dict[int, np.ndarray]] = {}
         self._lock = threading.Lock()
@@ -53,4 +66,7 @@ class SaveMasksd(MapTransform):
                     del self._waiting[path]
             if complete:
                 write_label_pages(path, [pages[page] for page in sorted(pages)], meta.get("filename_or_obj"))
+                if self.journal is not None:
+                    with self._lock:
+                        self.journal.add(path, meta["filename_or_obj"])
         return item

@@ -55,6 +55,11 @@ def write_synthetic_ctc(
     return root
 
 
+def synthetic_frame(rng: np.random.Generator, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Return one image of touching cells (H, W), uint8, none of them cut by its border, and its cells' ids, int32."""
+    return _sequence(rng, shape, 1)[0]
+
+
 class _Style(NamedTuple):
     """What the frames of one sequence have in common; lengths in pixels, brightness in grey values."""
 

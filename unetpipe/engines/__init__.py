@@ -2,6 +2,7 @@
 
 from unetpipe.engines.background import BackgroundPostprocessing, ReadAheadLoader
 from unetpipe.engines.bundle_saver import BundleSaver
+from unetpipe.engines.distributed import ShareOfSamples
 from unetpipe.engines.epoch import EpochLoss, SeedEachEpoch
 from unetpipe.engines.preflight import check_evaluation, check_inference, check_training
 from unetpipe.engines.prepare_batch import PrepareBatchWeighted
@@ -23,6 +24,7 @@ __all__ = [
     "Proposal",
     "ReadAheadLoader",
     "SeedEachEpoch",
+    "ShareOfSamples",
     "StepTimes",
     "WeightAverage",
     "check_evaluation",

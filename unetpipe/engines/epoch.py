@@ -22,11 +22,17 @@ class SeedEachEpoch:
         Seed of the run.
     dataset : Dataset
         The data set whose random transforms are seeded.
+    sampler : ShareOfSamples, optional
+        Draws the same order in every process; it is told the epoch.
+    rank : int
+        Number of the process: each draws its own transforms.
     """
 
-    def __init__(self, seed: int, dataset: Any) -> None:
+    def __init__(self, seed: int, dataset: Any, sampler: Any = None, rank: int = 0) -> None:
         self.seed = seed
         self.dataset = dataset
+        self.sampler = sampler
+        self.rank = rank
 
     def attach(self, engine: Engine) -> None:
         """Seed at the start of each epoch, before the loader draws its order."""
@@ -34,7 +40,9 @@ class SeedEachEpoch:
 
     def __call__(self, engine: Engine) -> None:
         """Seed torch and the transforms."""
-        epoch_seed = (self.seed * 1_000_003 + engine.state.epoch) % 2**31
+        epoch_seed = (self.seed * 1_000_003 + engine.state.epoch + self.rank * 15_485_863) % 2**31
+        if self.sampler is not None:
+            self.sampler.set_epoch(engine.state.epoch)
         torch.manual_seed(epoch_seed)
         set_rnd(self.dataset, epoch_seed)
 

@@ -13,6 +13,7 @@ import torch
 from ignite.engine import Engine, Events
 from torch import nn
 
+from unetpipe.engines.distributed import rank
 from unetpipe.errors import InputError
 from unetpipe.networks import save_state
 
@@ -52,7 +53,9 @@ class Checkpoint:
         engine.add_event_handler(Events.EPOCH_COMPLETED, self.save)
 
     def save(self, engine: Engine) -> None:
-        """Write the checkpoint."""
+        """Write the checkpoint; of several processes the first does."""
+        if rank() > 0:
+            return
         content: dict[str, Any] = {name: thing.state_dict() for name, thing in self.objects.items()}
         content["epoch"] = engine.state.epoch
         content["best_metric"] = self.evaluator.state.best_metric  # type: ignore[attr-defined]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from types import TracebackType
 
+import torch.distributed as dist
 from ignite.engine import Engine
 from monai.handlers import StatsHandler
 
@@ -25,10 +26,20 @@ def run_engine(engine: Engine) -> None:
     try:
         engine.run()
     except Exception as error:
-        mistake = input_error_behind(error)
+        mistake = input_error_behind(error) or lost_process(error)
         if mistake is None:
             raise
         stop_program(mistake)
+
+
+def lost_process(error: BaseException | None) -> InputError | None:
+    """Return a sentence if an exception came of another process of a distributed run having ended."""
+    signs = ("closed by peer", "Connection reset", "Broken pipe", "timed out", "NCCL", "gloo", "Gloo")
+    while error is not None and dist.is_initialized():
+        if isinstance(error, RuntimeError) and any(sign in str(error) for sign in signs):
+            return InputError("Another process of this run has ended; start it again, a training with --resume True.")
+        error = error.__cause__
+    return None
 
 
 def stop_program(mistake: InputError) -> None:

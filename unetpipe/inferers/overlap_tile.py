@@ -18,12 +18,13 @@ import torch
 from monai.data import MetaTensor
 from monai.inferers import Inferer
 from monai.utils import ensure_tuple_rep
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from unetpipe.inferers.tile_size import choose_tile
 from unetpipe.memory import free_memory
 from unetpipe.mirror import mirror_crop
+from unetpipe.networks.inference import fold_batch_norm
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +64,8 @@ class OverlapTileInferer(Inferer):
     For images (B, C, H, W) the result (B, K, H, W) equals, to float rounding,
     ``network(np.pad(image, margin, mode="reflect"))`` padded further at the bottom and right to a
     size valid for the network. Each output pixel is written once. Where a GPU runs out of memory,
-    the tile is halved, and the log says so: the result is the same.
+    the tile is halved, and the log says so: the result is the same. In evaluation mode batch norms
+    are folded first, so that a network gives the same masks whoever loaded it.
     """
 
     def __init__(
@@ -95,7 +97,10 @@ class OverlapTileInferer(Inferer):
             of a tile, or if the network's output is not ``tile − 2·margin`` on each side.
         """
         margin, step = self._geometry(network)
-        roi_size = self.roi_size or self._choose(inputs, network)
+        if isinstance(network, nn.Module) and not network.training and not torch.is_grad_enabled():
+            network = network if unwrap(network) is not network else fold_batch_norm(network)  # not a compiled one
+        height, width = inputs.shape[-2:]
+        roi_size = self.tile((height, width), network, inputs.device)
         while True:
             try:
                 return self._infer(inputs, network, roi_size, margin, step, *args, **kwargs)
@@ -106,6 +111,15 @@ class OverlapTileInferer(Inferer):
                 logger.warning("Out of GPU memory with tiles of %s pixels; going on with %s", roi_size, smaller)
                 roi_size = smaller
                 torch.cuda.empty_cache()
+
+    def tile(self, size: tuple[int, int], network: Any, device: torch.device) -> tuple[int, int]:
+        """Return the input tile (height, width) that an image of that size, on that device, is computed with."""
+        if self.roi_size is not None:
+            return self.roi_size
+        memory = free_memory(_device_of(network, device)) // (2 * self.sw_batch_size)
+        chosen = choose_tile(size, unwrap(network), memory)
+        logger.debug("Images of %s pixels in tiles of %s", size, chosen)
+        return chosen
 
     def _infer(
         self,
@@ -151,12 +165,6 @@ class OverlapTileInferer(Inferer):
         if result is None:
             raise ValueError(f"There is nothing to compute in a batch of shape {tuple(inputs.shape)}.")
         return MetaTensor(result).copy_meta_from(inputs) if isinstance(inputs, MetaTensor) else result
-
-    def _choose(self, inputs: Tensor, network: Any) -> tuple[int, int]:
-        memory = free_memory(_device_of(network, inputs.device)) // (2 * self.sw_batch_size)
-        chosen = choose_tile((inputs.shape[-2], inputs.shape[-1]), unwrap(network), memory)
-        logger.debug("Images of %s pixels in tiles of %s", tuple(inputs.shape[-2:]), chosen)
-        return chosen
 
     def _geometry(self, network: Any) -> tuple[int, int]:
         own = unwrap(network)

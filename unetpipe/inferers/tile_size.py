@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from unetpipe.memory import network_bytes
+
 LARGEST_OUTPUT = 2052  # px; what neighbours compute twice is 7 % there (margin 92), and falls slowly beyond
-BYTES = 4  # a value, in float32
 
 
 def choose_tile(size: tuple[int, int], network: Any, memory: int) -> tuple[int, int]:
@@ -30,7 +31,7 @@ def choose_tile(size: tuple[int, int], network: Any, memory: int) -> tuple[int, 
     """
     try:
         margin, step, smallest = network.margin, network.step, network.smallest_size
-        bytes_per_pixel = BYTES * network.values_per_pixel
+        bytes_per_pixel = network_bytes(network, 1)
     except AttributeError as error:
         raise ValueError(f"{type(network).__name__} does not say its sizes ({error}); give roi_size.") from error
     # outputs are rest + k·step, of which tiles beside each other share the rest

@@ -1,6 +1,6 @@
 """Losses: pixel-weighted cross entropy, and Dice over known pixels, alone or with cross entropy."""
 
 from unetpipe.losses.known_dice import KnownDiceLoss
-from unetpipe.losses.weighted_cross_entropy import WeightedCrossEntropy
+from unetpipe.losses.weighted_cross_entropy import DistributedWeightedCrossEntropy, WeightedCrossEntropy
 
-__all__ = ["KnownDiceLoss", "WeightedCrossEntropy"]
+__all__ = ["DistributedWeightedCrossEntropy", "KnownDiceLoss", "WeightedCrossEntropy"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 
 
@@ -33,5 +34,24 @@ class WeightedCrossEntropy(nn.Module):
             )
         wide = logits if logits.dtype == torch.float64 else logits.float()
         surprise = -torch.log_softmax(wide, dim=1).gather(1, label.long())
-        known = (weight > 0).sum().clamp(min=1)
-        return (weight.to(wide.dtype) * surprise).sum() / known
+        return (weight.to(wide.dtype) * surprise).sum() / self.known_pixels(weight)
+
+    def known_pixels(self, weight: Tensor) -> Tensor:
+        """Return the number of pixels of known class, at least 1."""
+        return (weight > 0).sum().clamp(min=1)
+
+
+class DistributedWeightedCrossEntropy(WeightedCrossEntropy):
+    """The same of tiles in several processes, whose gradients are averaged.
+
+    The sum of each process is divided by the mean number of known pixels, so the mean of the gradients is that of
+    one process with all tiles, also where the numbers of known pixels differ.
+    """
+
+    def known_pixels(self, weight: Tensor) -> Tensor:
+        """Return the mean number over the processes."""
+        if not dist.is_initialized():
+            return super().known_pixels(weight)
+        known = (weight > 0).sum()
+        dist.all_reduce(known)
+        return known.clamp(min=1) / dist.get_world_size()

@@ -25,7 +25,7 @@ def inference_network(network: nn.Module, weights: str | os.PathLike) -> nn.Modu
 
 
 def fold_batch_norm(network: nn.Module) -> nn.Module:
-    """Return a copy in evaluation mode whose convolutions do the work of the batch norms that follow them.
+    """Return a network in evaluation mode whose convolutions do the work of the batch norms that follow them.
 
     At inference a batch norm is a fixed scale and shift of each channel, so the result is the same to
     float rounding, and one pass over every feature map is saved.
@@ -33,8 +33,11 @@ def fold_batch_norm(network: nn.Module) -> nn.Module:
     Parameters
     ----------
     network : Module
-        Pairs of a convolution and its batch norm are looked for in its ``Sequential`` parts.
+        Pairs of a convolution and its batch norm are looked for in its ``Sequential`` parts. It stays as it is;
+        one in evaluation mode without batch norm is returned itself.
     """
+    if not network.training and not any(isinstance(part, nn.BatchNorm2d) for part in network.modules()):
+        return network
     folded = copy.deepcopy(network).eval()
     for part in folded.modules():
         if isinstance(part, nn.Sequential):

@@ -11,6 +11,7 @@ from monai.utils import convert_to_numpy
 
 from unetpipe.data.ctc import marker_file
 from unetpipe.data.io import read_labels
+from unetpipe.engines.distributed import gathered, rank
 from unetpipe.errors import InputError
 from unetpipe.files import check_folder
 from unetpipe.metrics.borders import BorderScore, border_scores, sum_borders
@@ -81,7 +82,10 @@ class ReportScores:
                 self._borders.append(border_scores(label, result, known))
 
     def finish(self, engine: Engine) -> None:
-        """Print the tables and write the files."""
+        """Print the tables and write the files; of several processes the first does, with the frames of all."""
+        self._frames, self._membranes = gathered(self._frames), gathered(self._membranes)
+        if rank() > 0:
+            return
         summary = summarise(self._frames)
         membranes = None
         if self._membranes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import itertools
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -68,7 +67,6 @@ class Gallery:
         self.shown = shown
         self.judged: list[JudgedFrame] = []
         self._worst: list[tuple[float, int, ScoredFrame, FrameMistakes]] = []
-        self._number = itertools.count()
         for frame in frames:
             self.add(frame)
 
@@ -77,7 +75,16 @@ class Gallery:
         mistakes = find_mistakes(frame.truth, frame.result, frame.known)
         self.judged.append(JudgedFrame(frame.name, mistakes))
         # the number settles ties, for the frame that came first
-        entry = (-mistakes.quality, -next(self._number), frame, mistakes)
+        self._keep((-mistakes.quality, -len(self.judged), frame, mistakes))
+
+    def take_over(self, other: Gallery) -> None:
+        """Add the frames of another gallery, which another process has judged."""
+        before = len(self.judged)
+        self.judged += other.judged
+        for quality, number, frame, mistakes in other._worst:
+            self._keep((quality, number - before, frame, mistakes))
+
+    def _keep(self, entry: tuple[float, int, ScoredFrame, FrameMistakes]) -> None:
         (heapq.heappush if len(self._worst) < self.shown else heapq.heappushpop)(self._worst, entry)
 
     @property

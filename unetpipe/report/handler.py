@@ -10,6 +10,7 @@ from typing import Any
 from ignite.engine import Engine, Events
 from monai.utils import convert_to_numpy
 
+from unetpipe.engines.distributed import gathered, rank
 from unetpipe.report.evaluating import ReportScores
 from unetpipe.report.gallery import Gallery, ScoredFrame, frame_name
 from unetpipe.report.page import NAME, write_report
@@ -71,7 +72,13 @@ class ReportPage:
             self._gallery.add(ScoredFrame(name, truth, result, image, known))
 
     def write(self, engine: Engine) -> None:
-        """Write the page."""
+        """Write the page; of several processes the first does, with the frames of all."""
+        own, *others = gathered([self._gallery])
+        if rank() > 0:
+            return
+        for other in others:
+            own.take_over(other)
+        self._gallery = own
         write_report(
             self.path,
             self._gallery,

@@ -30,11 +30,10 @@ def two_nearest_distances(instances: np.ndarray, reach: int) -> tuple[np.ndarray
     """
     far = 2 * reach**2 + 1  # with the square of one more offset still a number of 16 bits
     small = far + reach**2 <= np.iinfo(np.int16).max and instances.max(initial=0) <= np.iinfo(np.int16).max
-    number = np.int16 if small else np.int32
-    cell = np.ascontiguousarray(instances.T, number)
-    nearest = np.where(cell > 0, 0, far).astype(number)
-    found = _along_rows(nearest, np.full_like(nearest, far), cell, reach, far)
-    nearest, second, _ = _along_rows(*(np.ascontiguousarray(part.T) for part in found), reach, far)
+    cell = instances.T.astype("int16" if small else "int32")
+    nearest = np.where(cell > 0, 0, far).astype(cell.dtype)
+    nearest, second, cell = _along_rows(nearest, np.full_like(nearest, far), cell, reach, far)
+    nearest, second, _ = _along_rows(nearest.T, second.T, cell.T, reach, far)
     return _root(nearest, reach), _root(second, reach)
 
 
@@ -46,14 +45,13 @@ def _along_rows(
     ``nearest`` and ``second`` are the squared distances to ``cell`` and to the next one in other directions.
     """
     bits = 8 * nearest.itemsize
-    pair = np.int32 if bits == 16 else np.int64
     nearest, second, cell = (
-        np.pad(part, ((0, 0), (reach, reach)), constant_values=nothing)
+        np.pad(np.ascontiguousarray(part), ((0, 0), (reach, reach)), constant_values=nothing)
         for part, nothing in ((nearest, far), (second, far), (cell, 0))
     )
     inner = slice(reach, nearest.shape[1] - reach)
 
-    packed = (nearest.astype(pair) << bits) | cell  # so the least square brings its cell along
+    packed = np.left_shift(nearest, bits, dtype=f"int{2 * bits}") | cell  # so the least square brings its cell along
     best, offer = packed[:, inner].copy(), np.empty_like(packed[:, inner])
     for offset in range(1, reach + 1):
         before, after = _beside(inner, offset)

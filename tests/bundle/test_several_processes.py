@@ -1,0 +1,90 @@
+"""``torchrun`` with the multi-GPU overlays on two CPU processes: one trained bundle, resumed after a kill."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import torch
+from workflows import BUNDLE
+
+from unetpipe.data import read_labels
+
+EPOCHS = 3
+
+
+def command(configs: list[str], bundle: Path, **values) -> list[str]:
+    files = [str(bundle / "configs" / name) for name in configs]
+    keys = [part for key, value in values.items() for part in (f"--{key}", str(value))]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    return [*torchrun, "-m", "monai.bundle", "run", "--config_file", str(files), *keys]
+
+
+def training(dataset: Path, output: Path, **values) -> list[str]:
+    small = {"channels": "[4,8]", "tile": 66, "dropout": 0.0, "progress": False, "amp": False}
+    length = {"max_epochs": EPOCHS, "steps_per_epoch": 4, "val_interval": 1}
+    return command(
+        ["train.json", "multi_gpu_train.json"],
+        BUNDLE,
+        dataset_dir=dataset,
+        output_dir=output,
+        **{**small, **length, **values},
+    )
+
+
+def run(arguments: list[str]) -> subprocess.CompletedProcess:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(arguments, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_a_rank_that_is_killed_costs_its_epoch_alone(synthetic: Path, tmp_path: Path) -> None:
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    done = run(training(synthetic, whole))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("bundle written") == 1 or (whole / "models" / "model.pt").is_file()
+    assert (whole / "report.html").is_file()
+    assert len(list((whole / "tensorboard").glob("events*"))) <= 2  # of the first process alone
+
+    process = subprocess.Popen(
+        training(synthetic, cut),
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    while not (cut / "checkpoints" / "last.pt").is_file():
+        assert process.poll() is None, process.stdout.read() if process.stdout else ""
+        time.sleep(0.01)  # until an epoch is complete
+    ranks = [child for child in psutil.Process(process.pid).children() if child.environ().get("RANK") == "1"]
+    ranks[0].send_signal(signal.SIGKILL)
+    said, _ = process.communicate()
+    assert process.returncode != 0, said
+    assert not psutil.pid_exists(ranks[0].pid)
+
+    again = run(training(synthetic, cut, resume=True))
+    assert again.returncode == 0, again.stderr
+    states = [torch.load(place / "checkpoints" / "last.pt", weights_only=True) for place in (whole, cut)]
+    assert [state["epoch"] for state in states] == [EPOCHS, EPOCHS]
+    for name, value in states[0]["network"].items():
+        torch.testing.assert_close(value, states[1]["network"][name], rtol=1e-5, atol=1e-6)
+
+    scored = command(
+        ["train.json", "evaluate.json", "multi_gpu_evaluate.json"], whole, output_dir=tmp_path / "two", progress=False
+    )
+    assert run(scored).returncode == 0
+    alone = [sys.executable, "-m", "monai.bundle", "run", "--config_file"]
+    files = [str(whole / "configs" / name) for name in ("train.json", "evaluate.json")]
+    one = run([*alone, str(files), "--output_dir", str(tmp_path / "one"), "--progress", "False"])
+    assert one.returncode == 0, one.stderr
+    scores = [json.loads((tmp_path / name / "scores.json").read_text()) for name in ("one", "two")]
+    assert scores[0] == scores[1]
+    for mask in (tmp_path / "one").rglob("mask*.tif"):
+        name = mask.relative_to(tmp_path / "one")
+        assert np.array_equal(read_labels(mask), read_labels(tmp_path / "two" / name))

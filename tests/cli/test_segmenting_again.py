@@ -1,0 +1,70 @@
+"""``unetpipe segment --resume`` leaves alone what is complete; ``--dry-run`` writes nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from large_images import small_bundle, write_ome_zarr
+from PIL import Image
+
+from unetpipe.cli.main import main
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small_bundle(tmp_path_factory.mktemp("bundle"), channels=(4, 8), roi_size=None)
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """Three images."""
+    (tmp_path / "images").mkdir()
+    for name in "abc":
+        write(tmp_path / "images" / f"{name}.png", seed=ord(name))
+    return tmp_path / "images"
+
+
+def write(path: Path, seed: int) -> None:
+    Image.fromarray(np.random.default_rng(seed).integers(0, 255, (40, 50), dtype=np.uint8)).save(path)
+
+
+def states(output: Path) -> dict[str, int]:
+    return {mask.name[0]: mask.stat().st_mtime_ns for mask in output.glob("*_mask.tif")}
+
+
+def test_what_is_not_complete_is_done_again(images: Path, bundle: Path, tmp_path: Path, capsys) -> None:
+    output = tmp_path / "out"
+    command = ["segment", str(images), "--output", str(output), "--bundle", str(bundle)]
+    assert main(command) == 0
+    first = states(output)
+    assert sorted(first) == ["a", "b", "c"]
+    assert main([*command, "--resume"]) == 0
+    assert states(output) == first
+
+    (output / "a_mask.tif").write_bytes(b"II")  # a mask that is damaged, and an image that was changed
+    write(images / "b.png", seed=0)
+    capsys.readouterr()
+    assert main([*command, "--resume"]) == 0
+    assert "Complete already: 1 of 3 images" in capsys.readouterr().out
+    second = states(output)
+    assert (second["a"] != first["a"], second["b"] != first["b"], second["c"] == first["c"]) == (True, True, True)
+
+    assert main([*command, "--resume", "--pixel-size", "0.7"]) == 0  # other settings
+    assert states(output)["c"] != second["c"]
+
+
+def test_dry_run_writes_nothing(images: Path, bundle: Path, tmp_path: Path, capsys) -> None:
+    write_ome_zarr(tmp_path / "d.zarr", np.arange(2000, dtype=np.uint16).reshape(40, 50), "yx", "0.5")
+    for path, said in (
+        (images, "Images: 3, the largest of 40 × 50 pixels\nTiles: 3 of"),
+        (tmp_path / "d.zarr", "Disk:"),
+    ):
+        arguments = ["segment", str(path), "--output", str(tmp_path / "out"), "--bundle", str(bundle), "--dry-run"]
+        assert main(arguments) == 0
+        printed = capsys.readouterr().out
+        assert said in printed
+        assert "Memory: about" in printed
+        assert "s a tile" in printed
+        assert not (tmp_path / "out").exists()

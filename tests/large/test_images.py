@@ -1,0 +1,166 @@
+"""OME-Zarr and TIFF read lazily: any version, any axes, any part, mirrored beyond the border."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+import zarr
+from large_images import write_ome_zarr
+
+from unetpipe.errors import InputError
+from unetpipe.large import LazyImage, OmeZarrImage, TiffImage, is_zarr
+
+
+def pixels(*shape: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(1, 60000, shape).astype(np.uint16)
+
+
+@pytest.mark.parametrize(
+    ("version", "axes", "shape"),
+    [
+        ("0.1", "tczyx", (2, 1, 1, 70, 90)),
+        ("0.4", "yx", (70, 90)),
+        ("0.4", "tczyx", (2, 3, 2, 70, 90)),
+        ("0.5", "cyx", (3, 70, 90)),
+        ("0.5", "tyx", (4, 70, 90)),
+        ("0.5", "zyx", (2, 70, 90)),
+    ],
+)
+def test_ome_zarr_of_any_version_and_axes(version: str, axes: str, shape: tuple[int, ...], tmp_path: Path) -> None:
+    array = pixels(*shape)
+    image = OmeZarrImage(write_ome_zarr(tmp_path / "a.zarr", array, axes, version))
+    channels = shape[axes.index("c")] if "c" in axes else 1
+    whole = array if "c" in axes else np.expand_dims(array, axes.index("y"))
+    order = [axis for axis in axes if axis not in "cyx"]
+    if axes.index("y") and "c" in axes and "z" in axes:  # t c z y x → t z c y x
+        whole = np.moveaxis(whole, 1, 2)
+    stack = whole.reshape(-1, channels, 70, 90)
+    assert (image.size, image.channels, image.pages) == ((70, 90), channels, len(stack))
+    assert image.page_axes == "".join(order)
+    for page, expected in enumerate(stack):
+        assert np.array_equal(image.read(page, slice(13, 61), slice(40, 90)), expected[:, 13:61, 40:90])
+
+
+TIFFS = {
+    "uncompressed": {},
+    "big-endian": {"byteorder": ">"},
+    "tiles": {"tile": (32, 48), "compression": "lzw"},
+    "strips": {"rowsperstrip": 7, "compression": "zlib"},
+    "bigtiff": {"bigtiff": True, "tile": (16, 16)},
+}
+
+
+@pytest.mark.parametrize("kind", TIFFS)
+def test_tiff_of_any_layout(kind: str, tmp_path: Path) -> None:
+    array = pixels(3, 70, 90)
+    tifffile.imwrite(tmp_path / "a.tif", array, photometric="minisblack", **TIFFS[kind])
+    image = pickle.loads(pickle.dumps(TiffImage(tmp_path / "a.tif")))  # as it goes to other processes
+    assert (image.size, image.channels, image.pages) == ((70, 90), 1, 3)
+    for page in range(3):
+        assert np.array_equal(image.read(page, slice(13, 61), slice(40, 90))[0], array[page, 13:61, 40:90])
+
+
+def test_colour_tiff_has_channels(tmp_path: Path) -> None:
+    array = pixels(70, 90, 3)
+    tifffile.imwrite(tmp_path / "a.tif", array, photometric="rgb")
+    image = TiffImage(tmp_path / "a.tif")
+    assert (image.channels, image.pages) == (3, 1)
+    assert np.array_equal(image.read(0, slice(0, 70), slice(0, 90)), np.moveaxis(array, -1, 0))
+
+
+@pytest.mark.parametrize(("top", "left", "height", "width"), [(-20, -30, 200, 300), (60, 80, 50, 70), (5, 5, 10, 10)])
+def test_mirrored_as_numpy_does(top: int, left: int, height: int, width: int, tmp_path: Path) -> None:
+    array = pixels(70, 90)
+    image = OmeZarrImage(write_ome_zarr(tmp_path / "a.zarr", array, "yx", "0.5"))
+    padded = np.pad(array, 300, mode="reflect")
+    expected = padded[300 + top : 300 + top + height, 300 + left : 300 + left + width]
+    assert np.array_equal(image.read_mirrored(0, top, left, height, width)[0], expected)
+
+
+def test_identity_changes_with_the_file(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", pixels(20, 30))
+    before = TiffImage(tmp_path / "a.tif").fingerprint()
+    assert TiffImage(tmp_path / "a.tif").fingerprint() == before
+    tifffile.imwrite(tmp_path / "a.tif", pixels(20, 31))
+    assert TiffImage(tmp_path / "a.tif").fingerprint() != before
+
+
+def read_all(image: LazyImage) -> np.ndarray:
+    return image.read(image.pages - 1, slice(0, image.size[0]), slice(0, image.size[1]))
+
+
+def set_metadata(path: Path, change) -> None:
+    metadata = json.loads((path / "zarr.json").read_text())
+    change(metadata["attributes"]["ome"]["multiscales"][0])
+    (path / "zarr.json").write_text(json.dumps(metadata))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda image: image.update(datasets=[]), "cannot be understood"),
+        (lambda image: image["datasets"][0].update(path="9"), "no readable array"),
+        (lambda image: image.update(axes=image["axes"][:1]), "cannot be understood"),
+        (lambda image: image["axes"][0].update(name="q"), "an image has y and x"),
+        (lambda image: image["axes"][0].update(name="x"), "axes"),
+        (lambda image: image["datasets"][0]["coordinateTransformations"][0].update(scale=[1]), "cannot be understood"),
+    ],
+)
+def test_wrong_metadata_is_one_sentence(change, said: str, tmp_path: Path) -> None:
+    path = write_ome_zarr(tmp_path / "a.zarr", pixels(20, 30), "yx", "0.5")
+    set_metadata(path, change)
+    with pytest.raises(InputError, match=said):
+        OmeZarrImage(path)
+
+
+def test_what_is_no_image(tmp_path: Path) -> None:
+    zarr.create_group(tmp_path / "plain.zarr")
+    zarr.create_array(tmp_path / "array.zarr", data=pixels(20, 30))
+    zarr.create_group(tmp_path / "plate.zarr", attributes={"ome": {"plate": {}}})
+    assert not is_zarr(tmp_path)
+    for name, said in (("plain", "no multiscales"), ("array", "without OME metadata"), ("plate", "collection")):
+        assert is_zarr(tmp_path / f"{name}.zarr")
+        with pytest.raises(InputError, match=said):
+            OmeZarrImage(tmp_path / f"{name}.zarr")
+
+
+def test_corrupt_chunk_is_one_sentence(tmp_path: Path) -> None:
+    path = write_ome_zarr(tmp_path / "a.zarr", pixels(70, 90), "yx", "0.5")
+    chunk = path / "0" / "c" / "1" / "1"
+    chunk.write_bytes(chunk.read_bytes()[:9])
+    with pytest.raises(InputError, match=r"a\.zarr cannot be read in rows 0 to 69, columns 0 to 89 of page 0"):
+        read_all(OmeZarrImage(path))
+
+
+@pytest.mark.parametrize("kind", ["uncompressed", "tiles", "strips"])
+def test_truncated_tiff_is_one_sentence(kind: str, tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", pixels(70, 90), **TIFFS[kind])
+    content = (tmp_path / "a.tif").read_bytes()
+    (tmp_path / "a.tif").write_bytes(content[: len(content) * 2 // 3])
+    with pytest.raises(InputError, match=r"a\.tif cannot be read"):
+        read_all(TiffImage(tmp_path / "a.tif"))
+
+
+def test_pixels_that_are_no_numbers(tmp_path: Path) -> None:
+    array = np.ones((20, 30), np.float32)
+    array[3, 4] = np.nan
+    with pytest.raises(InputError, match="NaN"):
+        read_all(OmeZarrImage(write_ome_zarr(tmp_path / "a.zarr", array, "yx", "0.5")))
+
+
+def test_palette_is_refused(tmp_path: Path) -> None:
+    colours = np.zeros((3, 256), np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", pixels(20, 30).astype(np.uint8), photometric="palette", colormap=colours)
+    with pytest.raises(InputError, match="palette"):
+        TiffImage(tmp_path / "a.tif")
+
+
+def test_channels_have_to_fit(tmp_path: Path) -> None:
+    image = OmeZarrImage(write_ome_zarr(tmp_path / "a.zarr", pixels(3, 20, 30), "cyx", "0.5"))
+    with pytest.raises(InputError, match=r"3 channel\(s\), the network takes 1"):
+        image.check(1)

@@ -1,0 +1,281 @@
+"""A large image's result: equal to memory's, valid, resumed after any cut, and one sentence for each mistake."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import ngff_zarr
+import numpy as np
+import pytest
+import tifffile
+import torch
+import zarr
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from large_images import ArrayImage, same_objects, small_bundle, write_ome_zarr
+from ome_zarr.io import parse_url
+from ome_zarr.reader import Reader
+from scipy import ndimage
+
+from unetpipe import Segmenter
+from unetpipe.errors import InputError
+from unetpipe.instances import InstancesFromProbabilityd
+from unetpipe.large import LargeSegmentation, OmeZarrImage, TiffImage
+from unetpipe.large.memory import parse_bytes
+from unetpipe.large.result import halved
+
+
+def blobs(*shape: int, seed: int = 0) -> np.ndarray:
+    noise = ndimage.gaussian_filter(np.random.default_rng(seed).normal(size=shape), 3)
+    return (30000 + noise / noise.std() * 5000).astype(np.uint16)
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random weights, and thresholds that leave many cells."""
+    torch.manual_seed(3)
+    folder = small_bundle(tmp_path_factory.mktemp("bundle"))
+    _, probability = Segmenter(folder)(blobs(300, 300), return_probabilities=True)
+    low, high = np.quantile(probability, [0.6, 0.85]).tolist()
+    return small_bundle_like(folder, threshold=low, marker_threshold=high, min_size=12)
+
+
+def small_bundle_like(folder: Path, **values) -> Path:
+    state = torch.load(folder / "models" / "model.pt", weights_only=True)
+    small_bundle(folder, **values)
+    torch.save(state, folder / "models" / "model.pt")
+    return folder
+
+
+def arrays(result: Path) -> tuple[np.ndarray, np.ndarray]:
+    return zarr.open_array(result / "labels/cells/0")[:], zarr.open_array(result / "0")[:]
+
+
+@pytest.fixture(scope="module")
+def large(bundle: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """An image of 2048 × 2048 pixels, and its labels and probabilities computed in memory."""
+    array = blobs(2048, 2048)
+    return array, *Segmenter(bundle, roi_size=444)(array, return_probabilities=True)
+
+
+def check_equal(expected: tuple[np.ndarray, np.ndarray], rules: InstancesFromProbabilityd, result: Path) -> None:
+    labels, probability = expected
+    computed_labels, computed = arrays(result)
+    np.testing.assert_allclose(computed, probability, atol=1e-5)
+    near = np.minimum(abs(probability - rules.threshold), abs(probability - rules.marker_threshold)) < 1e-5
+    if not near.any():
+        assert same_objects(computed_labels, labels)
+    else:  # rounding may turn those pixels: take the objects of the very probabilities that were written
+        expected = rules({"pred": torch.from_numpy(np.stack([1 - computed.astype(np.float64), computed]))})["pred"][0]
+        assert same_objects(computed_labels, expected.numpy())
+
+
+@pytest.mark.parametrize("block", [256, 512, 1024])
+def test_equals_memory(block: int, large, bundle: Path, tmp_path: Path) -> None:
+    array, *expected = large
+    image = OmeZarrImage(write_ome_zarr(tmp_path / "a.zarr", array, "yx", "0.5", chunks=700))
+    result = LargeSegmentation(image, tmp_path / "out", bundle, block=block).run(progress=False)
+    check_equal(expected, Segmenter(bundle).instances, result)
+
+
+@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    shape=st.tuples(st.integers(1, 150), st.integers(1, 150)),
+    block=st.sampled_from([4, 20, 64, 128]),
+    rotations=st.sampled_from([0, 8]),
+    seed=st.integers(0, 99),
+)
+def test_equals_memory_at_any_size(shape, block, rotations, seed, bundle: Path, tmp_path_factory) -> None:
+    array = np.random.default_rng(seed).integers(0, 60000, shape).astype(np.uint16)
+    if array.std() == 0:
+        return
+    output = tmp_path_factory.mktemp("out")
+    overrides = {"rotations": rotations}
+    result = LargeSegmentation(ArrayImage(array), output, bundle, overrides=overrides, block=block).run(progress=False)
+    _, probability = Segmenter(bundle, **overrides)(array, return_probabilities=True)
+    np.testing.assert_allclose(arrays(result)[1], probability, atol=1e-4 if rotations else 1e-5)
+
+
+def test_pages_and_channels(tmp_path: Path) -> None:
+    folder = small_bundle(tmp_path / "bundle", channels=(4, 8), in_channels=2)
+    array = np.stack([[blobs(90, 110, seed=2 * t + c) for c in range(2)] for t in range(3)])
+    image = OmeZarrImage(write_ome_zarr(tmp_path / "a.zarr", array, "tcyx", "0.4"))
+    labels, probability = arrays(LargeSegmentation(image, tmp_path / "out", folder, block=64).run(progress=False))
+    assert labels.shape == (3, 90, 110)
+    for page in range(3):
+        expected = Segmenter(folder)(np.moveaxis(array[page], 0, -1), axes="yxc", return_probabilities=True)
+        np.testing.assert_allclose(probability[page], expected[1], atol=1e-5)
+        assert same_objects(labels[page], expected[0])
+
+
+def test_crop_by_the_statistics_of_the_whole(bundle: Path, tmp_path: Path) -> None:
+    """The network's grid lies on multiples of its step: a crop that begins there gives the same, away from its edge."""
+    array = blobs(400, 500)
+    crop = array[96:340, 160:480]
+    statistics = ((array.mean(),), (array.std(),))
+    whole = LargeSegmentation(ArrayImage(array), tmp_path / "whole", bundle, block=128).run(progress=False)
+    part = LargeSegmentation(ArrayImage(crop), tmp_path / "crop", bundle, block=64, statistics=statistics)
+    margin = part.model.network.margin
+    inner = np.s_[margin:-margin, margin:-margin]
+    np.testing.assert_allclose(
+        arrays(part.run(progress=False))[1][inner], arrays(whole)[1][96:340, 160:480][inner], atol=1e-5
+    )
+
+
+def test_result_opens_in_other_tools(bundle: Path, tmp_path: Path) -> None:
+    array = blobs(1100, 700)
+    image = OmeZarrImage(write_ome_zarr(tmp_path / "a.zarr", array, "yx", "0.5"))
+    result = LargeSegmentation(image, tmp_path / "out", bundle, block=512).run(progress=False)
+    labels, probability = arrays(result)
+    for path, finest in ((result, probability), (result / "labels" / "cells", labels)):
+        opened = ngff_zarr.from_ngff_zarr(path, validate=True)  # against the published schema
+        assert [level.data.shape for level in opened.images] == [(1100, 700), (550, 350), (275, 175)]
+        assert np.array_equal(opened.images[0].data.compute(), finest)
+        assert opened.images[1].scale == {"y": 1.0, "x": 1.0}  # the image's 0.5, twice
+    nodes = list(Reader(parse_url(result))())
+    assert [node.data[0].shape for node in nodes] == [(1100, 700), (1100, 700)]
+    assert nodes[1].data[0].dtype == np.int32
+    level = zarr.open_array(result / "1")[:]
+    np.testing.assert_allclose(level, probability.reshape(550, 2, 350, 2).mean(axis=(1, 3)), atol=1e-6)
+    assert np.array_equal(zarr.open_array(result / "labels/cells/2")[:], labels[::4, ::4])
+
+
+def test_odd_sides_are_halved_upwards() -> None:
+    values = np.arange(15, dtype=np.float32).reshape(3, 5)
+    assert halved(values).tolist() == [[3.0, 5.0, 6.5], [10.5, 12.5, 14.0]]
+
+
+def test_tiff_of_any_size_on_request(bundle: Path, tmp_path: Path) -> None:
+    array = blobs(200, 260)
+    tifffile.imwrite(tmp_path / "a.tif", array, tile=(64, 64), compression="lzw")
+    result = LargeSegmentation(TiffImage(tmp_path / "a.tif"), tmp_path / "out", bundle, block=64).run(progress=False)
+    segmenter = Segmenter(bundle)
+    check_equal(segmenter(array, return_probabilities=True), segmenter.instances, result)
+
+
+class CutOff(Exception):
+    """Stands for the end of the process."""
+
+
+class DiesAfter:
+    """Computes so many jobs of a run, then dies."""
+
+    workers = 0
+
+    def __init__(self, jobs: int) -> None:
+        self.left = jobs
+
+    def each(self, function, work, jobs):
+        for job in jobs:
+            if self.left == 0:
+                raise CutOff
+            self.left -= 1
+            yield function(work, job)
+
+
+@pytest.mark.parametrize("jobs", [0, 5, 13, 17, 22, 28, 34, 43, 50])
+def test_resumed_equals_undisturbed(jobs: int, bundle: Path, tmp_path: Path) -> None:
+    image = ArrayImage(blobs(120, 130))
+    whole = LargeSegmentation(image, tmp_path / "whole", bundle, block=64).run(progress=False)
+    cut = LargeSegmentation(image, tmp_path / "cut", bundle, block=64, processes=DiesAfter(jobs))
+    with pytest.raises(CutOff):
+        cut.run(progress=False)
+    assert not cut.target.exists()
+    counter = DiesAfter(10**6)
+    again = LargeSegmentation(image, tmp_path / "cut", bundle, resume=True, processes=counter)
+    assert again.work.grid.side == 64
+    result = again.run(progress=False)
+    total = DiesAfter(10**6)
+    LargeSegmentation(image, tmp_path / "count", bundle, block=64, processes=total).run(progress=False)
+    assert 10**6 - counter.left == (10**6 - total.left) - jobs  # what was complete was not done again
+    for one, other in zip(arrays(whole), arrays(result), strict=True):
+        assert np.array_equal(one, other)
+    assert not list((tmp_path / "cut").glob(".*"))
+
+
+def test_what_is_complete_is_not_done_again(bundle: Path, tmp_path: Path) -> None:
+    image = ArrayImage(blobs(90, 100))
+    LargeSegmentation(image, tmp_path, bundle, block=64).run(progress=False)
+    LargeSegmentation(image, tmp_path, bundle, resume=True, processes=DiesAfter(0)).run(progress=False)
+    with pytest.raises(CutOff):
+        LargeSegmentation(image, tmp_path, bundle, processes=DiesAfter(0)).run(progress=False)
+
+
+def test_damaged_work_is_done_again(bundle: Path, tmp_path: Path) -> None:
+    image = ArrayImage(blobs(120, 130))
+    whole = LargeSegmentation(image, tmp_path / "whole", bundle, block=64).run(progress=False)
+    cut = LargeSegmentation(image, tmp_path / "cut", bundle, block=64, processes=DiesAfter(30))
+    with pytest.raises(CutOff):
+        cut.run(progress=False)
+    chunk = cut.work.probability.path / "c" / "0" / "1"
+    chunk.write_bytes(chunk.read_bytes()[:-3])
+    cut.work.file("background", "0-1-1").write_bytes(b"PK")
+    result = LargeSegmentation(image, tmp_path / "cut", bundle, resume=True).run(progress=False)
+    for one, other in zip(arrays(whole), arrays(result), strict=True):
+        assert np.array_equal(one, other)
+
+
+def test_work_of_another_segmentation_is_refused(bundle: Path, tmp_path: Path) -> None:
+    image = ArrayImage(blobs(90, 100))
+    with pytest.raises(CutOff):
+        LargeSegmentation(image, tmp_path, bundle, block=64, processes=DiesAfter(5)).run(progress=False)
+    with pytest.raises(InputError, match="beginning of another segmentation"):
+        LargeSegmentation(image, tmp_path, bundle, overrides={"min_size": 3}, resume=True)
+
+
+def test_memory_decides_the_blocks(bundle: Path, tmp_path: Path) -> None:
+    image = ArrayImage(blobs(90, 100))
+    large, small = (LargeSegmentation(image, tmp_path, bundle, memory=memory).budget for memory in (2**36, 2**36))
+    assert large.side == 1024
+    needed = large.total
+    small = LargeSegmentation(image, tmp_path, bundle, memory=needed - 2**25).budget
+    assert small.side < large.side
+    assert small.total <= needed - 2**25
+    with pytest.raises(InputError, match="grant more by --memory"):
+        LargeSegmentation(image, tmp_path, bundle, memory=2**20)
+
+
+@pytest.mark.parametrize(("text", "count"), [("3G", 3 * 2**30), ("1.5 GiB", 3 * 2**29), ("800MB", 800 * 2**20)])
+def test_amounts_of_memory(text: str, count: int) -> None:
+    assert parse_bytes(text) == count
+
+
+@pytest.mark.parametrize("text", ["", "lots", "-1G", "0"])
+def test_what_is_no_amount_of_memory(text: str) -> None:
+    with pytest.raises(InputError, match="no amount of memory"):
+        parse_bytes(text)
+
+
+def test_component_too_large_for_the_memory(bundle: Path, tmp_path: Path) -> None:
+    image = ArrayImage(blobs(300, 300))
+    made = LargeSegmentation(image, tmp_path, bundle, block=64, overrides={"threshold": 0.0, "marker_threshold": 0.1})
+    object.__setattr__(made.work, "largest_cut", 1000)
+    with pytest.raises(InputError, match="300 × 300 pixels, too many"):
+        made.run(progress=False)
+
+
+def test_constant_image(bundle: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="constant"):
+        LargeSegmentation(ArrayImage(np.full((70, 80), 7)), tmp_path, bundle, block=64).run(progress=False)
+
+
+def test_rescaling_and_odd_angles_need_memory(bundle: Path, tmp_path: Path) -> None:
+    image = ArrayImage(blobs(90, 100))
+    for overrides, said in (
+        ({"rotations": 7}, "rotations=7"),
+        ({"pixel_size": 1.0, "image_pixel_size": 0.3, "rescale": True}, "--rescale"),
+    ):
+        with pytest.raises(InputError, match=said):
+            LargeSegmentation(image, tmp_path, bundle, overrides=overrides)
+
+
+def test_output_that_cannot_be_written(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = LargeSegmentation(ArrayImage(blobs(90, 100)), tmp_path, bundle, block=64)
+
+    def full(*arguments, **options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("zarr.storage._local._put", full)
+    with pytest.raises(InputError, match=r"No space left on device.*--resume goes on"):
+        made.run(progress=False)
+    assert not made.target.exists()

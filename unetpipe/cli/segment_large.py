@@ -1,0 +1,52 @@
+"""``unetpipe segment`` for images larger than memory."""
+
+from __future__ import annotations
+
+import argparse
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from unetpipe.large import LargeSegmentation, LazyImage
+from unetpipe.large.memory import parse_bytes
+from unetpipe.large.processes import Processes, ThisProcess, cluster_processes, local_processes
+from unetpipe.large.timing import estimated_seconds, say_time, seconds_a_block
+from unetpipe.memory import keep_freed_memory
+
+
+def run(options: argparse.Namespace, images: list[tuple[LazyImage, Path]]) -> None:
+    """Segment images block by block, or say what it would take."""
+    keep_freed_memory()
+    with _processes(options) as processes:
+        for image, folder in images:
+            segmentation = LargeSegmentation(
+                image,
+                options.output / folder,
+                options.bundle,
+                model=options.model,
+                overrides=_overrides(options, image),
+                memory=parse_bytes(options.memory) if options.memory else None,
+                resume=options.resume,
+                processes=processes,
+            )
+            print(segmentation.describe())
+            if options.dry_run:
+                seconds = seconds_a_block(segmentation.work)
+                total = estimated_seconds(segmentation.work, seconds, processes.workers)
+                print(f"Time: {seconds:.2f} s a tile, about {say_time(total)} in all; nothing was written")
+            else:
+                print(f"Result: {segmentation.run()}")
+
+
+def _processes(options: argparse.Namespace) -> AbstractContextManager[Processes]:
+    if options.scheduler:
+        return cluster_processes(options.scheduler)
+    return local_processes(options.workers) if options.workers is not None else nullcontext(ThisProcess())
+
+
+def _overrides(options: argparse.Namespace, image: LazyImage) -> dict[str, Any]:
+    """Return values for keys of the bundle's config; an image that knows its pixel size in micrometres tells it."""
+    pixel_size = options.pixel_size
+    if pixel_size is None and image.units[-1] == "micrometer":
+        pixel_size = image.scale[-1]
+    return {"image_pixel_size": pixel_size, "rescale": options.rescale}

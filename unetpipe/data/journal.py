@@ -1,0 +1,65 @@
+"""Which masks of a folder are complete, so that a segmentation that was cut off goes on where it was."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+NAME = ".segmented.jsonl"
+
+
+class Journal:
+    """A line for each mask that was written: of which image, by which settings.
+
+    A mask counts as complete if it is as it was written, and its image as it was read.
+
+    Parameters
+    ----------
+    path : path
+        The journal's file; its folder is made once there is something to write.
+    settings : str
+        Stands for all that the masks depend on besides the images.
+    """
+
+    def __init__(self, path: str | os.PathLike, settings: str) -> None:
+        self.path = Path(path)
+        self.settings = settings
+
+    def add(self, mask: str | os.PathLike, image: str | os.PathLike) -> None:
+        """Note that a mask is written."""
+        entry = json.dumps(self._entry(Path(mask), Path(image)))
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(entry + "\n")
+
+    def is_complete(self, mask: str | os.PathLike, image: str | os.PathLike) -> bool:
+        """Return whether a mask is complete."""
+        try:
+            return json.dumps(self._entry(Path(mask), Path(image))) in self._noted
+        except (OSError, UnicodeDecodeError):  # no journal, no image or no mask
+            return False
+
+    def begin(self) -> None:
+        """Forget what was noted."""
+        self.path.unlink(missing_ok=True)
+
+    @functools.cached_property
+    def _noted(self) -> frozenset[str]:
+        """The lines of earlier runs."""
+        return frozenset(self.path.read_text(encoding="utf-8").splitlines())
+
+    def _entry(self, mask: Path, image: Path) -> dict[str, Any]:
+        return {
+            "mask": str(mask.absolute()),
+            "written": _state(mask),
+            "image": str(image.absolute()),
+            "read": _state(image),
+            "settings": self.settings,
+        }
+
+
+def _state(path: Path) -> list[int]:
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns]

@@ -1,0 +1,96 @@
+"""Cells before they are cut: holes filled and components numbered over the whole page.
+
+Both are properties of the page: a hole is background that does not reach the page's border, however many blocks it
+lies in. So background is labelled in each block and joined first; then the filled cells are.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+from unetpipe.instances.objects import EVERY_NEIGHBOUR
+from unetpipe.large.blocks import Block, Region
+from unetpipe.large.joining import edges, join
+from unetpipe.large.work import Work
+
+BACKGROUND, HOLES, COMPONENTS, PAGE = "background", "holes", "components", "page"
+
+
+def label_background(work: Work, block: Block) -> None:
+    """Keep the edges of the background regions (8-connected) of a block."""
+    labels, count = ndimage.label(~work.mask(block), structure=EVERY_NEIGHBOUR)
+    work.save(BACKGROUND, block, count=count, **edges(labels))
+
+
+def find_holes(work: Work, page: int) -> None:
+    """Keep which of a page's background regions ("reaches", by their numbers) reach its border."""
+    grid = work.grid
+    first, region = join(work, BACKGROUND, page, diagonal=True)
+    is_open = np.zeros(len(region) + 1, bool)
+    for block in grid.blocks(page):
+        sides = {
+            "top": block.row == 0,
+            "bottom": block.row == grid.rows - 1,
+            "left": block.column == 0,
+            "right": block.column == grid.columns - 1,
+        }
+        if any(sides.values()):
+            part = work.load(BACKGROUND, block)
+            at_border = np.concatenate([part[side] for side, touches in sides.items() if touches])
+            is_open[region[at_border[at_border > 0] + first[block.row, block.column] - 1]] = True
+    work.save(HOLES, page, first=first, reaches=is_open[region])
+
+
+def label_components(work: Work, block: Block) -> None:
+    """Write the components (4-connected) of a block's filled cells as "components"; keep their edges and measures.
+
+    Kept are for each component its pixels in this block ("sizes"), "boxes" (n, 4) and "firsts", the place in the
+    page's raster order of its first pixel.
+    """
+    mask = work.mask(block)
+    background, regions = ndimage.label(~mask, structure=EVERY_NEIGHBOUR)
+    table = work.table(HOLES, block.page)
+    start = table["first"][block.row, block.column]
+    reaches = np.concatenate([[True], table["reaches"][start : start + regions]])
+    labels, count = ndimage.label(mask | ~reaches[background])
+    region = work.grid.region(block)
+    work.scratch(COMPONENTS).write(block.page, region, labels)
+    work.save(COMPONENTS, block, count=count, **edges(labels), **measures(labels, region, work.grid.width))
+
+
+def join_components(work: Work, page: int) -> None:
+    """Keep, of a page, its components.
+
+    "first" and "component" say which component (0 …) a label of a block belongs to; "sizes", "boxes" and "firsts"
+    are the components' own, "blocks" says how many labels of blocks each consists of.
+    """
+    first, component = join(work, COMPONENTS, page, diagonal=False)
+    count = int(component.max(initial=-1)) + 1
+    sizes, members = np.zeros(count, np.int64), np.bincount(component, minlength=count)
+    firsts = np.full(count, np.iinfo(np.int64).max)
+    boxes = np.tile(np.array([2**62, 2**62, 0, 0]), (count, 1))
+    for block in work.grid.blocks(page):
+        part = work.load(COMPONENTS, block)
+        start = first[block.row, block.column]
+        here = component[start : start + int(part["count"])]
+        np.add.at(sizes, here, part["sizes"])
+        np.minimum.at(firsts, here, part["firsts"])
+        for side, choose in ((0, np.minimum), (1, np.minimum), (2, np.maximum), (3, np.maximum)):
+            choose.at(boxes[:, side], here, part["boxes"][:, side])
+    work.save(PAGE, page, first=first, component=component, sizes=sizes, firsts=firsts, boxes=boxes, blocks=members)
+
+
+def measures(labels: np.ndarray, region: Region, page_width: int) -> dict[str, np.ndarray]:
+    """Return sizes, boxes (top, left, bottom, right) and first pixels of the labels 1 … n of a region."""
+    sizes = np.bincount(labels.ravel())[1:]
+    boxes = np.zeros((len(sizes), 4), np.int64)
+    for number, box in enumerate(ndimage.find_objects(labels)):
+        if box is not None:
+            boxes[number] = box[0].start, box[1].start, box[0].stop, box[1].stop
+    boxes += np.array([region.top, region.left, region.top, region.left])
+    places = np.flatnonzero(labels)
+    position = np.zeros(len(sizes) + 1, np.int64)
+    position[labels.ravel()[places[::-1]]] = places[::-1]  # the last to be written is the first in raster order
+    rows, columns = np.divmod(position[1:], labels.shape[1])
+    return {"sizes": sizes, "boxes": boxes, "firsts": (rows + region.top) * page_width + columns + region.left}

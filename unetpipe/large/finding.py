@@ -1,0 +1,69 @@
+"""Which images of an input are segmented block by block: all OME-Zarr, and TIFF where memory would not do."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from unetpipe.data.images import named_images
+from unetpipe.errors import InputError
+from unetpipe.large.image import LazyImage
+from unetpipe.large.memory import default_memory
+from unetpipe.large.ome_zarr import OmeZarrImage, is_zarr
+from unetpipe.large.tiff import TiffImage
+from unetpipe.memory import image_bytes
+
+TIFF_SUFFIXES = (".tif", ".tiff")
+
+
+def find_large(path: str | os.PathLike, memory: int | None = None, force: bool = False) -> list[tuple[LazyImage, Path]]:
+    """List the images of a file or folder that are segmented block by block, if they are.
+
+    Parameters
+    ----------
+    path : path
+        An OME-Zarr, a TIFF, a folder of either, or a data set of a known layout.
+    memory : int, optional
+        Bytes that may be taken; by default half of what is free. If an image takes more in memory, all are listed.
+    force : bool
+        List TIFF files of any size.
+
+    Returns
+    -------
+    list of (LazyImage, Path)
+        The images, and the folder below the output that each result goes to. Empty if all fit into memory.
+
+    Raises
+    ------
+    InputError
+        If there is no such path, files of other kinds stand beside, or one cannot be read.
+    """
+    root = Path(path)
+    zarrs = [root] if is_zarr(root) else sorted(filter(is_zarr, root.iterdir())) if root.is_dir() else []
+    zarrs = [folder for folder in zarrs if not folder.name.startswith(".")]
+    if not root.exists():
+        raise InputError(f"There is no image file or folder {root}.")
+    if zarrs:
+        return [(OmeZarrImage(folder), Path()) for folder in zarrs]
+    files = named_images(root)
+    if not force:
+        limit = default_memory() if memory is None else memory
+        if not any(_is_tiff(image) and _in_memory(image) > limit for image, _ in files):
+            return []
+    for image, _ in files:
+        if not _is_tiff(image):
+            raise InputError(f"{image} cannot be read part by part; save it as TIFF or OME-Zarr.")
+    return [(TiffImage(image), Path(mask).parent) for image, mask in files]
+
+
+def _is_tiff(path: Path) -> bool:
+    return path.suffix.lower() in TIFF_SUFFIXES
+
+
+def _in_memory(path: Path) -> int:
+    """Return the bytes that a page takes in memory; 0 if that is not known, and reading it in memory says why."""
+    try:
+        image = TiffImage(path)
+    except InputError:
+        return 0
+    return image_bytes(image.size, image.channels)

@@ -1,0 +1,128 @@
+"""Where blocks are computed: in this process, or by Dask in others, on this machine or many."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from unetpipe.errors import InputError
+from unetpipe.files import first_line
+from unetpipe.large.work import Work
+from unetpipe.memory import keep_freed_memory
+
+Function = Callable[[Work, Any], None]
+SECONDS_TO_ANSWER = 10
+
+
+class Processes(Protocol):
+    """What computes jobs; ``workers`` is the number of processes beside this one."""
+
+    workers: int
+
+    def each(self, function: Function, work: Work, jobs: Sequence[Any]) -> Iterator[None]:
+        """Yield once for each job that is done."""
+
+
+class ThisProcess:
+    """One job after the other, here."""
+
+    workers = 0
+
+    def each(self, function: Function, work: Work, jobs: Sequence[Any]) -> Iterator[None]:
+        """Yield once for each job that is done."""
+        for job in jobs:
+            function(work, job)
+            yield
+
+
+class DaskProcesses:
+    """The workers of a Dask cluster; jobs of a worker that is lost are done again by another.
+
+    Parameters
+    ----------
+    client : distributed.Client
+        Connected.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+        self.workers = max(len(client.scheduler_info(n_workers=-1)["workers"]), 1)
+
+    def each(self, function: Function, work: Work, jobs: Sequence[Any]) -> Iterator[None]:
+        """Yield once for each job that is done."""
+        from distributed import KilledWorker, as_completed
+
+        futures = self.client.map(functools.partial(_do, function, work), jobs, pure=False)
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+                future.release()
+        except KilledWorker as error:
+            raise InputError(
+                "A tile was lost with each of the workers that took it; they may have run out of memory. Take fewer "
+                "workers, or grant less by --memory for smaller tiles."
+            ) from error
+        finally:
+            self.client.cancel(futures, force=True)
+
+
+@contextmanager
+def local_processes(workers: int) -> Iterator[DaskProcesses]:
+    """Start so many processes on this machine, which share its cores, and stop them at the end."""
+    from distributed import Client, LocalCluster
+
+    if workers < 1:
+        raise InputError(f"--workers {workers} is not possible; take at least 1.")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with (
+        LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            host="127.0.0.1",
+            dashboard_address=None,
+            silence_logs=logging.ERROR,
+            env={"OMP_NUM_THREADS": str(max(cores // workers, 1))},
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        yield DaskProcesses(client)
+
+
+@contextmanager
+def cluster_processes(address: str) -> Iterator[DaskProcesses]:
+    """Connect to the scheduler of a cluster that runs already, which is left running.
+
+    Raises
+    ------
+    InputError
+        If it does not answer, or has no worker.
+    """
+    from distributed import Client
+
+    try:
+        client = Client(address, timeout=SECONDS_TO_ANSWER)
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(
+            f"The Dask scheduler {address} cannot be reached within {SECONDS_TO_ANSWER} seconds; start one with "
+            f"dask scheduler, and name it like tcp://127.0.0.1:8786 ({first_line(error)})."
+        ) from error
+    with client:
+        if not client.scheduler_info(n_workers=-1)["workers"]:
+            raise InputError(f"The Dask scheduler {address} has no worker; start some with dask worker {address}.")
+        yield DaskProcesses(client)
+
+
+def _do(function: Function, work: Work, job: Any) -> None:
+    quiet()
+    keep_freed_memory()  # for the next block
+    function(work, job)
+
+
+def quiet() -> None:
+    """Keep libraries from logging what they raise anyway: it ends in one sentence."""
+    for name in ("asyncio", "tifffile"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -1,0 +1,223 @@
+"""A large image segmented block by block: planned, computed, resumed, published."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from tqdm import tqdm
+
+from unetpipe.bundle import find_bundle
+from unetpipe.errors import InputError
+from unetpipe.files import check_folder, first_line, write_text
+from unetpipe.large.blocks import Grid
+from unetpipe.large.image import LazyImage
+from unetpipe.large.memory import Budget, default_memory, gib, plan_blocks
+from unetpipe.large.network import Model, load_model
+from unetpipe.large.numbering import NUMBERS
+from unetpipe.large.processes import Processes, ThisProcess, quiet
+from unetpipe.large.result import create, disk_bytes, publish
+from unetpipe.large.stages import stages
+from unetpipe.large.statistics import PAGE as NORMALISATION
+from unetpipe.large.work import Work
+
+logger = logging.getLogger(__name__)
+
+FORMAT = 1  # of the work folder
+COMPRESSION = 20  # no probabilities are smaller than a twentieth of their bytes
+
+
+class LargeSegmentation:
+    """The segmentation of one large image.
+
+    Parameters
+    ----------
+    image : LazyImage
+        What is segmented; each page by its own mean and standard deviation.
+    output : path
+        Folder for the result ``NAME.ome.zarr``.
+    bundle : path, optional
+        A trained bundle's folder; by default the bundle that comes with the package.
+    model : str, optional
+        One of the bundle's models by name.
+    overrides : mapping, optional
+        Values for keys of its ``inference.json``, such as ``threshold``.
+    memory : int, optional
+        Bytes that all processes together may take; by default half of what is free.
+    block : int, optional
+        Side of the blocks in pixels instead of what follows from the memory.
+    resume : bool
+        Go on where an earlier run of the same segmentation was cut off.
+    statistics : (sequence of float, sequence of float), optional
+        Mean and standard deviation of each channel to normalise by, instead of each page's own.
+    processes : Processes, optional
+        Where blocks are computed; by default in this process.
+
+    Attributes
+    ----------
+    target : Path
+        Where the result goes.
+    budget : Budget
+        Blocks, tile and memory.
+
+    Raises
+    ------
+    InputError
+        If the image, the bundle, the output folder or the memory do not fit, or ``resume`` finds the work of another
+        segmentation.
+    """
+
+    def __init__(
+        self,
+        image: LazyImage,
+        output: str | os.PathLike,
+        bundle: str | os.PathLike | None = None,
+        *,
+        model: str | None = None,
+        overrides: Mapping[str, Any] | None = None,
+        memory: int | None = None,
+        block: int | None = None,
+        resume: bool = False,
+        statistics: tuple[Any, Any] | None = None,
+        processes: Processes | None = None,
+    ) -> None:
+        quiet()
+        check_folder(output)
+        self.target = Path(output).absolute() / f"{image.name}.ome.zarr"
+        if self.target == image.path:
+            raise InputError(f"The result {self.target} would replace the image; name another output folder.")
+        self.resume = resume
+        self.processes: Processes = processes if processes is not None else ThisProcess()
+        root, pairs = str(Path(bundle or find_bundle()).absolute()), tuple(sorted((overrides or {}).items()))
+        self.model = load_model(root, model, pairs)
+        image.check(self.model.network.in_channels)
+        self.granted = default_memory() if memory is None else memory
+        folder = self.target.parent / f".{image.name}.work"
+        self.identity = _identity(image, self.model, statistics)
+        begun = self._begun(folder)
+        side = begun["side"] if begun else block
+        self.budget: Budget = plan_blocks(self.model, image, self.granted, self.processes.workers, side)
+        self.work = Work(
+            image=image,
+            folder=folder,
+            grid=Grid(image.pages, *image.size, side=self.budget.side),
+            rules=self.model.rules,
+            bundle=root,
+            model=model,
+            overrides=pairs,
+            statistics=statistics,
+            largest_cut=self.budget.largest_cut,
+        )
+
+    def describe(self) -> str:
+        """Say in a few lines what will be done and what it takes."""
+        image, grid, need = self.work.image, self.work.grid, disk_bytes(self.work.grid)
+        channels = f", {image.channels} channels" if image.channels > 1 else ""
+        pages = f", {image.pages} pages" if image.pages > 1 else ""
+        count = grid.pages * grid.rows * grid.columns
+        where = f"{self.processes.workers} worker(s)" if self.processes.workers else "this process"
+        return (
+            f"Image: {image.path}, {grid.height} × {grid.width} pixels{channels}{pages}, {image.dtype}\n"
+            f"Tiles: {count} of {self.budget.tile} × {self.budget.tile} pixels, each giving {grid.side} × {grid.side}\n"
+            f"Memory: about {gib(self.budget.total)} in {where}, of {gib(self.granted)} granted\n"
+            f"Disk: up to {gib(1.2 * need)} in {self.target.parent}, {gib(free_space(self.target.parent))} free"
+        )
+
+    def is_complete(self) -> bool:
+        """Return whether the result of this very segmentation is there already."""
+        try:
+            kept: Any = zarr.open_group(self.target, mode="r").attrs["unetpipe"]
+            return bool(kept["identity"] == self.identity)
+        except (OSError, ValueError, KeyError, TypeError):  # not there, or not ours
+            return False
+
+    def run(self, progress: bool = True) -> Path:
+        """Compute what is not complete yet, and return the result's path.
+
+        Raises
+        ------
+        InputError
+            If the image cannot be read somewhere, the result cannot be written, or a worker is lost again and again.
+            What is complete is kept for a run with ``resume``.
+        """
+        if self.resume and self.is_complete():
+            return self.target
+        work = self.work
+        if disk_bytes(work.grid) / COMPRESSION > free_space(self.target.parent):
+            raise InputError(
+                f"The result of {work.image.path} takes up to {gib(disk_bytes(work.grid))}, and {self.target.parent} "
+                f"has {gib(free_space(self.target.parent))} free; name a folder on a larger disk."
+            )
+        try:
+            if self._begun(work.folder) is None:
+                self._begin()
+            for stage in stages(work):
+                jobs = stage.jobs(work)
+                todo = [job for job in jobs if not stage.is_done(work, job)]
+                bar = tqdm(
+                    self.processes.each(stage.function, work, todo),
+                    desc=stage.name,
+                    total=len(jobs),
+                    initial=len(jobs) - len(todo),
+                    disable=not progress or not jobs,
+                )
+                for _ in bar:
+                    pass
+            publish(work, self.target, {"identity": self.identity, **self._facts()})
+        except OSError as error:
+            raise InputError(
+                f"{self.target} cannot be written ({first_line(error)}); what is complete is kept, --resume goes on."
+            ) from error
+        return self.target
+
+    def _begun(self, folder: Path) -> dict[str, Any] | None:
+        """Return the plan of the work that ``resume`` goes on with, if there is one."""
+        try:
+            plan = json.loads((folder / "plan.json").read_text()) if self.resume else None
+        except (OSError, ValueError):
+            return None
+        if plan is not None and plan.get("identity") != self.identity:
+            raise InputError(
+                f"{folder} holds the beginning of another segmentation (of a changed image, or by another model or "
+                "settings); leave out --resume to start anew."
+            )
+        return plan
+
+    def _begin(self) -> None:
+        folder = self.work.folder
+        if folder.exists():
+            shutil.rmtree(folder)
+        folder.mkdir(parents=True)
+        create(self.work)
+        write_text(folder / "plan.json", json.dumps({"identity": self.identity, "side": self.work.grid.side}))
+
+    def _facts(self) -> dict[str, Any]:
+        """Return, for each page, its number of cells and what it was normalised by."""
+        work, pages = self.work, range(self.work.grid.pages)
+        facts: dict[str, Any] = {"cells": [int(work.load(NUMBERS, page)["count"]) for page in pages]}
+        if work.statistics is None:
+            for name in ("mean", "deviation"):
+                facts[name] = [work.load(NORMALISATION, page)[name].tolist() for page in pages]
+        return facts
+
+
+def free_space(folder: Path) -> int:
+    """Return the bytes free on the disk of a folder that may not exist yet."""
+    return shutil.disk_usage(next(place for place in (folder, *folder.parents) if place.exists())).free
+
+
+def _identity(image: LazyImage, model: Model, statistics: tuple[Any, Any] | None) -> str:
+    """Return a hash of all that the result depends on."""
+    weights = hashlib.sha256(Path(model.weights).read_bytes()).hexdigest()
+    numbers = None if statistics is None else np.asarray(statistics, float).tolist()
+    parts = [FORMAT, image.fingerprint(), weights, model.amp, model.symmetries, asdict(model.rules), numbers]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

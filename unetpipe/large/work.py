@@ -1,0 +1,196 @@
+"""A segmentation under way: what is computed, how, and the folder that keeps what is complete.
+
+The folder ``.NAME.work`` beside the result holds ``plan.json``, the result under construction, arrays in between,
+and one small file for each block and stage. Each file appears under its name only when complete, so a run that is
+killed goes on where it was: a stage redoes the blocks whose file is missing or cannot be read.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+
+from unetpipe.files import replacing
+from unetpipe.instances import instances_from_probability
+from unetpipe.large.blocks import Block, Grid, Region
+from unetpipe.large.image import LazyImage
+
+
+@dataclass(frozen=True)
+class Rules:
+    """From probability to instances, as :func:`unetpipe.instances.instances_from_probability` takes them."""
+
+    threshold: float
+    min_size: int
+    ridge: float
+    marker_threshold: float | None
+    merge_threshold: float | None = None
+
+    @property
+    def cuts(self) -> bool:
+        """Whether components with several confident centres are cut between them."""
+        return self.marker_threshold is not None and self.marker_threshold > self.threshold
+
+    @property
+    def floods(self) -> bool:
+        """Whether a page is flooded as a whole: what becomes of a pixel may depend on any other."""
+        return self.cuts and self.merge_threshold is not None
+
+    def instances(self, probability: np.ndarray) -> np.ndarray:
+        """Return the instances (H, W), int32, of a page that is in memory."""
+        return instances_from_probability(probability, **asdict(self))
+
+
+@dataclass(frozen=True)
+class Work:
+    """Everything that a process needs to compute a block; small, and the same in all processes.
+
+    Attributes
+    ----------
+    image : LazyImage
+        What is segmented.
+    folder : Path
+        Where the work is kept, absolute.
+    grid : Grid
+        The blocks.
+    rules : Rules
+        From probability to instances.
+    bundle, model, overrides
+        The bundle's folder, one of its models by name, and values for keys of its ``inference.json`` (pairs).
+    statistics : tuple of (mean, standard deviation), optional
+        By which every page is normalised, each a tuple of a number a channel; by default each page's own.
+    largest_cut : int
+        Pixels of the largest region that may be cut between markers in one piece.
+    """
+
+    image: LazyImage
+    folder: Path
+    grid: Grid
+    rules: Rules
+    bundle: str
+    model: str | None
+    overrides: tuple[tuple[str, Any], ...]
+    statistics: tuple[tuple[float, ...], tuple[float, ...]] | None
+    largest_cut: int
+
+    @property
+    def result(self) -> Path:
+        """The OME-Zarr under construction."""
+        return self.folder / "result.ome.zarr"
+
+    @property
+    def probability(self) -> PagedArray:
+        """Probability of "cell", float32."""
+        return PagedArray(self.result / "0", len(self.image.page_shape))
+
+    @property
+    def labels(self) -> PagedArray:
+        """The final instances, int32."""
+        return PagedArray(self.result / "labels" / "cells" / "0", len(self.image.page_shape))
+
+    def scratch(self, name: str) -> PagedArray:
+        """An array in between, int32: "components", "parts" or "numbered"."""
+        return PagedArray(self.folder / f"{name}.zarr", len(self.image.page_shape))
+
+    def mask(self, block: Block) -> np.ndarray:
+        """Return which pixels of a block are cell before holes are filled."""
+        return self.probability.read(block.page, self.grid.region(block)) > self.rules.threshold
+
+    def file(self, stage: str, name: object) -> Path:
+        """Return the file that keeps what a stage found out about a block or page."""
+        return self.folder / stage / f"{name}.npz"
+
+    def save(self, stage: str, name: object, **arrays: Any) -> None:
+        """Keep small arrays; the file appears when complete."""
+        with replacing(self.file(stage, name)) as temporary, temporary.open("wb") as file:
+            np.savez(file, **arrays)
+
+    def load(self, stage: str, name: object) -> Mapping[str, np.ndarray]:
+        """Return what was kept."""
+        return read_arrays(self.file(stage, name))
+
+    def table(self, stage: str, page: int) -> Mapping[str, np.ndarray]:
+        """Return what was kept about a page; many blocks ask for it, so it is read once a process and version."""
+        path = self.file(stage, page)
+        return _load(path, path.stat().st_mtime_ns)
+
+    def is_kept(self, stage: str, name: object) -> bool:
+        """Return whether a complete file is there."""
+        try:
+            self.load(stage, name)
+        except Exception:  # missing, or cut off by a power failure: the zip file's and numpy's errors
+            return False
+        return True
+
+
+@dataclass(frozen=True)
+class PagedArray:
+    """A Zarr array whose axes are pages (``leading`` of them), y and x."""
+
+    path: Path
+    leading: int
+
+    def read(self, page: int, region: Region) -> np.ndarray:
+        """Read (h, w)."""
+        return np.asarray(self._array()[self._index(page, region)])
+
+    def write(self, page: int, region: Region, values: np.ndarray) -> None:
+        """Write (h, w); each chunk appears when complete."""
+        self._array()[self._index(page, region)] = values
+
+    def is_complete(self, page: int, region: Region) -> bool:
+        """Return whether the chunk that holds a block is there and can be decoded (each has a check sum)."""
+        array = self._array()
+        index = self._index(page, region)
+        chunk = tuple(
+            (place if isinstance(place, int) else place.start) // side
+            for place, side in zip(index, array.chunks, strict=True)
+        )
+        if not (self.path / array.metadata.encode_chunk_key(chunk)).is_file():
+            return False
+        try:
+            self.read(page, region)
+        except Exception:  # each codec has its own
+            return False
+        return True
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the whole array."""
+        return self._array().shape
+
+    def _index(self, page: int, region: Region) -> tuple[int | slice, ...]:
+        lead = self._array().shape[: self.leading]
+        return (
+            *(int(place) for place in np.unravel_index(page, lead or (1,))[: self.leading]),
+            region.rows,
+            region.columns,
+        )
+
+    def _array(self) -> zarr.Array:
+        return _open(self.path, (self.path / "zarr.json").stat().st_mtime_ns)
+
+
+def read_arrays(path: Path) -> Mapping[str, np.ndarray]:
+    """Read the arrays of a file by name."""
+    with np.load(path, allow_pickle=False) as arrays:
+        return dict(arrays)
+
+
+@functools.lru_cache(maxsize=4)
+def _load(path: Path, changed: int) -> Mapping[str, np.ndarray]:
+    return read_arrays(path)
+
+
+@functools.lru_cache(maxsize=32)
+def _open(path: Path, changed: int) -> zarr.Array:
+    """Open an array to read and write, once a process and version."""
+    array = zarr.open_array(path, mode="r+")
+    # a chunk that is 0 throughout is written too: its file says that it is complete
+    return array.with_config({"write_empty_chunks": True})
