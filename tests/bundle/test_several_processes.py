@@ -99,7 +99,6 @@ def test_what_the_first_process_does_alone() -> None:
     parser = ConfigParser(train)
     alone = [key.removesuffix("#_disabled_") for key in overlay if key.endswith("#_disabled_")]
     assert sorted(parser[key]["_target_"].split(".")[-1] for key in alone) == sorted(
-        ["EpochStats", "TensorBoardStatsHandler", "ProgressBar"]
-        + ["EpochStats", "TensorBoardStatsHandler", "BundleSaver", "report_training"]
+        ["EpochStats", "TensorBoardStatsHandler"] * 2 + ["ProgressBar", "BundleSaver", "report_training"]
     )
     assert parser["train#handlers#0"]["_target_"] == overlay["train#handlers#0"]["_target_"]
