@@ -35,3 +35,14 @@ def cell_image(label: np.ndarray, seed: int = 0) -> np.ndarray:
     inside = ndimage.uniform_filter((label > 0).astype(np.float32), 5)
     noise = np.random.default_rng(seed).normal(0, 8, label.shape)
     return np.clip(60 + 120 * inside + noise, 0, 255).astype(np.uint8)
+
+
+def relief_image(label: np.ndarray, seed: int = 0) -> np.ndarray:
+    """Return (H, W), uint8: cells in relief, lit from a corner, as differential interference contrast shows them."""
+    rng = np.random.default_rng(seed)
+    inner = label * (ndimage.minimum_filter(label, 3) == ndimage.maximum_filter(label, 3))
+    height = np.sqrt(np.minimum(ndimage.distance_transform_edt(inner), 40))
+    grain = 4 * ndimage.gaussian_filter(rng.normal(size=label.shape), 2) * (label > 0)
+    surface = ndimage.gaussian_filter(height + grain, 1.5)
+    slope = ndimage.sobel(surface, 0) + ndimage.sobel(surface, 1)
+    return np.clip(128 + 20 * slope + rng.normal(0, 2, label.shape), 0, 255).astype(np.uint8)

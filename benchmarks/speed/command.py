@@ -70,7 +70,7 @@ def line(row: Row) -> str:
 def as_json(row: Row) -> dict:
     """Return a row with what was measured in each round."""
     seconds = {name: {"cpu": times.cpu, "wall": times.wall} for name, times in (row.seconds or {}).items()}
-    return {**row._asdict(), "met": row.met, "seconds": seconds}
+    return {**row._asdict(), "met": None if row.met is None else bool(row.met), "seconds": seconds}
 
 
 def machine(threads: int) -> dict:

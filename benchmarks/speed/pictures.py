@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.speed.cells import cell_image, cell_map
+from benchmarks.speed.cells import cell_map, relief_image
 from benchmarks.speed.timing import Row
 from unetpipe.bundle import find_bundle
 from unetpipe.data import read_image
@@ -21,7 +21,7 @@ def picture() -> tuple[str, np.ndarray]:
     real = Path(os.environ.get("UNETPIPE_TEST_DATA", "")) / FRAME
     if real.is_file():
         return "a frame of DIC-C2DH-HeLa", read_image(real)[0]
-    return "drawn cells", cell_image(cell_map(512, 20))
+    return "drawn cells", relief_image(cell_map(512, 12))
 
 
 def class_agreement(benchmark: str) -> Row:

@@ -42,6 +42,7 @@ def join_processes() -> None:
 def leave_processes() -> None:
     """Leave them at the end."""
     if dist.is_initialized():
+        dist.barrier()  # Gloo's threads give back their last tensors while they can still have Python's lock
         dist.destroy_process_group()
 
 

@@ -16,12 +16,12 @@ def two_nearest_distances(instances: np.ndarray, reach: int) -> tuple[np.ndarray
     instances : ndarray
         (H, W), integers: 0 background, every other value, above 0, one cell.
     reach : int
-        Pixels up to which distances are wanted.
+        Pixels up to which the sum of both distances is wanted.
 
     Returns
     -------
     nearest, second : ndarray
-        (H, W), float32, pixels; infinite beyond ``reach``.
+        (H, W), float32, pixels. Where the sum of both exceeds ``reach``, all that they say is that it does.
 
     References
     ----------
@@ -32,17 +32,19 @@ def two_nearest_distances(instances: np.ndarray, reach: int) -> tuple[np.ndarray
     small = far + reach**2 <= np.iinfo(np.int16).max and instances.max(initial=0) <= np.iinfo(np.int16).max
     cell = instances.T.astype("int16" if small else "int32")
     nearest = np.where(cell > 0, 0, far).astype(cell.dtype)
-    nearest, second, cell = _along_rows(nearest, np.full_like(nearest, far), cell, reach, far)
-    nearest, second, _ = _along_rows(nearest.T, second.T, cell.T, reach, far)
+    nearest, second, cell = _along_rows(nearest, np.full_like(nearest, far), cell, reach, reach, far)
+    # where the nearest is farther than half the reach, so is the second
+    nearest, second, _ = _along_rows(nearest.T, second.T, cell.T, reach // 2, reach, far)
     return _root(nearest, reach), _root(second, reach)
 
 
 def _along_rows(
-    nearest: np.ndarray, second: np.ndarray, cell: np.ndarray, reach: int, far: int
+    nearest: np.ndarray, second: np.ndarray, cell: np.ndarray, first_reach: int, reach: int, far: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the least squares over what each pixel's row offers, of two different cells, and the nearest one's number.
 
-    ``nearest`` and ``second`` are the squared distances to ``cell`` and to the next one in other directions.
+    ``nearest`` and ``second`` are the squared distances to ``cell`` and to the next one in other directions;
+    ``first_reach`` limits the search for the nearest, ``reach`` that for the second.
     """
     bits = 8 * nearest.itemsize
     nearest, second, cell = (
@@ -53,7 +55,7 @@ def _along_rows(
 
     packed = np.left_shift(nearest, bits, dtype=f"int{2 * bits}") | cell  # so the least square brings its cell along
     best, offer = packed[:, inner].copy(), np.empty_like(packed[:, inner])
-    for offset in range(1, reach + 1):
+    for offset in range(1, first_reach + 1):
         before, after = _beside(inner, offset)
         np.minimum(packed[:, before], packed[:, after], out=offer)
         offer += offset**2 << bits
