@@ -142,9 +142,11 @@ class BorderWeightMapd(MapTransform):
 
 
 def separate_instances(label: np.ndarray) -> np.ndarray:
-    """Number the cells of (H, W) 1 … n; the 4-connected components where it is a binary mask."""
-    values = np.unique(label)
-    values = values[values != 0]
-    if len(values) < 2:
+    """Give each cell of (H, W) a number above 0, int32; the 4-connected components where it is a binary mask."""
+    foreground = label[label != 0]
+    lowest, highest = (foreground.min(), foreground.max()) if foreground.size else (0, 0)
+    if lowest == highest:
         return ndimage.label(label != 0)[0].astype(np.int32)
-    return np.where(label != 0, np.searchsorted(values, label) + 1, 0).astype(np.int32)
+    if lowest > 0 and highest <= np.iinfo(np.int32).max:
+        return label.astype(np.int32)
+    return np.where(label != 0, np.searchsorted(np.unique(foreground), label) + 1, 0).astype(np.int32)
