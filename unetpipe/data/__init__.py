@@ -2,6 +2,7 @@
 
 from unetpipe.data.arrays import array_records
 from unetpipe.data.axial import AxialViewd
+from unetpipe.data.balance import balanced_weights
 from unetpipe.data.borders import border_records
 from unetpipe.data.cells import CellStatistics, measure_cells, measure_records, smallest_cell
 from unetpipe.data.ctc import ctc_records, find_sequences
@@ -33,6 +34,7 @@ __all__ = [
     "SaveMasksd",
     "Survey",
     "array_records",
+    "balanced_weights",
     "border_records",
     "check_images",
     "components",

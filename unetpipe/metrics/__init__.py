@@ -1,6 +1,7 @@
 """Metrics: the challenges' own measures. Those of ISBI 2012 are in :mod:`unetpipe.metrics.isbi2012`."""
 
 from unetpipe.metrics.aogm import det_score, seg_score, tra_score
+from unetpipe.metrics.best_threshold import BestThresholdMeanPrecisionMetric, BestThresholdMetric
 from unetpipe.metrics.borders import BorderScore, border_score
 from unetpipe.metrics.ctc import CTCScore, score_result
 from unetpipe.metrics.det import DETMetric
@@ -14,6 +15,8 @@ from unetpipe.metrics.summary import Summary, summarise
 
 __all__ = [
     "BestThresholdDiceMetric",
+    "BestThresholdMeanPrecisionMetric",
+    "BestThresholdMetric",
     "BestThresholdSEGMetric",
     "BorderScore",
     "CTCScore",
