@@ -50,7 +50,9 @@ def test_nuclei_of_two_sizes_and_stains(tmp_path: Path):
         for cell in np.unique(label[label > 0]):
             save(data / f"id{number}" / "masks" / f"{cell}.png", np.where(label == cell, 255, 0).astype(np.uint8))
     trained = tmp_path / "trained"
-    run(["train.json", "nuclei.json"], dataset_dir=str(data), output_dir=str(trained), **TINY, **SMALL_NET)
+    made = run(["train.json", "nuclei.json"], dataset_dir=str(data), output_dir=str(trained), **TINY, **SMALL_NET)
+    assert made.parser.get_parsed_content("validate#evaluator").state.key_metric_name == "val_mean_precision"
+    assert len(made.parser.get_parsed_content("train#dataloader")) == TINY["steps_per_epoch"]
     kept = json.loads((trained / "configs" / "inference.json").read_text())
     assert kept["normalization"].endswith("NormalizeBrightd")  # so that no overlay is needed any more
     assert {"IoU", "mean_precision"} <= set(evaluate(trained, tmp_path / "scores"))
