@@ -9,7 +9,20 @@ import pytest
 import torch
 
 from unetpipe import memory
-from unetpipe.memory import free_memory, keep_freed_memory
+from unetpipe.memory import free_memory, keep_freed_memory, return_freed_memory
+
+RETURNED = """
+import psutil, torch
+from unetpipe.memory import keep_freed_memory, return_freed_memory
+held = lambda: psutil.Process().memory_info().rss
+keep_freed_memory()
+before = held()
+parts = [torch.ones(2**18) for _ in range(300)]  # 300 MB
+del parts
+kept = held() - before
+return_freed_memory()
+print(kept, held() - before)
+"""
 
 FAULTS = """
 import resource, torch
@@ -56,3 +69,15 @@ def test_freed_memory_is_used_again() -> None:
     ]
     assert faults[0] > 10_000
     assert faults[1] < faults[0] / 10
+
+
+def test_kept_memory_is_returned() -> None:
+    """Else an image's memory would count as that of the next one."""
+    if platform.libc_ver()[0] != "glibc":
+        assert return_freed_memory() in (True, False)
+        return
+    kept, left = map(
+        int, subprocess.run([sys.executable, "-c", RETURNED], capture_output=True, check=True).stdout.split()
+    )
+    assert kept > 250 * 2**20
+    assert left < 50 * 2**20

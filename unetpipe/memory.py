@@ -56,6 +56,18 @@ def keep_freed_memory() -> bool:
     return mallopt is not None and bool(mallopt(M_MMAP_MAX, 0) and mallopt(M_TRIM_THRESHOLD, -1))
 
 
+def return_freed_memory() -> bool:
+    """Return to the operating system what this process has freed and kept (:func:`keep_freed_memory`).
+
+    Returns
+    -------
+    bool
+        Whether the C library knows of it (glibc on Linux does).
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    return trim is not None and bool(trim(0))
+
+
 def _left_in_container() -> float:
     """Return what a Linux control group leaves, in bytes; infinity without a limit."""
     try:

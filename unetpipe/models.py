@@ -17,6 +17,8 @@ from unetpipe.errors import InputError
 from unetpipe.files import write_text
 from unetpipe.networks.weights import read_weights, save_state
 
+NORMALIZATION = "NormalizeIntensityd"  # by each channel's mean and standard deviation, unless a bundle names another
+
 
 def model_names(bundle: str | os.PathLike) -> list[str]:
     """Return the names of the models of a bundle, sorted."""

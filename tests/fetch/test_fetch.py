@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -59,6 +60,9 @@ class Handler(BaseHTTPRequestHandler):
         content, start = self.server.content, 0
         if wanted and self.server.ranges and self.headers.get("If-Range") == self.server.tag:
             start = int(wanted.removeprefix("bytes=").rstrip("-"))
+            if start >= len(content):
+                self.send_error(416)
+                return
             self.send_response(206)
             self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
         else:
@@ -117,6 +121,16 @@ def test_a_break_is_resumed(server: Server, tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["DIC-C2DH-HeLa", "SHA256SUMS"]
 
 
+def test_a_download_cut_off_after_its_last_byte(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "..DIC-C2DH-HeLa.zip.part").write_bytes(GOOD)
+    notes = {"url": url(server), "validator": server.tag}
+    (tmp_path / "..DIC-C2DH-HeLa.zip.part.json").write_text(json.dumps(notes))
+    _, digest = take(server, tmp_path)
+    assert server.asked == [f"bytes={len(GOOD)}-", None]
+    assert digest == hashlib.sha256(GOOD).hexdigest()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["DIC-C2DH-HeLa", "SHA256SUMS"]
+
+
 @pytest.mark.parametrize("ranges", [True, False])
 def test_a_file_that_changed_meanwhile_is_taken_anew(server: Server, ranges: bool, tmp_path: Path) -> None:
     server.break_after = 50_000
@@ -169,7 +183,7 @@ def test_redirects_without_end(server: Server, tmp_path: Path) -> None:
 
 
 def test_missing_file_and_missing_server(server: Server, tmp_path: Path) -> None:
-    refused(server, tmp_path, "Not Found", "/none")
+    refused(server, tmp_path, "Not Found.*another address by --url", "/none")
     with pytest.raises(InputError, match="cannot be fetched"):
         fetch("isbi2012", tmp_path, url="http://127.0.0.1:9/set.zip", progress=False)
     with pytest.raises(InputError, match="no address"):
@@ -190,6 +204,8 @@ def test_nothing_is_replaced(server: Server, tmp_path: Path) -> None:
 def test_names_and_checksums_are_checked_first(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="did you mean DIC-C2DH-HeLa"):
         address("DIC-C2DH-Hela")
+    with pytest.raises(InputError, match="There is no public data set"):
+        fetch("../elsewhere", tmp_path, url="http://127.0.0.1:9/set.zip")
     with pytest.raises(InputError, match="64 hexadecimal digits"):
         fetch("isbi2012", tmp_path, sha256="abc")
     assert all(place.startswith("https://") for place, _ in SETS.values())

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import tifffile
 import zarr
-from large_images import write_ome_zarr
+from large_images import ArrayImage, write_ome_zarr
 
 from unetpipe.errors import InputError
 from unetpipe.large import LazyImage, OmeZarrImage, TiffImage, is_zarr
+from unetpipe.large.finding import find_large
 
 
 def pixels(*shape: int) -> np.ndarray:
@@ -90,6 +91,44 @@ def test_identity_changes_with_the_file(tmp_path: Path) -> None:
     assert TiffImage(tmp_path / "a.tif").fingerprint() != before
 
 
+def test_identity_changes_with_the_chunks(tmp_path: Path) -> None:
+    path = write_ome_zarr(tmp_path / "a.zarr", pixels(20, 30), "yx", "0.5")
+    before = OmeZarrImage(path).fingerprint()
+    assert OmeZarrImage(path).fingerprint() == before
+    zarr.open_array(path / "0")[3, 4] = 7  # the metadata stay
+    assert OmeZarrImage(path).fingerprint() != before
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [("slide.ome.zarr", "slide"), ("slide.1.tif", "slide.1"), ("a_0.5um.OME.TIF", "a_0.5um"), ("plain", "plain")],
+)
+def test_names(file: str, name: str, tmp_path: Path) -> None:
+    image = ArrayImage(np.zeros((2, 2)))
+    image.path = tmp_path / file
+    assert image.name == name
+
+
+def test_images_with_one_result_are_refused(tmp_path: Path) -> None:
+    for name in ("a.tif", "a.tiff"):
+        tifffile.imwrite(tmp_path / name, pixels(20, 30))
+    with pytest.raises(InputError, match=r"would both have the (result a\.ome\.zarr|mask)"):
+        find_large(tmp_path, force=True)
+    for name in ("b.zarr", "b.ome.zarr"):
+        write_ome_zarr(tmp_path / "zarrs" / name, pixels(20, 30), "yx", "0.5")
+    with pytest.raises(InputError, match=r"would both have the result b\.ome\.zarr; rename one"):
+        find_large(tmp_path / "zarrs")
+
+
+def test_images_of_other_kinds_beside_are_not_passed_over(tmp_path: Path) -> None:
+    write_ome_zarr(tmp_path / "a.zarr", pixels(20, 30), "yx", "0.5")
+    assert [image.name for image, _ in find_large(tmp_path)] == ["a"]
+    tifffile.imwrite(tmp_path / "b.tif", pixels(20, 30))
+    with pytest.raises(InputError, match=r"OME-Zarr and other images, such as b\.tif"):
+        find_large(tmp_path)
+    assert [image.name for image, _ in find_large(tmp_path / "a.zarr")] == ["a"]
+
+
 def read_all(image: LazyImage) -> np.ndarray:
     return image.read(image.pages - 1, slice(0, image.size[0]), slice(0, image.size[1]))
 
@@ -144,6 +183,23 @@ def test_truncated_tiff_is_one_sentence(kind: str, tmp_path: Path) -> None:
     (tmp_path / "a.tif").write_bytes(content[: len(content) * 2 // 3])
     with pytest.raises(InputError, match=r"a\.tif cannot be read"):
         read_all(TiffImage(tmp_path / "a.tif"))
+
+
+@pytest.mark.parametrize("bigtiff", [False, True])
+def test_tiff_that_lost_its_last_pages(bigtiff: bool, tmp_path: Path) -> None:
+    """Cut off between two pages, all that is left can be read: the last page alone says that another one follows."""
+    path = tmp_path / "a.tif"
+    with tifffile.TiffWriter(path, bigtiff=bigtiff) as file:
+        for page in pixels(4, 20, 30):
+            file.write(page, metadata=None)
+    assert TiffImage(path).pages == 4
+    with tifffile.TiffFile(path) as file:
+        third = file.pages[2].offset
+    path.write_bytes(path.read_bytes()[:third])
+    with tifffile.TiffFile(path) as file:
+        assert len(file.pages) == 2  # in silence
+    with pytest.raises(InputError, match=r"page 2 is missing\); is it complete"):
+        TiffImage(path)
 
 
 def test_pixels_that_are_no_numbers(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from unetpipe.instances import InstancesFromProbabilityd
 from unetpipe.large import LargeSegmentation, OmeZarrImage, TiffImage
 from unetpipe.large.memory import parse_bytes
 from unetpipe.large.result import halved
+from unetpipe.large.timing import estimated_seconds
 
 
 def blobs(*shape: int, seed: int = 0) -> np.ndarray:
@@ -203,6 +204,40 @@ def test_what_is_complete_is_not_done_again(bundle: Path, tmp_path: Path) -> Non
         LargeSegmentation(image, tmp_path, bundle, processes=DiesAfter(0)).run(progress=False)
 
 
+def test_damaged_result_is_done_again(bundle: Path, tmp_path: Path) -> None:
+    image = ArrayImage(blobs(90, 600))
+    result = LargeSegmentation(image, tmp_path, bundle, block=64).run(progress=False)
+    whole = arrays(result)
+    for damaged in ("0/c/1/4", "1/c/0/2", "labels/cells/0/c/0/0"):
+        chunk = result / damaged
+        chunk.write_bytes(chunk.read_bytes()[:-3])
+        again = LargeSegmentation(image, tmp_path, bundle, resume=True)  # in blocks of another size
+        assert not again.is_complete()
+        LargeSegmentation(image, tmp_path, bundle, block=64, resume=True).run(progress=False)
+        assert again.is_complete()
+        for one, other in zip(arrays(result), whole, strict=True):
+            assert np.array_equal(one, other)
+
+
+def test_work_left_by_a_run_killed_at_its_very_end_goes(bundle: Path, tmp_path: Path) -> None:
+    image = ArrayImage(blobs(90, 100))
+    made = LargeSegmentation(image, tmp_path, bundle, block=64)
+    made.run(progress=False)
+    (made.work.folder / "parts").mkdir(parents=True)
+    LargeSegmentation(image, tmp_path, bundle, resume=True).run(progress=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["array.ome.zarr"]
+
+
+def test_what_is_no_result_is_not_replaced(bundle: Path, tmp_path: Path) -> None:
+    write_ome_zarr(tmp_path / "array.ome.zarr", blobs(20, 30), "yx", "0.5")
+    with pytest.raises(InputError, match=r"array\.ome\.zarr is there already, and no result"):
+        LargeSegmentation(ArrayImage(blobs(90, 100)), tmp_path, bundle)
+    (tmp_path / "link").symlink_to(tmp_path)
+    image = OmeZarrImage(tmp_path / "array.ome.zarr")
+    with pytest.raises(InputError, match="would replace the image"):
+        LargeSegmentation(image, tmp_path / "link", bundle)
+
+
 def test_damaged_work_is_done_again(bundle: Path, tmp_path: Path) -> None:
     image = ArrayImage(blobs(120, 130))
     whole = LargeSegmentation(image, tmp_path / "whole", bundle, block=64).run(progress=False)
@@ -237,6 +272,22 @@ def test_memory_decides_the_blocks(bundle: Path, tmp_path: Path) -> None:
         LargeSegmentation(image, tmp_path, bundle, memory=2**20)
 
 
+def test_resumed_work_keeps_to_the_memory(bundle: Path, tmp_path: Path) -> None:
+    image = ArrayImage(blobs(90, 100))
+    with pytest.raises(CutOff):
+        LargeSegmentation(image, tmp_path, bundle, block=1024, processes=DiesAfter(2)).run(progress=False)
+    needed = LargeSegmentation(image, tmp_path, bundle, resume=True, memory=2**36).budget.total
+    with pytest.raises(InputError, match=r"in blocks of 1024 pixels.*leave out --resume"):
+        LargeSegmentation(image, tmp_path, bundle, resume=True, memory=needed - 2**25)
+
+
+@pytest.mark.parametrize(("shape", "times"), [((50, 400), 6.25), ((400, 50), 6.25), ((70, 130), 2.22), ((40, 50), 1)])
+def test_estimated_time(shape: tuple[int, int], times: float, bundle: Path, tmp_path: Path) -> None:
+    work = LargeSegmentation(ArrayImage(blobs(*shape)), tmp_path, bundle, block=64).work
+    assert estimated_seconds(work, 1.0, workers=0) == pytest.approx(times, abs=0.01)
+    assert estimated_seconds(work, 1.0, workers=2) == pytest.approx(times / 2, abs=0.01)
+
+
 @pytest.mark.parametrize(("text", "count"), [("3G", 3 * 2**30), ("1.5 GiB", 3 * 2**29), ("800MB", 800 * 2**20)])
 def test_amounts_of_memory(text: str, count: int) -> None:
     assert parse_bytes(text) == count
@@ -261,10 +312,14 @@ def test_constant_image(bundle: Path, tmp_path: Path) -> None:
         LargeSegmentation(ArrayImage(np.full((70, 80), 7)), tmp_path, bundle, block=64).run(progress=False)
 
 
-def test_rescaling_and_odd_angles_need_memory(bundle: Path, tmp_path: Path) -> None:
+def test_what_needs_the_whole_image_in_memory(bundle: Path, tmp_path: Path) -> None:
     image = ArrayImage(blobs(90, 100))
     for overrides, said in (
         ({"rotations": 7}, "rotations=7"),
+        (
+            {"normalization": "unetpipe.transforms.NormalizeBrightd"},
+            "normalises by unetpipe.transforms.NormalizeBrightd",
+        ),
         ({"pixel_size": 1.0, "image_pixel_size": 0.3, "rescale": True}, "--rescale"),
     ):
         with pytest.raises(InputError, match=said):

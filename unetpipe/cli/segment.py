@@ -44,8 +44,9 @@ def add_parser(verbs: argparse._SubParsersAction) -> None:
     )
     large.add_argument("--large", action="store_true", help="segment TIFF of any size part by part, into OME-Zarr")
     large.add_argument("--memory", help="that all processes may take, such as 3G; by default half of what is free")
-    large.add_argument("--workers", type=int, help="processes on this machine, through Dask; by default this one alone")
-    large.add_argument("--scheduler", help="address of the scheduler of a Dask cluster that runs already")
+    where = large.add_mutually_exclusive_group()
+    where.add_argument("--workers", type=int, help="processes on this machine, through Dask; by default this one alone")
+    where.add_argument("--scheduler", help="address of the scheduler of a Dask cluster that runs already")
     parser.set_defaults(run=run)
 
 

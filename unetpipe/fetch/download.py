@@ -48,13 +48,7 @@ def download(url: str, path: Path, progress: bool = True) -> str:
     part, notes = path.with_name(f".{path.name}.part"), path.with_name(f".{path.name}.part.json")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        have, validator = _resumable(url, part, notes)
-        response = _open(url, have, validator)
-        if response.status != 206 or _first_byte(response) != have:
-            if response.status == 206:  # not the range that was asked for
-                response.close()
-                response = _open(url, 0, None)
-            have = 0
+        response, have = _start(url, *_resumable(url, part, notes))
         tag = response.headers.get("ETag") or response.headers.get("Last-Modified") or ""
         write_text(notes, json.dumps({"url": url, "validator": tag}))
         length = response.headers.get("Content-Length")
@@ -71,8 +65,10 @@ def download(url: str, path: Path, progress: bool = True) -> str:
     except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError, ValueError) as error:
         if isinstance(error, InputError):
             raise
-        reason = getattr(error, "reason", error)
-        raise InputError(f"{url} cannot be fetched ({_line(reason)}); what has come is kept, run it again.") from error
+        reason = _line(getattr(error, "reason", error))
+        if isinstance(error, urllib.error.HTTPError) and error.code < 500:  # trying again would not help
+            raise InputError(f"{url} cannot be fetched ({reason}); name another address by --url.") from error
+        raise InputError(f"{url} cannot be fetched ({reason}); what has come is kept, run it again.") from error
     except OSError as error:
         raise InputError(f"{path} cannot be written ({first_line(error)}).") from error
     if whole is not None and size != whole:
@@ -94,6 +90,22 @@ def _resumable(url: str, part: Path, notes: Path) -> tuple[int, str | None]:
         return (part.stat().st_size, kept["validator"]) if same else (0, None)
     except (OSError, ValueError, KeyError, TypeError):
         return 0, None
+
+
+def _start(url: str, have: int, validator: str | None) -> tuple[HTTPResponse, int]:
+    """Return the answer of the server, and how many of the bytes that are there it goes on from."""
+    try:
+        response = _open(url, have, validator)
+    except urllib.error.HTTPError as error:
+        if error.code != 416 or not have:  # nothing follows: it was cut off after its last byte
+            raise
+        return _open(url, 0, None), 0
+    if response.status == 206 and _first_byte(response) == have:
+        return response, have
+    if response.status == 206:  # not the range that was asked for
+        response.close()
+        response = _open(url, 0, None)
+    return response, 0
 
 
 def _open(url: str, have: int, validator: str | None) -> HTTPResponse:

@@ -50,7 +50,8 @@ def fetch(
         If there is no such set, the folder is there already, or the download or the archive fails a check. A download
         that broke off is kept for the next call; nothing else is left behind.
     """
-    source = address(name) if url is None else url
+    owners = address(name)
+    source = owners if url is None else url
     folder = Path(output) / name
     if sha256 is not None and not re.fullmatch(r"[0-9a-fA-F]{64}", sha256):
         raise InputError(f"{sha256!r} is no SHA-256: that has 64 hexadecimal digits.")

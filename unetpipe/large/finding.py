@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from unetpipe.data.formats import images_in
 from unetpipe.data.images import named_images
 from unetpipe.errors import InputError
 from unetpipe.large.image import LazyImage
@@ -36,7 +37,7 @@ def find_large(path: str | os.PathLike, memory: int | None = None, force: bool =
     Raises
     ------
     InputError
-        If there is no such path, files of other kinds stand beside, or one cannot be read.
+        If there is no such path, files of other kinds stand beside, one cannot be read, or two would have one result.
     """
     root = Path(path)
     zarrs = [root] if is_zarr(root) else sorted(filter(is_zarr, root.iterdir())) if root.is_dir() else []
@@ -44,7 +45,12 @@ def find_large(path: str | os.PathLike, memory: int | None = None, force: bool =
     if not root.exists():
         raise InputError(f"There is no image file or folder {root}.")
     if zarrs:
-        return [(OmeZarrImage(folder), Path()) for folder in zarrs]
+        beside = [] if zarrs == [root] else images_in(root)
+        if beside:
+            raise InputError(
+                f"{root} holds OME-Zarr and other images, such as {beside[0].name}; put either in a folder of its own."
+            )
+        return _apart([(OmeZarrImage(folder), Path()) for folder in zarrs])
     files = named_images(root)
     if not force:
         limit = default_memory() if memory is None else memory
@@ -53,7 +59,17 @@ def find_large(path: str | os.PathLike, memory: int | None = None, force: bool =
     for image, _ in files:
         if not _is_tiff(image):
             raise InputError(f"{image} cannot be read part by part; save it as TIFF or OME-Zarr.")
-    return [(TiffImage(image), Path(mask).parent) for image, mask in files]
+    return _apart([(TiffImage(image), Path(mask).parent) for image, mask in files])
+
+
+def _apart(images: list[tuple[LazyImage, Path]]) -> list[tuple[LazyImage, Path]]:
+    """Return the images; InputError if two would have one result."""
+    source: dict[Path, Path] = {}
+    for image, folder in images:
+        other = source.setdefault(folder / image.name, image.path)
+        if other != image.path:
+            raise InputError(f"{other} and {image.path} would both have the result {image.name}.ome.zarr; rename one.")
+    return images
 
 
 def _is_tiff(path: Path) -> bool:

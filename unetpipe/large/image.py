@@ -17,6 +17,7 @@ from unetpipe.files import first_line
 from unetpipe.mirror import mirror_indices
 
 PAGE_AXES = "tz"
+SUFFIXES = (".ome.zarr", ".zarr", ".ome.tiff", ".ome.tif", ".tiff", ".tif")
 
 
 class LazyImage(ABC):
@@ -75,8 +76,9 @@ class LazyImage(ABC):
 
     @property
     def name(self) -> str:
-        """The file's name without its suffixes."""
-        return self.path.name.split(".")[0] or self.path.name
+        """The file's name without its suffix: slide.2.ome.zarr → slide.2."""
+        suffix = next((suffix for suffix in SUFFIXES if self.path.name.lower().endswith(suffix)), "")
+        return self.path.name[: len(self.path.name) - len(suffix)] or self.path.name
 
     @abstractmethod
     def identity(self) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import torch
 from unetpipe.errors import InputError
 from unetpipe.large.image import LazyImage
 from unetpipe.large.network import Model
-from unetpipe.memory import free_memory, network_bytes
+from unetpipe.memory import free_memory, network_bytes, return_freed_memory
 
 LARGEST_BLOCK, SMALLEST_BLOCK = 1024, 64  # px; larger ones save little of the margin that neighbours compute too
 BLOCK_BYTES = 48  # bytes a pixel: probability, mask, labels, distances of the steps after the network
@@ -48,6 +48,7 @@ def default_memory() -> int:
 
 def used_memory() -> int:
     """Return the bytes that this process holds without any image: Python, PyTorch, the model, libraries to come."""
+    return_freed_memory()  # of the image before
     return psutil.Process().memory_info().rss + LIBRARIES
 
 

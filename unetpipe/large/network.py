@@ -18,7 +18,7 @@ from unetpipe.large.blocks import Block, Region
 from unetpipe.large.image import as_tensor
 from unetpipe.large.statistics import normalised
 from unetpipe.large.work import Rules, Work
-from unetpipe.models import inference_configs
+from unetpipe.models import NORMALIZATION, inference_configs
 from unetpipe.networks import UNet, inference_network
 
 SYMMETRIES = tuple((turns, flip) for turns in range(4) for flip in (False, True))
@@ -45,7 +45,7 @@ def load_model(bundle: str, model: str | None, overrides: tuple[tuple[str, Any],
     ------
     InputError
         If the bundle or its weights are missing or do not fit, or its config asks for what needs the whole image in
-        memory: rescaling, or rotations by other angles than the square's symmetries.
+        memory: rescaling, rotations by other angles than the square's symmetries, or another normalisation.
     """
     with _loading:
         return _load_model(bundle, model, overrides)
@@ -56,13 +56,19 @@ def _load_model(bundle: str, model: str | None, overrides: tuple[tuple[str, Any]
     parser = ConfigParser()
     parser.read_config(inference_configs(bundle, model))
     parser.update({"bundle_root": bundle, **dict(overrides)})
-    # bundles of earlier versions lack these two keys
+    # bundles of earlier versions lack these keys
     rotations, scale = (
         parser.get_parsed_content(key) if key in parser else default
         for key, default in (("rotations", 0), ("scale", 1))
     )
     if rotations not in (0, 8):
         raise InputError(f"rotations={rotations!r} needs the whole image in memory; large images take 0 or 8.")
+    normalization = parser.get("normalization", NORMALIZATION)
+    if normalization != NORMALIZATION:
+        raise InputError(
+            f"{bundle} normalises by {normalization}; large images are normalised by {NORMALIZATION} alone, so segment "
+            "images that fit into memory, without --large, or take another bundle."
+        )
     if scale != 1:
         raise InputError("--rescale needs the whole image in memory; scale a large image before it is segmented.")
     network, weights = parser.get_parsed_content("network"), parser.get_parsed_content("weights")

@@ -8,6 +8,7 @@ J. Moore et al.: OME-Zarr: a cloud-optimized bioimaging file format, Histochemis
 from __future__ import annotations
 
 import functools
+import hashlib
 import os
 from pathlib import Path
 from typing import Any
@@ -76,12 +77,13 @@ class OmeZarrImage(LazyImage):
         self.scale, self.units = tuple(scale[place] for place in kept), tuple(units[place] for place in kept)
 
     def identity(self) -> dict[str, Any]:
-        """Return path, metadata and the time at which the array's folder changed last."""
+        """Return path, metadata, and a hash of the names, sizes and times of the chunks."""
         folder = self.path / self.array_path
         files = [folder / marker for marker in MARKERS]
         return {
             "path": str(folder),
             "metadata": {file.name: file.read_text(errors="replace") for file in files if file.is_file()},
+            "chunks": _states(folder),
         }
 
     def _multiscales(self, attributes: dict[str, Any]) -> dict[str, Any]:
@@ -111,6 +113,17 @@ def _open(path: Path, changed: int) -> zarr.Array:
     if not isinstance(array, zarr.Array):
         raise TypeError("it is no array")
     return array
+
+
+def _states(folder: Path) -> str:
+    """Return a hash of names, sizes and times of the last change of the files below a folder."""
+    digest = hashlib.sha256()
+    for place, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            status = (Path(place) / name).stat()
+            digest.update(f"{Path(place, name).relative_to(folder)} {status.st_size} {status.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
 
 
 def _scale(multiscales: dict[str, Any], dataset: dict[str, Any], count: int) -> list[float]:

@@ -11,6 +11,7 @@ import math
 import os
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,24 @@ def publish(work: Work, target: Path, attributes: dict[str, Any]) -> None:
         os.replace(target, work.folder / "replaced")
     os.replace(work.result, target)
     shutil.rmtree(work.folder)
+
+
+def published(target: Path) -> dict[str, Any]:
+    """Return what :func:`publish` noted in a result; OSError, ValueError, KeyError or TypeError if it is none."""
+    return dict(zarr.open_group(target, mode="r").attrs["unetpipe"])  # type: ignore[arg-type]
+
+
+def is_whole(work: Work, target: Path) -> bool:
+    """Return whether every chunk of a published result of this image can be read, whatever its blocks were."""
+    leading = len(work.image.page_shape)
+    for array in (target, target / "labels" / "cells"):
+        # one side of a chunk is that of the blocks, unless the whole image is smaller
+        side = max(zarr.open_array(array / "0", mode="r").chunks[-2:])
+        for level, grid in enumerate(levels(replace(work.grid, side=side))):
+            pages = PagedArray(array / str(level), leading)
+            if not all(pages.is_complete(block.page, grid.region(block)) for block in grid.blocks()):
+                return False
+    return True
 
 
 def disk_bytes(grid: Grid) -> int:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import zarr
 from tqdm import tqdm
 
 from unetpipe.bundle import find_bundle
@@ -25,7 +24,7 @@ from unetpipe.large.memory import Budget, default_memory, gib, plan_blocks
 from unetpipe.large.network import Model, load_model
 from unetpipe.large.numbering import NUMBERS
 from unetpipe.large.processes import Processes, ThisProcess, quiet
-from unetpipe.large.result import create, disk_bytes, publish
+from unetpipe.large.result import create, disk_bytes, is_whole, publish, published
 from unetpipe.large.stages import stages
 from unetpipe.large.statistics import PAGE as NORMALISATION
 from unetpipe.large.work import Work
@@ -93,8 +92,7 @@ class LargeSegmentation:
         quiet()
         check_folder(output)
         self.target = Path(output).absolute() / f"{image.name}.ome.zarr"
-        if self.target == image.path:
-            raise InputError(f"The result {self.target} would replace the image; name another output folder.")
+        self._check_target(image)
         self.resume = resume
         self.processes: Processes = processes if processes is not None else ThisProcess()
         root, pairs = str(Path(bundle or find_bundle()).absolute()), tuple(sorted((overrides or {}).items()))
@@ -106,6 +104,11 @@ class LargeSegmentation:
         begun = self._begun(folder)
         side = begun["side"] if begun else block
         self.budget: Budget = plan_blocks(self.model, image, self.granted, self.processes.workers, side)
+        if begun and memory is not None and self.budget.total > memory:
+            raise InputError(
+                f"{folder} holds work in blocks of {side} pixels, which take about {gib(self.budget.total)}, more than "
+                f"the {gib(memory)} granted; grant more by --memory, or leave out --resume to start anew."
+            )
         self.work = Work(
             image=image,
             folder=folder,
@@ -133,11 +136,10 @@ class LargeSegmentation:
         )
 
     def is_complete(self) -> bool:
-        """Return whether the result of this very segmentation is there already."""
+        """Return whether the result of this very segmentation is there already, and undamaged."""
         try:
-            kept: Any = zarr.open_group(self.target, mode="r").attrs["unetpipe"]
-            return bool(kept["identity"] == self.identity)
-        except (OSError, ValueError, KeyError, TypeError):  # not there, or not ours
+            return published(self.target)["identity"] == self.identity and is_whole(self.work, self.target)
+        except (OSError, ValueError, KeyError, TypeError):  # not there, not ours, or an array is missing
             return False
 
     def run(self, progress: bool = True) -> Path:
@@ -149,9 +151,10 @@ class LargeSegmentation:
             If the image cannot be read somewhere, the result cannot be written, or a worker is lost again and again.
             What is complete is kept for a run with ``resume``.
         """
-        if self.resume and self.is_complete():
-            return self.target
         work = self.work
+        if self.resume and self.is_complete():
+            shutil.rmtree(work.folder, ignore_errors=True)  # of a run that was killed after it had published
+            return self.target
         if disk_bytes(work.grid) / COMPRESSION > free_space(self.target.parent):
             raise InputError(
                 f"The result of {work.image.path} takes up to {gib(disk_bytes(work.grid))}, and {self.target.parent} "
@@ -178,6 +181,19 @@ class LargeSegmentation:
                 f"{self.target} cannot be written ({first_line(error)}); what is complete is kept, --resume goes on."
             ) from error
         return self.target
+
+    def _check_target(self, image: LazyImage) -> None:
+        """Raise InputError if something that is no result of ours stands where the result goes."""
+        if not self.target.exists():
+            return
+        if image.path.exists() and self.target.samefile(image.path):
+            raise InputError(f"The result {self.target} would replace the image; name another output folder.")
+        try:
+            published(self.target)
+        except (OSError, ValueError, KeyError, TypeError):
+            raise InputError(
+                f"{self.target} is there already, and no result of unetpipe; name another output folder, or move it."
+            ) from None
 
     def _begun(self, folder: Path) -> dict[str, Any] | None:
         """Return the plan of the work that ``resume`` goes on with, if there is one."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ class TiffImage(LazyImage):
         self.path = Path(path).absolute()
         try:
             with tifffile.TiffFile(self.path) as file:
+                _check_pages(file)
                 series = file.series[0]
                 page = series.keyframe
                 letters, shape = str(series.axes), tuple(int(side) for side in series.shape)
@@ -67,6 +69,18 @@ class TiffImage(LazyImage):
         # mapped anew for each read, so that pages of the file do not pile up in this process's memory
         mapped = np.memmap(self.path, self.dtype, "r", self.offset, self.array_shape)
         return np.array(mapped[index])
+
+
+def _check_pages(file: tifffile.TiffFile) -> None:
+    """Raise ValueError if the last page that can be read names another one: the file lacks pages then."""
+    form, handle = file.tiff, file.filehandle
+    start = file.pages[len(file.pages) - 1].offset
+    handle.seek(start)
+    (tags,) = struct.unpack(form.tagnoformat, handle.read(form.tagnosize))
+    handle.seek(start + form.tagnosize + tags * form.tagsize)
+    (following,) = struct.unpack(form.offsetformat, handle.read(form.offsetsize))
+    if following:
+        raise ValueError(f"page {len(file.pages)} is missing")
 
 
 @functools.lru_cache(maxsize=8)

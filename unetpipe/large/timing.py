@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from unetpipe.large.blocks import Block
+from unetpipe.large.blocks import Block, Grid
 from unetpipe.large.network import probability
 from unetpipe.large.statistics import moments
 from unetpipe.large.work import Work
@@ -18,9 +18,8 @@ def seconds_a_block(work: Work) -> float:
 
     It is normalised by its own grey values, and nothing is written.
     """
-    grid = work.grid
-    block = Block(0, (grid.rows - 1) // 2, (grid.columns - 1) // 2)
-    region = grid.region(block)
+    block = _middle(work.grid)
+    region = work.grid.region(block)
     rows, columns = (slice(side.start, min(side.stop, side.start + SAMPLE)) for side in (region.rows, region.columns))
     sample = moments(work.image.read(0, rows, columns))
     deviation = tuple(float(value) or 1.0 for value in sample.deviation)
@@ -34,11 +33,14 @@ def seconds_a_block(work: Work) -> float:
 
 
 def estimated_seconds(work: Work, seconds: float, workers: int) -> float:
-    """Return the seconds that all blocks take, from those of one, in so many processes."""
+    """Return the seconds that all blocks take, from those of the one in the middle, in so many processes."""
     grid = work.grid
-    return (
-        seconds * grid.pages * grid.height * grid.width / min(grid.side**2, grid.height * grid.width) / max(workers, 1)
-    )
+    return seconds * grid.pages * grid.height * grid.width / grid.region(_middle(grid)).area / max(workers, 1)
+
+
+def _middle(grid: Grid) -> Block:
+    """Return a block in the middle of the first page; it is as large as any."""
+    return Block(0, (grid.rows - 1) // 2, (grid.columns - 1) // 2)
 
 
 def say_time(seconds: float) -> str:

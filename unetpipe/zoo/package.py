@@ -22,12 +22,11 @@ from monai.bundle import ConfigParser
 
 from unetpipe.errors import InputError
 from unetpipe.files import replacing
-from unetpipe.models import inference_configs
+from unetpipe.models import NORMALIZATION, inference_configs
 from unetpipe.networks import UNet
 from unetpipe.segmentation import Segmenter
 from unetpipe.zoo.sample import picture, probabilities, sample_image
 
-NORMALIZATION = "NormalizeIntensityd"
 ATTACHED = ("docs/data_license.txt", "LICENSE")
 SETTINGS = ("threshold", "marker_threshold", "merge_threshold", "min_size", "give_back", "pixel_size")
 
