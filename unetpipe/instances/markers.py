@@ -50,8 +50,9 @@ def split_at_markers(probability: np.ndarray, cells: np.ndarray, markers: np.nda
     for number in _with_several(cells, markers):
         box = boxes[number - 1]
         inside = cells[box] == number
-        ids, seeds = np.unique(np.where(inside, markers[box], 0), return_inverse=True)
-        seeds = seeds.reshape(inside.shape) + (ids[0] > 0)
+        seeds = np.where(inside, markers[box], 0)
+        places = np.nonzero(seeds)
+        seeds[places] = np.unique(seeds[places], return_inverse=True)[1] + 1
         parts = watershed(1 - probability[box], seeds, connectivity=1, mask=inside)
         parted[box][parts > 1] = parts[parts > 1] + count - 1
         count += int(parts.max()) - 1
