@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 import zarr
 
 from unetpipe.bundle import find_bundle, write_bundle
@@ -56,8 +57,11 @@ def instances_in_blocks(probability: np.ndarray, rules: Rules, side: int, folder
     return zarr.open_array(work.labels.path)[:]
 
 
-def small_bundle(folder: Path, channels: tuple[int, ...] = (4, 8, 16), in_channels: int = 1, **settings: Any) -> Path:
-    """Write a bundle with random weights."""
+def small_bundle(
+    folder: Path, channels: tuple[int, ...] = (4, 8, 16), in_channels: int = 1, seed: int = 3, **settings: Any
+) -> Path:
+    """Write a bundle with random weights, the same whatever ran before."""
+    torch.manual_seed(seed)
     network = UNet(in_channels, channels=channels, norm="batch")
     save_state(network.state_dict(), folder / "models" / "model.pt")
     values = {"channels": channels, "in_channels": in_channels, "amp": False, "roi_size": 124, **settings}

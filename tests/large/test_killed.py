@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-import torch
 import zarr
 from large_images import small_bundle, write_ome_zarr
 from scipy import ndimage
@@ -34,7 +33,6 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(3)
     return small_bundle(tmp_path_factory.mktemp("bundle"), channels=(4, 8), threshold=0.45, marker_threshold=0.6)
 
 

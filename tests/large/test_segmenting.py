@@ -34,7 +34,6 @@ def blobs(*shape: int, seed: int = 0) -> np.ndarray:
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Random weights, and thresholds that leave many cells."""
-    torch.manual_seed(3)
     folder = small_bundle(tmp_path_factory.mktemp("bundle"))
     _, probability = Segmenter(folder)(blobs(300, 300), return_probabilities=True)
     low, high = np.quantile(probability, [0.8, 0.93]).tolist()
