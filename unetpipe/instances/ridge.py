@@ -61,13 +61,17 @@ def give_back_ridge(instances: np.ndarray, radius: float = 2.0) -> np.ndarray:
     """
     if radius <= 0:
         return instances.copy()
-    y, x = np.nonzero((instances == 0) & contact_zone(instances, radius))
+    footprint = disc(radius)
     reach = int(radius)
     around = np.pad(instances, reach)
-    offsets = np.argwhere(disc(radius)) - reach
+    y, x = np.nonzero((instances == 0) & ndimage.binary_dilation(instances > 0, footprint))
+    offsets = np.argwhere(footprint) - reach
     nearest = np.zeros(len(y), instances.dtype)
+    between = np.zeros(len(y), bool)
     for dy, dx in offsets[np.argsort((offsets**2).sum(1), kind="stable")]:
-        nearest = np.where(nearest == 0, around[y + reach + dy, x + reach + dx], nearest)
+        cell = around[y + reach + dy, x + reach + dx]
+        nearest = np.where(nearest == 0, cell, nearest)
+        between |= (cell > 0) & (cell != nearest)
     given = instances.copy()
-    given[y, x] = nearest
+    given[y, x] = np.where(between, nearest, 0)
     return given
