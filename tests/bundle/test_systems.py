@@ -132,14 +132,14 @@ def test_lungs_and_a_volume_in_hounsfield_units(tmp_path: Path):
     assert np.allclose(mask.affine, affine)
 
 
-def test_sliding_window_net_trains_on_windows_and_is_evaluated_densely(tmp_path: Path):
+@pytest.mark.parametrize(("overlays", "window"), [(["n4.json"], 95), (["n4.json", "n4_fovea.json"], 139)])
+def test_sliding_window_net_trains_on_windows_and_is_evaluated(tmp_path: Path, overlays: list[str], window: int):
     data, trained = membranes(tmp_path / "data"), tmp_path / "trained"
-    net = {"channels": [4, 4, 4, 4], "tile": 110, "windows": 4}
+    net = {"channels": [4, 4, 4, 4], "tile": 150, "windows": 4}
     split = {"train_frames": "0-1", "val_frames": "2"}
-    configs = ["train.json", "n4.json"]
-    made = run(configs, dataset_dir=str(data), output_dir=str(trained), **TINY, **net, **split)
+    made = run(["train.json", *overlays], dataset_dir=str(data), output_dir=str(trained), **TINY, **net, **split)
     windows = made.parser.get_parsed_content("train#dataset")[0]
-    assert [item["image"].shape for item in windows] == [(1, 95, 95)] * 4
+    assert [item["image"].shape for item in windows] == [(1, window, window)] * 4
     assert all(item["label"].shape == item["weight"].shape == (1, 1, 1) for item in windows)
     assert all(float(item["weight"]) == 1 for item in windows)  # none is centred outside the image
     assert "pixel_error" in evaluate(trained, tmp_path / "scores")

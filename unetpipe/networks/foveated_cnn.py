@@ -1,0 +1,130 @@
+"""N4 as its authors fed it: windows sharp in the middle, blurred and sampled more coarsely towards their edge.
+
+References
+----------
+D. Ciresan, A. Giusti, L. Gambardella, J. Schmidhuber: Deep Neural Networks Segment Neuronal Membranes in Electron
+Microscopy Images, NIPS 2012 (section 2: foveation and nonuniform sampling).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from unetpipe.errors import InputError
+from unetpipe.networks.patch_cnn import PatchCNN
+
+MIDDLE = 16  # px on each side of the centre that stay as they are
+AT_ONCE = 256  # windows
+
+
+class FoveatedPatchCNN(nn.Module):
+    """Classify the centre of a window that is resampled to the 95 × 95 pixels of a :class:`PatchCNN`.
+
+    Every pixel has a window of its own, which no neighbour shares, so there is no dense way: a larger input is
+    classified window by window.
+
+    Parameters
+    ----------
+    in_channels, out_channels, channels, norm, dropout, hidden
+        See :class:`PatchCNN`.
+    reach : int
+        Pixels of the image that the window reaches on each side (non-uniform sampling); 47 samples evenly.
+    blur : sequence of float
+        Standard deviations of the Gaussians, in pixels, that the window passes through from its middle to its edge
+        (foveation); none blurs nothing.
+
+    Attributes
+    ----------
+    window, margin, step, smallest_size, values_per_pixel
+        As those of :class:`PatchCNN`; the margin is ``reach`` and what the widest Gaussian needs.
+
+    Raises
+    ------
+    InputError
+        If ``reach`` is below 47 or a standard deviation not positive.
+    """
+
+    step = 1
+    places: Tensor
+    shares: Tensor
+    bells: Tensor
+
+    def __init__(
+        self,
+        in_channels: int = 1,
+        out_channels: int = 2,
+        channels: Sequence[int] = (48, 48, 48, 48),
+        norm: str | None = None,
+        dropout: float = 0.0,
+        hidden: int = 200,
+        reach: int = 63,
+        blur: Sequence[float] = (1.0, 2.0),
+    ) -> None:
+        super().__init__()
+        if reach < PatchCNN.margin or any(sigma <= 0 for sigma in blur):
+            raise InputError(
+                f"reach={reach} must be at least {PatchCNN.margin}, and each of blur={list(blur)} above 0."
+            )
+        self.network = PatchCNN(in_channels, out_channels, channels, norm, dropout, hidden)
+        self.in_channels = in_channels
+        self.out_channels = out_channels
+        self.blurred = math.ceil(3 * max(blur, default=0))
+        self.margin = reach + self.blurred
+        self.window = self.smallest_size = 2 * self.margin + 1
+        self.values_per_pixel = 2.0 * in_channels * (1 + len(blur))
+        place = torch.arange(-PatchCNN.margin, PatchCNN.margin + 1)
+        outside = ((place.abs() - MIDDLE).clamp(min=0) / (PatchCNN.margin - MIDDLE)).float()  # 0 … 1
+        stretched = place + place.sign() * (reach - PatchCNN.margin) * outside**2
+        self.register_buffer("places", stretched.round().long() + reach, persistent=False)
+        level = len(blur) * torch.maximum(outside[:, None], outside[None, :])
+        shares = [(1 - (level - number).abs()).clamp(min=0) for number in range(1 + len(blur))]
+        self.register_buffer("shares", torch.stack(shares), persistent=False)
+        offset = torch.arange(-self.blurred, self.blurred + 1).float()
+        bells = [torch.softmax(-(offset**2) / (2 * sigma**2), 0) for sigma in blur]
+        self.register_buffer("bells", torch.stack(bells) if bells else offset.new_zeros(0, 1), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map images (B, in_channels, H, W) to logits (B, out_channels, H − 2 margin, W − 2 margin).
+
+        Raises
+        ------
+        ValueError
+            If H or W is less than the window.
+        """
+        self.check_size(x.shape[-2], x.shape[-1])
+        height, width = (self.output_size(side) for side in x.shape[-2:])
+        levels = self._levels(x)
+        results = []
+        for begin in range(0, height * width, AT_ONCE):
+            pixel = torch.arange(begin, min(begin + AT_ONCE, height * width), device=x.device)
+            rows, columns = ((start[:, None] + self.places) for start in (pixel // width, pixel % width))
+            shares = self.shares.to(levels[0].dtype)
+            windows = torch.stack([level[:, :, rows[:, :, None], columns[:, None, :]] for level in levels], -3)
+            logits = self.network((windows * shares).sum(-3).transpose(1, 2).flatten(0, 1))
+            results.append(logits.reshape(len(x), len(pixel), self.out_channels))
+        return torch.cat(results, 1).transpose(1, 2).reshape(len(x), self.out_channels, height, width)
+
+    def check_size(self, height: int, width: int) -> None:
+        """Raise ValueError if no window fits."""
+        if min(height, width) < self.window:
+            raise ValueError(f"An input of {height} × {width} pixels holds no window of {self.window} × {self.window}.")
+
+    def output_size(self, size: int) -> int:
+        """Return the output side of an input side. ValueError if it is too small."""
+        self.check_size(size, size)
+        return size - 2 * self.margin
+
+    def _levels(self, x: Tensor) -> list[Tensor]:
+        """Return the image as it is and through each Gaussian, (B, C, H − 2 blurred, W − 2 blurred)."""
+        inner = slice(self.blurred, -self.blurred or None)
+        levels = [x[..., inner, inner]]
+        for bell in self.bells:
+            kernel = bell.expand(x.shape[1], 1, 1, -1)
+            rows = functional.conv2d(x, kernel, groups=x.shape[1])
+            levels.append(functional.conv2d(rows, kernel.transpose(-1, -2), groups=x.shape[1]))
+        return levels
