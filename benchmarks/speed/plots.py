@@ -41,7 +41,11 @@ def draw(path: Path, curve: Mapping[int, Times], across: str, title: str, propor
     if proportional is not None:
         line = [medians[-1] * (place / places[-1]) ** proportional for place in places]
         axes.plot(places, line, "--", color="0.5", label="proportional to the pixels")
-    axes.set(xscale="log", yscale="log", xlabel=across, ylabel="CPU seconds, one thread", title=title)
+    axes.set(xscale="log", xlabel=across, ylabel="CPU seconds, one thread", title=title)
+    if max(medians) > 10 * min(medians):
+        axes.set_yscale("log")
+    else:
+        axes.set_ylim(bottom=0)
     axes.set_xticks(places, [str(place) for place in places])
     axes.minorticks_off()
     axes.grid(alpha=0.3)
