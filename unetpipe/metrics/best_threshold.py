@@ -1,4 +1,4 @@
-"""What the metrics have in common that score each image at several thresholds and average over the images."""
+"""What the metrics have in common that score cells at several thresholds, and the one of the Data Science Bowl."""
 
 from __future__ import annotations
 
@@ -17,16 +17,21 @@ from unetpipe.metrics.detection import mean_precision
 
 
 class BestThresholdMetric(CumulativeIterationMetric):
-    """The mean over images of a score of the cells, at the best of several thresholds, chosen on validation frames.
+    """The mean of a score of class probabilities at the best of several thresholds, chosen on validation frames.
 
-    Call it with lists of probabilities (K, H, W) and instance maps (1, H, W); ``aggregate`` returns
-    the highest mean, NaN before the first image, and ``best`` holds the thresholds that reached it.
-    Every image counts alike, whatever its size or number of cells. Subclasses say what the score is.
+    Call it with lists of probabilities (K, H, W) and instance maps (1, H, W); ``aggregate`` returns the
+    highest mean, NaN before the first score, and ``best`` holds the thresholds that reached it, the middle
+    ones of equals. Subclasses say what the scores are: one an image, or one an object.
 
     Parameters
     ----------
-    thresholds, marker_thresholds, merge_thresholds
-        As in :class:`unetpipe.metrics.BestThresholdSEGMetric`.
+    thresholds : iterable of float
+        Thresholds of the probability of "cell" to try.
+    marker_thresholds : iterable of float
+        With each of them, higher thresholds of confident centres to try; where none is higher, cells are
+        not cut.
+    merge_thresholds : iterable of float
+        With each of these, merge thresholds to try.
     min_size, ridge
         See :func:`unetpipe.instances.instances_from_probability`.
     """
@@ -37,7 +42,7 @@ class BestThresholdMetric(CumulativeIterationMetric):
         marker_thresholds: Iterable[float] = (),
         merge_thresholds: Iterable[float] = (),
         min_size: int = 0,
-        ridge: float = 0.0,
+        ridge: float = 2.0,
     ) -> None:
         super().__init__()
         self.choices = threshold_choices(thresholds, marker_thresholds, merge_thresholds)
@@ -47,8 +52,11 @@ class BestThresholdMetric(CumulativeIterationMetric):
 
     @staticmethod
     @abstractmethod
-    def score(truth: np.ndarray, cells: np.ndarray) -> float:
-        """Return the score of one image's cells (H, W) against the truth (H, W), both instance maps; 1 at best."""
+    def scores(truth: np.ndarray, cells: np.ndarray) -> np.ndarray:
+        """Return the scores (n,) of one image's cells (H, W) against the truth (H, W), both instance maps; 1 at best.
+
+        Their number depends on the truth alone.
+        """
 
     def _compute_tensor(self, y_pred: torch.Tensor, y: torch.Tensor | None = None, **kwargs: Any) -> torch.Tensor:
         if y is None:
@@ -56,31 +64,34 @@ class BestThresholdMetric(CumulativeIterationMetric):
         rows = []
         for probability, truth in zip(y_pred, y, strict=True):
             cell, label = 1 - convert_to_numpy(probability)[0], convert_to_numpy(truth)[0]
-            found = (
-                instances_from_probability(cell, min_size=self.min_size, ridge=self.ridge, **choice)
+            found = [
+                self.scores(label, instances_from_probability(cell, min_size=self.min_size, ridge=self.ridge, **choice))
                 for choice in self.choices
-            )
-            rows.append([self.score(label, cells) for cells in found])
+            ]
+            rows.append([*(scores.sum() for scores in found), len(found[0])])
         return torch.tensor(rows, dtype=torch.float64)
 
     def aggregate(self) -> float:
-        """Return the highest mean over the images."""
+        """Return the highest mean over the thresholds."""
         buffer = self.get_buffer()
         if buffer is None:
             return float("nan")
-        means = buffer.mean(0).tolist()  # type: ignore[union-attr]
-        self.best = self.choices[means.index(max(means))]
-        return max(means)
+        *totals, count = buffer.sum(0).tolist()  # type: ignore[union-attr]
+        if not count:
+            return float("nan")
+        best = [choice for choice, total in zip(self.choices, totals, strict=True) if total == max(totals)]
+        self.best = best[len(best) // 2]
+        return max(totals) / count
 
 
 class BestThresholdMeanPrecisionMetric(BestThresholdMetric):
-    """The mean precision of the Data Science Bowl 2018 at the best of several thresholds.
+    """The mean precision of the Data Science Bowl 2018, averaged over the images, at the best of several thresholds.
 
     Unlike SEG, which asks of each true cell whether it was found, it counts invented cells against the result
     (:func:`unetpipe.metrics.mean_precision`).
     """
 
     @staticmethod
-    def score(truth: np.ndarray, cells: np.ndarray) -> float:
-        """Return the mean precision over IoU 0.5–0.95 of one image."""
-        return mean_precision(truth, cells)
+    def scores(truth: np.ndarray, cells: np.ndarray) -> np.ndarray:
+        """Return the mean precision over IoU 0.5–0.95 of one image, (1,)."""
+        return np.array([mean_precision(truth, cells)])

@@ -10,9 +10,9 @@ from unetpipe.metrics.isbi2012.rand import rand_error
 
 
 class BestThresholdRandMetric(BestThresholdMetric):
-    """1 − foreground-restricted Rand error at the best of several thresholds, chosen on validation slices."""
+    """1 − foreground-restricted Rand error, averaged over the slices, at the best of several thresholds."""
 
     @staticmethod
-    def score(truth: np.ndarray, cells: np.ndarray) -> float:
-        """Return 1 − the Rand error of one slice."""
-        return 1 - rand_error(truth[None], proposal_of_cells(cells)[None], (0.5,)).best
+    def scores(truth: np.ndarray, cells: np.ndarray) -> np.ndarray:
+        """Return 1 − the Rand error of one slice, (1,)."""
+        return np.array([1 - rand_error(truth[None], proposal_of_cells(cells)[None], (0.5,)).best])
