@@ -12,6 +12,7 @@ from benchmarks.ablation.job import Job
 from benchmarks.ablation.picture import draw
 from benchmarks.ablation.table import Table, write_table
 from benchmarks.ablation.variants import choose_rows, find_budget
+from benchmarks.arguments import folder, positive
 from unetpipe.errors import input_error_behind
 
 
@@ -21,8 +22,8 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--dataset", required=True, help='"synthetic" (written by the command) or a data set\'s folder')
     parser.add_argument("--budget", default="cpu", help="cpu, or an overlay (JSON) with width, tile and steps (cpu)")
     parser.add_argument("--rows", nargs="+", metavar="ROW", help="rows to compute beside full; by default all")
-    parser.add_argument("--seeds", type=int, default=3, help="how many (3)")
-    parser.add_argument("--output", type=Path, help="folder for everything it writes (ablation/DATASET-BUDGET)")
+    parser.add_argument("--seeds", type=positive, default=3, help="how many (3)")
+    parser.add_argument("--output", type=folder, help="folder for everything it writes (ablation/DATASET-BUDGET)")
     options = parser.parse_args(argv)
     try:
         run(options)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from unetpipe.data import find_records, recognise, select, write_synthetic_ctc
+from unetpipe.data import find_records, recognise, split_records, write_synthetic_ctc
 from unetpipe.errors import InputError
 from unetpipe.files import check_folder
 from unetpipe.report.published import published_name
@@ -68,18 +68,19 @@ def find_dataset(name: str, output: Path) -> Dataset:
     return Dataset(folder.resolve().name, folder, split, scored, has_silver)
 
 
-def gold_frames(dataset_dir: str | os.PathLike, within: Any = None) -> list[int]:
-    """Return the frames that have gold truth, among those named.
+def split_gold(records: Sequence[dict[str, Any]], arguments: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """Return the split of :func:`unetpipe.data.split_records` with the training records of gold truth alone.
 
     Raises
     ------
     InputError
         If there are none.
     """
-    frames = [record["frame"] for record in select(find_records(dataset_dir, "gold"), frames=within)]
-    if not frames:
-        raise InputError(f"None of the training frames of {dataset_dir} has gold truth.")
-    return frames
+    split = split_records(records, **arguments)
+    gold = [record for record in split["train"] if record["truth"] == "gold"]
+    if not gold:
+        raise InputError("None of the training frames has gold truth.")
+    return {**split, "train": gold}
 
 
 def _synthetic(folder: Path) -> Path:
@@ -98,4 +99,5 @@ def _by_time(records: list[dict[str, Any]]) -> tuple[dict[str, Any], dict[str, A
     if len(frames) < 5:
         raise InputError(f"An ablation needs frames of at least 5 numbers to split by time, not {len(frames)}.")
     first, second = round(0.6 * len(frames)), round(0.8 * len(frames))
-    return {"train_frames": frames[:first], "val_frames": frames[first:second]}, {"eval_frames": frames[second:]}
+    split = {"train_frames": frames[:first], "val_frames": frames[first:second]}
+    return split, {"eval_truth": "gold+silver", "eval_frames": frames[second:]}  # whatever a row trains on

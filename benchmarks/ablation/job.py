@@ -51,6 +51,7 @@ class Job(NamedTuple):
         """Return everything that the result depends on, as it goes into ``job.json``."""
         return {
             "overlays": read_overlays(self.overlays),
+            "dataset": str(self.dataset.folder.resolve()),
             "split": self.dataset.split,
             "scored": self.dataset.scored,
             "seed": self.seed,

@@ -7,10 +7,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from monai.bundle import ConfigParser
+
 from unetpipe.bundle import find_bundle
 from unetpipe.errors import InputError
 
 FOLDER = Path(__file__).parent
+PADDED_KEYS = {"padded_tile", "padded_small_tile"}  # of a budget, for the rows of that name
 
 
 class Row(NamedTuple):
@@ -92,11 +95,19 @@ def find_budget(name: str) -> Path:
     Raises
     ------
     InputError
-        If there is neither.
+        If there is neither, or it is no JSON object of keys that the configs have.
     """
     own = FOLDER / "budgets" / f"{name}.json"
     path = own if own.is_file() else Path(name)
     if not path.is_file():
-        names = ", ".join(sorted(path.stem for path in own.parent.glob("*.json")))
+        names = ", ".join(sorted(path.stem for path in (FOLDER / "budgets").glob("*.json")))
         raise InputError(f"There is no budget {name!r}; name one of {names}, or an overlay (JSON) of your own.")
+    try:
+        keys = set(json.loads(path.read_text()).keys())
+    except (ValueError, AttributeError) as error:
+        raise InputError(f'The budget {path} is no JSON object such as {{"tile": 252}} ({error}).') from error
+    config = ConfigParser(ConfigParser.load_config_file(find_bundle() / "configs" / "train.json"))
+    unknown = sorted(key for key in keys - PADDED_KEYS if key not in config)
+    if unknown:
+        raise InputError(f"The budget {path} has keys that train.json has not: {', '.join(unknown)}.")
     return path

@@ -8,10 +8,10 @@ import json
 import platform
 from collections.abc import Sequence
 from importlib.metadata import version
-from pathlib import Path
 
 import torch
 
+from benchmarks.arguments import folder, positive
 from benchmarks.speed.settings import Settings
 from benchmarks.speed.timing import Row
 from unetpipe.inferers import bfloat16_is_fast
@@ -30,10 +30,10 @@ def main(argv: Sequence[str]) -> int:
     """Run the named benchmarks; return 1 if a bound is missed, else 0."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=HELP)
     parser.add_argument("name", choices=(*NAMES, "all"))
-    parser.add_argument("--threads", type=int, default=1, help="of PyTorch (default: 1)")
-    parser.add_argument("--repeats", type=int, default=3, help="rounds of each comparison (default: 3)")
+    parser.add_argument("--threads", type=positive, default=1, help="of PyTorch (default: 1)")
+    parser.add_argument("--repeats", type=positive, default=3, help="rounds of each comparison (default: 3)")
     parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that everything runs; no bound holds")
-    parser.add_argument("--plots", type=Path, help="also measure and draw the plots, into this folder")
+    parser.add_argument("--plots", type=folder, help="also measure and draw the plots, into this folder")
     options = parser.parse_args(argv)
     torch.set_num_threads(options.threads)
     keep_freed_memory()  # as unetpipe's own programs do; it serves both sides

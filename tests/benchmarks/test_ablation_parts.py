@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from benchmarks.ablation.datasets import find_dataset, gold_frames
+from benchmarks.ablation.datasets import find_dataset, split_gold
 from benchmarks.ablation.scoring import score_frames
 from benchmarks.ablation.table import Table, spread, write_table
 from benchmarks.ablation.variants import ROWS, choose_rows
 from benchmarks.ablation.zero_border import RandZeroCropd, ZeroBorderTileInferer
-from unetpipe.data import write_synthetic_ctc
+from unetpipe.data import find_records, split_records, write_synthetic_ctc
+from unetpipe.errors import InputError
 from unetpipe.networks import UNet
 
 
@@ -96,19 +96,31 @@ def test_parts_of_a_split_do_not_share_frames(tmp_path: Path) -> None:
 
 
 def test_gold_alone_takes_the_frames_that_have_gold(tmp_path: Path) -> None:
-    folder = write_synthetic_ctc(tmp_path / "cells", sequences=1, frames=6, shape=(64, 64))
-    for frame in (1, 2, 4):
-        (folder / "01_GT" / "SEG" / f"man_seg{frame:03d}.tif").unlink()
+    """Of each sequence its own: what is gold in one may be silver in the other."""
+    folder = write_synthetic_ctc(tmp_path / "cells", sequences=2, frames=6, shape=(64, 64))
+    for sequence, frames in (("01", (1, 2, 4)), ("02", (0, 1))):
+        for frame in frames:
+            (folder / f"{sequence}_GT" / "SEG" / f"man_seg{frame:03d}.tif").unlink()
     dataset = find_dataset(str(folder), tmp_path)
     assert dataset.has_silver
-    assert gold_frames(folder, dataset.split["train_frames"]) == [0, 3]
+    split = split_gold(find_records(folder), dataset.split)
+    assert [(record["sequence"], record["frame"]) for record in split["train"]] == [
+        ("01", 0),
+        ("01", 3),
+        ("02", 2),
+        ("02", 3),
+    ]
+    assert split["val"] == split_records(find_records(folder), **dataset.split)["val"]
+    assert dataset.scored["eval_truth"] == "gold+silver"  # also for the row that trains on silver alone
+    with pytest.raises(InputError, match="None of the training frames has gold truth"):
+        split_gold(find_records(folder, "silver"), dataset.split)
     names = [row.name for row in choose_rows(None, has_silver=True)]
     assert {"gold", "silver"} <= set(names)
-    shutil.rmtree(folder)
 
 
 def test_known_data_set_is_split_as_in_the_results(real_data: Path, tmp_path: Path) -> None:
     dataset = find_dataset(str(real_data / "ctc" / "DIC-C2DH-HeLa"), tmp_path)
     assert dataset.split == {"train_frames": "0-27", "val_frames": "28-35"}
     assert min(dataset.scored["eval_frames"]) > 35
-    assert gold_frames(dataset.folder, dataset.split["train_frames"]) == [2, 5, 21]
+    gold = split_gold(find_records(dataset.folder), dataset.split)["train"]
+    assert [record["frame"] for record in gold] == [2, 5, 21]

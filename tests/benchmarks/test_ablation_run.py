@@ -10,7 +10,9 @@ import pytest
 
 from benchmarks.__main__ import main
 from benchmarks.ablation import job
-from benchmarks.ablation.variants import ROWS
+from benchmarks.ablation.datasets import Dataset
+from benchmarks.ablation.job import Job
+from benchmarks.ablation.variants import ROWS, find_budget
 from unetpipe.data import write_synthetic_ctc
 
 TINY = {
@@ -95,6 +97,7 @@ def test_other_settings_are_not_mixed_in(arguments: list[str], output: Path, tmp
     ("change", "sentence"),
     [
         ({"--budget": "huge"}, "no budget 'huge'; name one of cpu"),
+        ({"--budget": "/"}, "no budget '/'; name one of cpu"),
         ({"--rows": "no_such"}, "no row 'no_such'; there are full"),
         ({"--rows": "gold"}, "needs a data set with gold truth of some frames"),
         ({"--dataset": "nowhere"}, "There is no data folder nowhere"),
@@ -107,6 +110,30 @@ def test_mistakes_are_one_sentence(data: Path, tmp_path: Path, capsys, change: d
     assert sentence in said
     assert len(said.splitlines()) == 1
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("{", "is no JSON object"),
+        ("[4]", "is no JSON object"),
+        ('{"chanels": [4, 8]}', "has keys that train.json has not: chanels"),
+    ],
+)
+def test_bad_budgets(data: Path, tmp_path: Path, capsys, text: str, sentence: str) -> None:
+    (tmp_path / "budget.json").write_text(text)
+    arguments = ["--dataset", str(data), "--output", str(tmp_path / "out"), "--budget", str(tmp_path / "budget.json")]
+    assert main(["ablation", *arguments]) == 1
+    assert sentence in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_results_of_other_data_are_not_taken(data: Path, tmp_path: Path) -> None:
+    jobs = [
+        Job(ROWS[0], 0, Dataset("cells", folder, {}, {}, False), find_budget("cpu"), tmp_path / "out")
+        for folder in (data, tmp_path)
+    ]
+    assert jobs[0].settings() != jobs[1].settings()
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)

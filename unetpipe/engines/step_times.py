@@ -30,7 +30,6 @@ class StepTimes:
     def reset(self) -> None:
         """Begin an epoch."""
         self.waited = self.worked = 0.0
-        self._since = time.perf_counter()
 
     def wait(self) -> None:
         """Begin to wait for a batch."""
