@@ -6,9 +6,12 @@ reading each layer's input and weights and writing its output once at the rate o
 
 from __future__ import annotations
 
+import os
 import statistics
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,6 +20,7 @@ from torch import Tensor, nn
 from benchmarks.speed.inference import count_operations, network_with_statistics
 from benchmarks.speed.settings import Settings
 from benchmarks.speed.timing import Row
+from benchmarks.speed.training import train
 from unetpipe.inferers import AutocastInferer, OverlapTileInferer
 from unetpipe.losses import WeightedCrossEntropy
 from unetpipe.networks import UNet, fold_batch_norm
@@ -26,7 +30,7 @@ PAPERS_STEPS, PAPERS_HOURS = 60_000, 10.0  # on an NVidia Titan of 2015
 
 
 def run(settings: Settings) -> list[Row]:
-    """Measure floor, a 512² image, training steps at 572, and the paper's training from 1,000 steps."""
+    """Measure floor, a 512² image, training steps at 572, the paper's training from 1,000 steps, waiting for data."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if device.type == "cpu":
         if not settings.quick:
@@ -56,7 +60,7 @@ def run(settings: Settings) -> list[Row]:
     seconds = seconds_a_call(step, device, calls=steps, rounds=1)
     hours = PAPERS_STEPS * seconds / 3600
     rows.append(Row(NAME, f"the paper's training from {steps} steps (its Titan: {PAPERS_HOURS:g} h)", hours, "h"))
-    return rows
+    return [*rows, waiting(device, channels, tile, batches[-1], settings.quick)]
 
 
 def forward(device: torch.device, channels: tuple[int, ...], side: int, operations: float, traffic: float) -> Row:
@@ -100,6 +104,25 @@ def training_step(device: torch.device, channels: tuple[int, ...], tile: int, ba
         optimizer.step()
 
     return step
+
+
+def waiting(device: torch.device, channels: tuple[int, ...], tile: int, batch: int, quick: bool) -> Row:
+    """Return the share of the time in which the network waits for what the bundle's transforms make."""
+    frames, steps, workers = (24, 50, os.cpu_count() or 1) if not quick else (4, 2, 1)
+    with tempfile.TemporaryDirectory() as folder:
+        share, _ = train(
+            Path(folder),
+            frames,
+            channels=channels,
+            tile=tile,
+            batch_size=batch,
+            num_workers=workers,
+            steps_per_epoch=steps,
+            max_epochs=2,
+            device=f"$torch.device('{device}')",
+        )
+    what = f"training, {tile}-tiles, batch {batch}, {workers} workers: share of the time in which it waits for data"
+    return Row(NAME, what, 100 * share, "%", "<=", 5)
 
 
 def matrix_rate(device: torch.device, size: int) -> float:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
@@ -19,22 +21,24 @@ from unetpipe.data import write_labels
 
 NAME = "training"
 CODE = """
-import sys
+import json, sys
 import torch
 from monai.bundle import ConfigWorkflow
-bundle, config, data, output, frames, steps, epochs, workers, threads = sys.argv[1:]
-torch.set_num_threads(int(threads))
+torch.set_num_threads(int(sys.argv[2]))
 workflow = ConfigWorkflow(
-    config_file=config, logging_file=False, workflow_type="train", bundle_root=bundle, dataset_dir=data,
-    output_dir=output, val_frames=frames, channels=[16, 32, 64, 128, 256], tile=252, steps_per_epoch=int(steps),
-    max_epochs=int(epochs), val_interval=1000, num_workers=int(workers), progress=False,
-    device="$torch.device('cpu')",
+    logging_file=False, workflow_type="train", val_interval=1000, progress=False, **json.loads(sys.argv[1])
 )
 workflow.initialize()
 workflow.run()
 (peak,) = [line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")]  # KiB, of this process
 print("MEASURED", workflow.parser.get_parsed_content("train#trainer").state.metrics["waiting"], peak)
 """
+SMALL = {
+    "channels": [16, 32, 64, 128, 256],
+    "tile": 252,
+    "num_workers": 2,
+    "device": "$torch.device('cpu')",
+}
 
 
 def run(settings: Settings) -> list[Row]:
@@ -43,9 +47,10 @@ def run(settings: Settings) -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         shares = []
         for number in range(settings.repeats):
-            share, _ = _train(Path(folder) / f"waiting{number}", few, steps, epochs=2)
+            share, _ = train(Path(folder) / f"waiting{number}", few, steps_per_epoch=steps, max_epochs=2, **SMALL)
             shares.append(100 * share)
-        _, peak = _train(Path(folder) / "many", many, steps=10 if not settings.quick else 2, epochs=1)
+        steps = 10 if not settings.quick else 2
+        _, peak = train(Path(folder) / "many", many, steps_per_epoch=steps, max_epochs=1, **SMALL)
     return [
         Row(
             NAME,
@@ -72,14 +77,27 @@ def write_frames(folder: Path, count: int) -> None:
         write_labels(folder / "01_GT" / "TRA" / f"man_track{name}.tif", label)
 
 
-def _train(folder: Path, frames: int, steps: int, epochs: int) -> tuple[float, float]:
-    """Return the share of waiting in the last epoch, and the peak memory in GiB of the process without its workers."""
+def train(folder: Path, frames: int, **settings: Any) -> tuple[float, float]:
+    """Train by ``train.json`` with other settings, in a process of its own, on so many frames.
+
+    Returns
+    -------
+    float
+        The share of the last epoch's time in which the network waits for data.
+    float
+        Peak memory of the process, without its workers', in GiB.
+    """
     write_frames(folder / "data", frames)
     bundle = find_bundle()
-    validation = f"{frames - max(frames // 10, 1)}-{frames - 1}"
-    arguments = [bundle, bundle / "configs" / "train.json", folder / "data", folder / "out", validation]
+    settings |= {
+        "bundle_root": str(bundle),
+        "config_file": str(bundle / "configs" / "train.json"),
+        "dataset_dir": str(folder / "data"),
+        "output_dir": str(folder / "out"),
+        "val_frames": f"{frames - max(frames // 10, 1)}-{frames - 1}",
+    }
     result = subprocess.run(
-        [sys.executable, "-c", CODE, *map(str, [*arguments, steps, epochs, 2, torch.get_num_threads()])],
+        [sys.executable, "-c", CODE, json.dumps(settings), str(torch.get_num_threads())],
         check=True,
         capture_output=True,
         text=True,

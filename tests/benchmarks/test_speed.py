@@ -82,5 +82,5 @@ def test_without_a_gpu_it_says_so(capsys: pytest.CaptureFixture, monkeypatch: py
     output = capsys.readouterr().out
     assert "dry run" in output
     rows = json.loads(output.splitlines()[-1])["rows"]
-    assert [row["unit"] for row in rows] == ["TFLOP/s", "GB/s", "×", "%", "ms", "%", "ms", "h"]
+    assert [row["unit"] for row in rows] == ["TFLOP/s", "GB/s", "×", "%", "ms", "%", "ms", "h", "%"]
     assert all(row["value"] > 0 for row in rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 
+import torch
 from ignite.engine import Engine, Events
 
 logger = logging.getLogger(__name__)
@@ -43,6 +44,8 @@ class StepTimes:
 
     def step(self) -> None:
         """End a step."""
+        if torch.cuda.is_initialized():
+            torch.cuda.synchronize()  # else the step goes on while the next batch is awaited
         self.worked += time.perf_counter() - self._since
 
     def report(self, engine: Engine) -> None:
