@@ -19,14 +19,13 @@ from unetpipe.errors import InputError
 from unetpipe.networks.patch_cnn import PatchCNN
 
 MIDDLE = 16  # px on each side of the centre that stay as they are
-AT_ONCE = 256  # windows
 
 
 class FoveatedPatchCNN(nn.Module):
     """Classify the centre of a window that is resampled to the 95 × 95 pixels of a :class:`PatchCNN`.
 
     Every pixel has a window of its own, which no neighbour shares, so there is no dense way: a larger input is
-    classified window by window.
+    classified window by window, a row of them at a time.
 
     Parameters
     ----------
@@ -76,7 +75,7 @@ class FoveatedPatchCNN(nn.Module):
         self.blurred = math.ceil(3 * max(blur, default=0))
         self.margin = reach + self.blurred
         self.window = self.smallest_size = 2 * self.margin + 1
-        self.values_per_pixel = 2.0 * in_channels * (1 + len(blur))
+        self.values_per_pixel = 2.0 * PatchCNN.window * in_channels * (1 + len(blur))  # each column, once a window
         place = torch.arange(-PatchCNN.margin, PatchCNN.margin + 1)
         outside = ((place.abs() - MIDDLE).clamp(min=0) / (PatchCNN.margin - MIDDLE)).float()  # 0 … 1
         stretched = place + place.sign() * (reach - PatchCNN.margin) * outside**2
@@ -98,16 +97,18 @@ class FoveatedPatchCNN(nn.Module):
         """
         self.check_size(x.shape[-2], x.shape[-1])
         height, width = (self.output_size(side) for side in x.shape[-2:])
-        levels = self._levels(x)
+        side = len(self.places)
+        columns = (torch.arange(width, device=x.device)[:, None] + self.places).flatten()
+        levels = [level.index_select(-1, columns) for level in self._levels(x)]
+        shares = self.shares[:, :, None].to(levels[0].dtype)  # the same for each window of a row
         results = []
-        for begin in range(0, height * width, AT_ONCE):
-            pixel = torch.arange(begin, min(begin + AT_ONCE, height * width), device=x.device)
-            rows, columns = ((start[:, None] + self.places) for start in (pixel // width, pixel % width))
-            shares = self.shares.to(levels[0].dtype)
-            windows = torch.stack([level[:, :, rows[:, :, None], columns[:, None, :]] for level in levels], -3)
-            logits = self.network((windows * shares).sum(-3).transpose(1, 2).flatten(0, 1))
-            results.append(logits.reshape(len(x), len(pixel), self.out_channels))
-        return torch.cat(results, 1).transpose(1, 2).reshape(len(x), self.out_channels, height, width)
+        for row in range(height):
+            across = [level.index_select(-2, self.places + row).unflatten(-1, (width, side)) for level in levels]
+            windows = torch.stack([level * share for level, share in zip(across, shares, strict=True)]).sum(0)
+            windows = windows.permute(0, 3, 1, 2, 4).flatten(0, 1)  # (B · width, C, 95, 95)
+            logits = self.network(windows.contiguous(memory_format=torch.channels_last))  # three times as fast
+            results.append(logits.reshape(len(x), width, self.out_channels))
+        return torch.stack(results, 1).movedim(-1, 1)
 
     def check_size(self, height: int, width: int) -> None:
         """Raise ValueError if no window fits."""
