@@ -13,7 +13,8 @@ from unetpipe.large.image import LazyImage
 from unetpipe.large.network import Model
 from unetpipe.memory import free_memory, network_bytes, return_freed_memory
 
-LARGEST_BLOCK, SMALLEST_BLOCK = 1024, 64  # px; larger ones save little of the margin that neighbours compute too
+LARGEST_BLOCK = 1024  # px; larger ones save little of the margin that neighbours compute too
+PARTS = (64, 48, 32, 24, 16, 12, 8, 6, 4)  # sixty-fourths of it that are tried
 BLOCK_BYTES = 48  # bytes a pixel: probability, mask, labels, distances of the steps after the network
 FLOOD_BYTES = 80  # bytes a pixel of a region that is flooded (watershed): cut between markers, or a whole page
 LIBRARIES = 64 * 2**20  # bytes that libraries take once they are first used
@@ -75,7 +76,7 @@ def plan_blocks(model: Model, image: LazyImage, granted: int, workers: int = 0, 
     """
     base = used_memory()
     step = model.network.step
-    candidates = [LARGEST_BLOCK // 2**halvings for halvings in range(5)] if side is None else [side]
+    candidates = [part * LARGEST_BLOCK // 64 for part in PARTS] if side is None else [side]
     candidates = [max(candidate // step, 1) * step for candidate in candidates]
     processes = max(workers, 1)
     beside = base if workers else 0
