@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from benchmarks import skips
+from unetpipe.cli.main import main
 
 
 def write(path: Path, side: int = 8) -> None:
@@ -19,7 +20,7 @@ def write(path: Path, side: int = 8) -> None:
     path.write_bytes(struct.pack(">iiii", 0x803, *pixels.shape) + pixels.tobytes())
 
 
-def test_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture):
     write(tmp_path / "t-images-idx3-ubyte")
     arguments = ["skips", str(tmp_path), "--output", str(tmp_path / "out"), "--channels", "[4,1]"]
     monkeypatch.setattr(sys, "argv", [*arguments, "--max-epochs", "1", "--steps-per-epoch", "2"])
@@ -31,6 +32,12 @@ def test_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert np.asarray(Image.open(tmp_path / "out" / "reconstructions.png")).shape == (3 * 8 * 6, 3 * 8 * 2)
     kept = json.loads((tmp_path / "out" / "all" / "configs" / "train.json").read_text())
     assert kept["network_class"].endswith("SmallUNet")
+    Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8)).save(tmp_path / "a.png")
+    for trained in ("no_skips", "all"):  # neither tells cells from background
+        arguments = ["--bundle", str(tmp_path / "out" / trained), "--output", str(tmp_path / "masks")]
+        assert main(["segment", str(tmp_path / "a.png"), *arguments]) == 1
+        assert "one output channel, such as an autoencoder" in capsys.readouterr().err
+    assert not list((tmp_path / "masks").glob("*.tif"))
 
 
 @pytest.mark.parametrize(
