@@ -17,7 +17,9 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
+from benchmarks.sentence import one_sentence
 from unetpipe.data import find_records, parse_frames, read_image, read_truth, recognise, select
+from unetpipe.errors import InputError
 from unetpipe.instances.objects import remove_small
 from unetpipe.instances.ridge import give_back_ridge
 from unetpipe.metrics import FrameScore, score_segmentation, summarise
@@ -97,6 +99,7 @@ def score(records: list[dict[str, Any]], layout: str) -> dict[str, dict[str, flo
     return scores
 
 
+@one_sentence()
 def main() -> None:
     """Print a table of predictors and measures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -105,6 +108,8 @@ def main() -> None:
     options = parser.parse_args()
     parse_frames(options.frames)
     records = select(find_records(options.dataset), frames=options.frames)
+    if not records:
+        raise InputError(f"No frame of {options.dataset} that has truth is among --frames {options.frames}.")
     table = score(records, recognise(options.dataset))
     names = next(iter(table.values()))
     print(f"{len(records)} images")

@@ -20,11 +20,13 @@ import torch
 from monai.bundle import ConfigWorkflow
 from PIL import Image
 
+from benchmarks.sentence import one_sentence
 from unetpipe.bundle import find_bundle
 from unetpipe.data import split_records
 from unetpipe.data.idx import idx_records, read_idx
 from unetpipe.data.io import write_picture
-from unetpipe.files import write_text
+from unetpipe.errors import InputError
+from unetpipe.files import check_folder, write_text
 
 VARIANTS: dict[str, list[int]] = {
     "no skips": [],
@@ -35,6 +37,7 @@ VARIANTS: dict[str, list[int]] = {
 SHOWN, ZOOM = 12, 3  # images in the picture; pixels a pixel
 
 
+@one_sentence()
 def main() -> None:
     """Train, print a table, write ``reconstructions.png`` and ``scores.json``."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -44,7 +47,10 @@ def main() -> None:
     parser.add_argument("--max-epochs", type=int, default=6)
     parser.add_argument("--steps-per-epoch", type=int, default=100)
     options = parser.parse_args()
-    channels = json.loads(options.channels)
+    channels = two_levels(options.channels)
+    if min(options.max_epochs, options.steps_per_epoch) < 1:
+        raise InputError("--max-epochs and --steps-per-epoch must be at least 1.")
+    check_folder(options.output)
     train, held_out = images(options.dataset)
     bottom = channels[-1] * np.prod([side // 2 ** len(channels) for side in train.shape[1:]])
     results: dict[str, np.ndarray] = {
@@ -67,9 +73,23 @@ def main() -> None:
     print(f"Picture: {options.output / 'reconstructions.png'} (rows: input, then as in the table)")
 
 
+def two_levels(channels: str) -> list[int]:
+    """Read the feature channels of two levels, of which the variants speak; InputError if they are others."""
+    try:
+        found = json.loads(channels)
+    except ValueError:
+        found = None
+    if not (isinstance(found, list) and len(found) == 2 and all(type(width) is int and width > 0 for width in found)):
+        raise InputError(f"--channels {channels} must be two whole numbers above 0 such as [32,4].")
+    return found
+
+
 def images(dataset: Path) -> tuple[np.ndarray, np.ndarray]:
     """Return the images that train and those held out, (N, H, W) in 0 … 1, split as the bundle does."""
     parts = split_records(idx_records(dataset))
+    sizes = {read_idx(record["image"]).shape[1:] for part in parts.values() for record in part}
+    if len(sizes) > 1 or any(side % 4 for size in sizes for side in size):
+        raise InputError(f"{dataset} holds images of {sorted(sizes)} pixels; they must be alike, sides multiples of 4.")
     train, held_out = (
         np.stack([read_idx(record["image"])[record["page"]] for record in parts[part]]).astype(np.float32) / 255
         for part in ("train", "val")

@@ -73,6 +73,18 @@ def test_channels_that_do_not_fit(trained: Path):
         unetpipe.segment(np.zeros((20, 30, 3)), bundle=trained, axes="yxc")
 
 
+def test_a_network_of_colours_takes_grey_as_three_equal_channels(trained: Path, image: np.ndarray):
+    segmenter = unetpipe.Segmenter(trained, in_channels=3, trained_network="$@network.eval()")  # of random weights
+    grey, colour, stack = (
+        segmenter(array, return_probabilities=True)[1] for array in (image, np.dstack([image] * 3), image[None])
+    )
+    assert grey.std() > 0
+    assert np.array_equal(grey, colour)
+    assert np.array_equal(stack, grey[None])
+    with pytest.raises(InputError, match=r"2 channel\(s\), the network takes 3"):
+        segmenter(np.dstack([image] * 2), axes="yxc")
+
+
 def test_a_folder_that_is_no_bundle(tmp_path: Path, image: np.ndarray):
     with pytest.raises(InputError, match="is no bundle"):
         unetpipe.segment(image, bundle=tmp_path)

@@ -30,7 +30,7 @@ def segment(
     ----------
     image : ndarray
         (H, W), (H, W, C) or (N, H, W), any integer or float dtype; each image is normalised by its
-        own mean and standard deviation.
+        own mean and standard deviation. A network of colours is given grey images as three equal channels.
     bundle : path, optional
         A trained bundle's folder; by default the bundle that comes with the package.
     model : str, optional
@@ -123,6 +123,8 @@ class Segmenter:
             stack = image[None, None]
         else:
             stack = image[:, None] if axes == "nyx" else np.moveaxis(image, -1, 0)[None]
+        if self.channels == 3 and stack.shape[1] == 1:  # as ReadImaged does
+            stack = np.broadcast_to(stack, (len(stack), 3, *stack.shape[2:]))
         if stack.shape[1] != self.channels:
             raise InputError(f"The array has {stack.shape[1]} channel(s), the network takes {self.channels}.")
         if 0 in stack.shape or not np.isfinite(stack).all():

@@ -93,6 +93,17 @@ def test_a_mixture_of_channels_is_a_problem(synthetic: Path, tmp_path: Path, cap
     assert "01/t000.tif has 3 channel(s), most others have 1" in capsys.readouterr().out
 
 
+def test_grey_images_among_colours_are_no_problem(synthetic: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
+    copy = Path(shutil.copytree(synthetic, tmp_path / "set"))
+    frames = sorted(copy.glob("0[12]/t*.tif"))
+    for path in frames[1:]:
+        Image.fromarray(np.stack([np.array(Image.open(path))] * 3, -1)).save(path)
+    assert main(["check", str(copy)]) == 0
+    output = capsys.readouterr().out
+    assert f"3 ({len(frames) - 1}), 1 (1)" in output
+    assert proposed(output)["in_channels"] == "3"
+
+
 def test_no_cell(tmp_path: Path, capsys: pytest.CaptureFixture):
     write_label_pages(tmp_path / "s" / "train-volume.tif", list(np.random.default_rng(0).integers(0, 99, (5, 20, 30))))
     write_label_pages(tmp_path / "s" / "train-labels.tif", [np.zeros((20, 30), int)] * 5)

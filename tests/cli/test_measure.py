@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from unetpipe.cli.main import main
-from unetpipe.data import find_records, read_truth, write_labels
+from unetpipe.data import find_records, read_truth, write_label_pages, write_labels
 
 
 def table(path: Path) -> list[dict[str, str]]:
@@ -40,6 +40,123 @@ def test_cells_beside_their_truth(real_data: Path, tmp_path: Path):
         768,
         576,
     )
+
+
+CELLS = np.kron(np.arange(1, 10).reshape(3, 3), np.ones((6, 6), int))
+
+
+def measure(masks: Path, *arguments: str) -> int:
+    return main(["measure", str(masks), "--output", str(masks.parent / "out"), *arguments])
+
+
+def of(folder: Path) -> list[tuple[str, str]]:
+    return [(row["mask"], row["of"]) for row in table(folder / "out" / "cells.csv")]
+
+
+def paired(folder: Path, *names: str) -> str:
+    """Write a data set of paired images and masks, the latter with cells."""
+    for name in names:
+        write_labels(folder / "set" / "images" / name, np.arange(324).reshape(18, 18))
+        write_labels(folder / "set" / "masks" / name, CELLS)
+    return str(folder / "set")
+
+
+def refused(capsys: pytest.CaptureFixture, folder: Path) -> str:
+    """Return the one sentence on standard error; nothing is written."""
+    error = capsys.readouterr().err
+    assert error.startswith("Error: ")
+    assert error.count("\n") == 1
+    assert not (folder / "out").exists()
+    return error
+
+
+@pytest.mark.parametrize("name", ["a_mask.png", "a_mask.tif", "a.tif"])
+def test_truth_is_found_by_the_stem(name: str, tmp_path: Path, capsys: pytest.CaptureFixture):
+    truth = paired(tmp_path, "a.tif", "b.tif")
+    (tmp_path / "m").mkdir()
+    for mask in (name, "other.png"):
+        Image.fromarray(CELLS.astype(np.uint8)).save(tmp_path / "m" / mask)
+    assert measure(tmp_path / "m", "--truth", truth) == 0
+    assert of(tmp_path) == [(name, "truth"), (name, "mask"), ("other.png", "mask")]
+    assert "Without truth: 1 of 2 masks, such as other.png" in capsys.readouterr().out
+
+
+def test_truth_of_a_ctc_sequence(synthetic: Path, tmp_path: Path):
+    record = find_records(synthetic)[-1]
+    write_labels(tmp_path / record["mask_name"], read_truth(record)[0])
+    assert record["mask_name"].startswith("02_RES/")
+    assert measure(tmp_path / "02_RES", "--truth", str(synthetic)) == 0
+    name = Path(record["mask_name"]).name
+    assert of(tmp_path) == [(name, "truth"), (name, "mask")]
+    true, found = table(tmp_path / "out" / "cells.csv")
+    assert true["mean_area"] == found["mean_area"]
+
+
+def test_a_stack_page_by_page_beside_its_truth(tmp_path: Path):
+    pages = [CELLS, np.where(CELLS == 5, 0, CELLS)]
+    write_label_pages(tmp_path / "set" / "images" / "s.tif", [np.arange(324).reshape(18, 18)] * 2)
+    write_label_pages(tmp_path / "set" / "masks" / "s.tif", pages)
+    write_label_pages(tmp_path / "m" / "s_mask.tif", pages)
+    assert measure(tmp_path / "m", "--truth", str(tmp_path / "set")) == 0
+    rows = table(tmp_path / "out" / "cells.csv")
+    assert [(row["mask"], row["of"], row["cells"]) for row in rows] == [
+        ("s_mask.tif, page 0", "truth", "1"),
+        ("s_mask.tif, page 0", "mask", "1"),
+        ("s_mask.tif, page 1", "truth", "0"),
+        ("s_mask.tif, page 1", "mask", "0"),
+    ]
+    assert {path.name for path in (tmp_path / "out").glob("*.png")} == {
+        f"s_mask_00{page}_{of}.png" for page in (0, 1) for of in ("truth", "neighbours")
+    }
+
+
+def test_no_mask_of_the_data_set(tmp_path: Path, capsys: pytest.CaptureFixture):
+    truth = paired(tmp_path, "a.tif")
+    write_labels(tmp_path / "m" / "c_mask.tif", CELLS)
+    assert measure(tmp_path / "m", "--truth", truth) == 1
+    assert "there is c_mask.tif, it would have to be such as a_mask.tif" in refused(capsys, tmp_path)
+
+
+def test_a_mask_of_another_size_than_its_truth(tmp_path: Path, capsys: pytest.CaptureFixture):
+    truth = paired(tmp_path, "a.tif")
+    write_labels(tmp_path / "m" / "a_mask.tif", CELLS[:15])
+    assert measure(tmp_path / "m", "--truth", truth) == 1
+    sentence = refused(capsys, tmp_path)
+    for part in ("a_mask.tif is 15×18 pixels", "masks/a.tif is 18×18; they must be alike"):
+        assert part in sentence
+
+
+@pytest.mark.parametrize("size", ["nan", "inf", "0", "-1"])
+def test_pixel_size_is_a_finite_number_above_0(size: str, tmp_path: Path, capsys: pytest.CaptureFixture):
+    write_labels(tmp_path / "m" / "a_mask.tif", CELLS)
+    assert measure(tmp_path / "m", f"--pixel-size={size}") == 1
+    assert "must be a finite number above 0" in refused(capsys, tmp_path)
+
+
+@pytest.mark.parametrize("arguments", [["--pixel-size", "1"], ["--truth", "anywhere"]])
+def test_volumes_take_neither_truth_nor_pixel_size(arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture):
+    (tmp_path / "m").mkdir()
+    nibabel.save(nibabel.Nifti1Image(np.ones((9, 9, 2), np.uint16), np.eye(4)), tmp_path / "m" / "a_mask.nii")
+    assert measure(tmp_path / "m", *arguments) == 1
+    assert "leave out --truth and --pixel-size" in refused(capsys, tmp_path)
+
+
+@pytest.mark.parametrize("good", ["a_mask.tif", "a_mask.nii"])
+def test_nothing_is_written_if_one_mask_is_broken(good: str, tmp_path: Path, capsys: pytest.CaptureFixture):
+    write_labels(tmp_path / "m" / "b_mask.tif", CELLS)
+    (tmp_path / "m" / "b_mask.tif").write_bytes(b"II*\0")
+    if good.endswith(".nii"):
+        nibabel.save(nibabel.Nifti1Image(np.ones((9, 9, 2), np.uint16), np.eye(4)), tmp_path / "m" / good)
+    else:
+        write_labels(tmp_path / "m" / good, CELLS)
+    assert measure(tmp_path / "m") == 1
+    assert "b_mask.tif cannot be read" in refused(capsys, tmp_path)
+
+
+def test_no_stack_is_submitted(tmp_path: Path, capsys: pytest.CaptureFixture):
+    write_label_pages(tmp_path / "m" / "s_mask.tif", [CELLS, CELLS])
+    assert main(["encode", str(tmp_path / "m"), "--output", str(tmp_path / "out")]) == 1
+    assert "s_mask.tif has 2 pages; give one image a file" in refused(capsys, tmp_path)
 
 
 def test_submission(tmp_path: Path):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from unetpipe.data import find_images, find_records, read_image, read_truth, recognise
+from unetpipe.data import count_pages, find_images, find_records, read_image, read_truth, recognise
 from unetpipe.errors import InputError
 
 IMAGES = np.random.default_rng(0).random((3, 5, 7, 1), np.float32)
@@ -57,6 +58,37 @@ def test_bad_masks_are_one_sentence(array: np.ndarray, words: str, stack: Path):
     save(stack / "masks.npy", array)
     with pytest.raises(InputError, match=words):
         read_truth(find_records(stack)[1])
+
+
+def headed(header: str) -> bytes:
+    """Return a NumPy file of the given header and no pixels."""
+    text = header.encode().ljust(117) + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
+
+
+def zipped(path: Path) -> bytes:
+    np.savez(path.with_suffix(".npz"), IMAGES)
+    return path.with_suffix(".npz").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        zipped,
+        lambda _: headed("{'descr': '<f4', 'fortran_order': False, 'shape': (3, 5"),
+        lambda _: headed("{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999999, 5, 7)}"),
+        lambda _: headed("{'descr': '<f4', 'fortran_order': False, 'shape': (9223372036854775807, 5, 7)}"),
+        lambda _: headed("{'descr': '<f4', 'fortran_order': False, 'shape': (3, -5, 7)}"),
+        lambda _: headed("{'descr': '<f4', 'fortran_order': False, 'shape': [3, 5, 7]}"),
+        lambda _: headed("{'descr': '<f4', 'fortran_order': 'shape': (3, 5, 7)}"),
+    ],
+    ids=["npz", "open bracket", "no such number", "overflow", "negative", "list", "no literal"],
+)
+def test_damaged_file_is_one_sentence(damage: Callable[[Path], bytes], stack: Path):
+    path = stack / "images.npy"
+    path.write_bytes(damage(path))
+    with pytest.raises(InputError, match=r"images\.npy cannot be read as a NumPy array .*; is it complete\?$"):
+        count_pages(path)
 
 
 def test_stack_without_its_partner(stack: Path):

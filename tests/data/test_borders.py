@@ -62,3 +62,10 @@ def test_real_endothelium(real_data: Path):
         assert label.shape == known.shape == (576, 768)
         assert 200 < label.max() < 500
         assert not label[~known].any()
+
+
+@pytest.mark.parametrize("folder", ["images", "borders", "field"])
+def test_two_files_of_one_name_are_refused(folder: str, endothelium: Path):
+    Image.fromarray(BORDER).save(endothelium / folder / "1A.tif")
+    with pytest.raises(InputError, match=rf"{folder}/1A\.png and .*{folder}/1A\.tif have one name; keep one of them"):
+        find_records(endothelium)

@@ -222,3 +222,12 @@ def test_mask_transform_writes_under_the_mask_name(tmp_path: Path) -> None:
     result = SaveMasksd("pred", tmp_path / "out")(item)
     assert result["pred"] is item["pred"]
     np.testing.assert_array_equal(read_labels(tmp_path / "out" / "01_RES" / "mask003.tif"), labels[0].numpy())
+
+
+@pytest.mark.parametrize("dtype", [np.uint32, np.float32])
+def test_ids_beyond_31_bits_are_refused(tmp_path: Path, dtype: type) -> None:
+    path = tmp_path / "stack.npy"
+    np.save(path, np.array([[[0, 2**31 - 256]], [[0, 2**31]]], dtype))
+    assert read_labels(path, 0).tolist() == [[0, 2**31 - 256]]
+    with pytest.raises(InputError, match=r"page 1, holds the value 2147483648; cell ids are at most 2147483647"):
+        read_labels(path, 1)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -58,3 +60,15 @@ def test_picture_is_coloured_by_neighbours():
     assert tuple(picture[label == 13][0]) == COLOURS[6]
     assert tuple(picture[label == 1][0]) == EDGE_COLOUR
     assert not picture[label == 0].any()
+
+
+def test_high_ids_are_measured_and_drawn_as_low_ones():
+    label = bricks()
+    high = np.where(label > 0, label + 2_000_000_000, 0).astype(np.int32)
+    tracemalloc.start()
+    try:
+        assert measure_mosaic(high) == measure_mosaic(label)
+        assert np.array_equal(draw_mosaic(high), draw_mosaic(label))
+        assert tracemalloc.get_traced_memory()[1] < 50e6  # bytes; a table up to the highest id takes 6e9
+    finally:
+        tracemalloc.stop()

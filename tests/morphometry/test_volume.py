@@ -46,3 +46,17 @@ def test_no_spacing_is_one_sentence(tmp_path: Path):
     nibabel.save(image, tmp_path / "a.nii")
     with pytest.raises(InputError, match="says nothing of its spacing"):
         measure_volume(tmp_path / "a.nii")
+
+
+@pytest.mark.parametrize(
+    "axes", [np.zeros((3, 3)), np.diag([1.0, 0, 5]), np.diag([1.0, np.nan, 5]), np.diag([1.0, np.inf, 5])]
+)
+def test_affine_without_extent_is_one_sentence(axes: np.ndarray, tmp_path: Path):
+    image = nibabel.Nifti1Image(MASK, np.eye(4))
+    content = bytearray(image.to_bytes())
+    for row, name in enumerate(("srow_x", "srow_y", "srow_z")):  # nibabel itself would not write such a file
+        image.header[name][:3] = axes[row]
+    content[: len(image.header.binaryblock)] = image.header.binaryblock
+    (tmp_path / "a.nii").write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.nii has an affine that is not finite or flattens its voxels"):
+        measure_volume(tmp_path / "a.nii")

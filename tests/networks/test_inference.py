@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from unetpipe.errors import InputError
-from unetpipe.networks import UNet, fold_batch_norm, inference_network, save_state
+from unetpipe.networks import SmallUNet, UNet, fold_batch_norm, inference_network, save_state
 
 
 def trained() -> UNet:
@@ -59,3 +59,10 @@ def test_weights_are_loaded(tmp_path: Path) -> None:
         torch.testing.assert_close(ready(image), network.eval()(image), atol=1e-4, rtol=1e-5)
     with pytest.raises(InputError, match="another size"):
         inference_network(UNet(1, 2, (2, 8, 8), norm="batch"), tmp_path / "model.pt")
+
+
+def test_an_autoencoder_segments_nothing(tmp_path: Path):
+    network = SmallUNet(1, 1, (2, 2), skips=[])
+    save_state(network.state_dict(), tmp_path / "model.pt")
+    with pytest.raises(InputError, match=r"model\.pt are of a network with one output channel, such as an autoencoder"):
+        inference_network(network, tmp_path / "model.pt")

@@ -117,10 +117,11 @@ def _problems_of_the_whole(found: Survey, channels: int) -> list[str]:
     """Say what is wrong although each file is right."""
     if not found.frames:
         return []
+    fitting = {channels, 1} if channels == 3 else {channels}  # a network of colours takes grey images too
     problems = [
         f"{frame.record['image']} has {frame.shape[0]} channel(s), most others have {channels}; they must be alike."
         for frame in found.frames
-        if frame.shape[0] != channels
+        if frame.shape[0] not in fitting
     ]
     cells = {(frame.record["sequence"], frame.record["frame"]): len(frame.areas) for frame in found.frames}
     if not any(cells.values()):

@@ -17,7 +17,7 @@ COLUMNS = ("ImageId", "EncodedPixels")
 def add_parser(verbs: argparse._SubParsersAction) -> None:
     """Add the verb to the program's parser."""
     parser = verbs.add_parser("encode", help="write masks as run lengths, the Data Science Bowl's submission file")
-    parser.add_argument("masks", type=Path, help="folder of ID_mask.tif, as unetpipe segment writes them")
+    parser.add_argument("masks", type=Path, help="folder of ID_mask.tif, as unetpipe segment writes them; no stacks")
     parser.add_argument("--output", type=Path, required=True, help="the file, CSV")
     parser.set_defaults(run=run)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from unetpipe.errors import InputError, stop
 from unetpipe.files import first_line
 
 IMAGES, MASKS = "images.npy", "masks.npy"
+# the last four are NumPy's, of a header that is no Python literal or has an absurd shape
+DECODING_ERRORS = (OSError, ValueError, EOFError, TokenError, SyntaxError, TypeError, OverflowError)
 
 
 def is_arrays(root: Path) -> bool:
@@ -68,8 +71,9 @@ def array_records(dataset_dir: str | os.PathLike, complain: Callable[[str], None
 
 def _open(path: str | os.PathLike) -> np.ndarray:
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        with np.errstate(over="ignore"):  # of an absurd shape; the file is then too short
+            array = np.lib.format.open_memmap(path, mode="r")
+    except DECODING_ERRORS as error:
         raise InputError(f"{path} cannot be read as a NumPy array ({first_line(error)}); is it complete?") from error
     if array.ndim not in (3, 4) or array.dtype.kind not in "buif" or 0 in array.shape:
         raise InputError(f"{path} is {array.dtype} {array.shape}; it must hold numbers as (N, H, W) or (N, H, W, C).")

@@ -39,6 +39,11 @@ def border_records(dataset_dir: str | os.PathLike, complain: Callable[[str], Non
     -------
     list of dict
         As :func:`unetpipe.data.find_records` describes it, and "field" (path).
+
+    Raises
+    ------
+    InputError
+        If two files of a folder have one name.
     """
     root = Path(dataset_dir)
     images, borders, fields = (_by_stem(root / name) for name in ("images", "borders", "field"))
@@ -73,4 +78,9 @@ def read_cells(borders: str | os.PathLike, field: str | os.PathLike) -> tuple[np
 
 
 def _by_stem(folder: Path) -> dict[str, Path]:
-    return {image_stem(path): path for path in images_in(folder)} if folder.is_dir() else {}
+    named: dict[str, Path] = {}
+    for path in images_in(folder) if folder.is_dir() else []:
+        other = named.setdefault(image_stem(path), path)
+        if other != path:
+            raise InputError(f"{other} and {path} have one name; keep one of them.")
+    return named

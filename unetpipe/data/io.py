@@ -117,7 +117,7 @@ def read_labels(path: str | os.PathLike, page: int | None = None) -> np.ndarray:
     Raises
     ------
     InputError
-        If it cannot be read, has several channels, or holds values that are not integers from 0.
+        If it cannot be read, has several channels, or holds values that are not integers from 0 to 2³¹ − 1.
     """
     array = _read(_existing(path), page, palette=True)
     name = _name(path, page)
@@ -129,6 +129,8 @@ def read_labels(path: str | os.PathLike, page: int | None = None) -> np.ndarray:
         )
     if array.min() < 0:
         raise InputError(f"{name} holds negative values; a label map holds cell ids, 0 for background.")
+    if array.max() >= 2**31:
+        raise InputError(f"{name} holds the value {array.max():.0f}; cell ids are at most {2**31 - 1}.")
     return array[0].astype(np.int32)
 
 

@@ -70,10 +70,18 @@ def write_label_slices(path: str | os.PathLike, labels: Sequence[np.ndarray], so
 
 
 def read_affine(path: str | os.PathLike) -> np.ndarray | None:
-    """Return the affine (4, 4) from voxels to millimetres; None if the file says nothing of its place in space."""
+    """Return the affine (4, 4) from voxels to millimetres; None if the file says nothing of its place in space.
+
+    Raises
+    ------
+    InputError
+        If the volume cannot be read, or its affine gives its voxels no extent.
+    """
     image = _load(Path(path))
     if image.header["sform_code"] == 0 and image.header["qform_code"] == 0:
         return None
+    if not np.isfinite(image.affine).all() or np.linalg.det(image.affine[:3, :3]) == 0:
+        raise InputError(f"{path} has an affine that is not finite or flattens its voxels; correct its sform or qform.")
     unit = {"meter": 1000.0, "micron": 0.001}.get(image.header.get_xyzt_units()[0], 1.0)
     return np.diag([unit, unit, unit, 1.0]) @ image.affine
 

@@ -14,7 +14,7 @@ from unetpipe.engines.resume import check_checkpoint
 from unetpipe.engines.run import stop_program
 from unetpipe.errors import InputError
 from unetpipe.files import check_folder
-from unetpipe.networks import UNet, load_weights
+from unetpipe.networks import UNet, inference_network, load_weights
 
 
 def check_training(
@@ -114,7 +114,7 @@ def check_inference(
         images = find_images(dataset_dir)
         if roi_size is not None:
             _check_tile(network, roi_size, "roi_size")
-        load_weights(network, weights)
+        inference_network(network, weights)
         check_images(images, network.in_channels)
     except InputError as error:
         stop_program(error)

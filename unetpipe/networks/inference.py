@@ -8,6 +8,7 @@ import os
 from torch import nn
 from torch.nn.utils import fuse_conv_bn_eval
 
+from unetpipe.errors import InputError
 from unetpipe.networks.weights import load_weights
 
 
@@ -20,7 +21,17 @@ def inference_network(network: nn.Module, weights: str | os.PathLike) -> nn.Modu
         Takes the weights; it stays as it is otherwise.
     weights : path
         See :func:`unetpipe.networks.load_weights`, also for the errors.
+
+    Raises
+    ------
+    InputError
+        If the network has one output channel, as an autoencoder: softmax would make it 1 everywhere.
     """
+    if getattr(network, "out_channels", None) == 1:
+        raise InputError(
+            f"{weights} are of a network with one output channel, such as an autoencoder, which tells no cell from "
+            "background; segmentation takes a network of two."
+        )
     return fold_batch_norm(load_weights(network, weights))
 
 

@@ -16,7 +16,9 @@ def draw_mosaic(labels: np.ndarray) -> np.ndarray:
     Green is six neighbours, blue fewer (dark: four or less), orange seven, red eight or more; grey cells lie at the
     edge of the mosaic, where the neighbours are not all known. Background is black.
     """
-    palette = np.zeros((int(labels.max(initial=0)) + 1, 3), np.uint8)
+    ids, places = np.unique(labels, return_inverse=True)
+    palette = np.zeros((len(ids), 3), np.uint8)
     for cell, number in count_neighbours(labels).items():
-        palette[cell] = EDGE_COLOUR if number is None else COLOURS[min(max(number, min(COLOURS)), max(COLOURS))]
-    return palette[labels]
+        colour = EDGE_COLOUR if number is None else COLOURS[min(max(number, min(COLOURS)), max(COLOURS))]
+        palette[np.searchsorted(ids, cell)] = colour
+    return palette[places.reshape(labels.shape)]
