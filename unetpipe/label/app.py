@@ -62,13 +62,18 @@ class CellsApp(bundle_app(), MONAILabelApp):  # type: ignore[misc]  # MONAI Labe
         super().on_init_complete()
         print(self.conf.get("greeting", ""), flush=True)
 
-    def check_model(self, model: str | None) -> None:
-        """Raise InputError unless there is such a model."""
-        if model not in self._infers:
+    def bundle_path(self, model: Any) -> str:
+        """Return the folder that MONAI Label's processes import from: never one that a request names."""
+        return next(iter(self.models.values()))
+
+    def check_model(self, model: Any) -> None:
+        """Raise ImageNotFoundException unless there is such a model."""
+        if not isinstance(model, str) or model not in self._infers:
             raise ImageNotFoundException(f"There is no model {model!r}; there is {', '.join(self._infers)}.")
 
     def check_training(self, model: str, request: dict[str, Any]) -> None:
         """Raise what is wrong with a request to train, before a process is started for it."""
+        model = request.get("model", model)  # MONAI Label too prefers it to that of the address
         self.check_model(model)
         check_request({**self._trainers[model].config(), **request})
         if not self.datastore().datalist():

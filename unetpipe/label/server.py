@@ -66,7 +66,7 @@ app.add_exception_handler(HTTPException, _refused)
 async def check_training(request: Request, proceed: Callable[[Request], Awaitable[Response]]) -> Response:
     """Refuse a training that cannot begin: MONAI Label would start a process and answer 200."""
     head, _, model = request.url.path.strip("/").partition("/")
-    if request.method == "POST" and head == "train" and model:
+    if request.method == "POST" and head == "train":
         try:
             body = await request.body()
             parameters = json.loads(body) if body else {}

@@ -23,6 +23,15 @@ def png(array: np.ndarray) -> bytes:
     return encoded.getvalue()
 
 
+def inference(**parameters: object) -> tuple[str, str, dict]:
+    return "POST", "/infer/cells?image=t001", {"data": {"params": json.dumps(parameters)}}
+
+
+def training(**parameters: object) -> tuple[str, str, dict]:
+    return "POST", "/train/cells", {"json": parameters}
+
+
+CODE = "cpu') if __import__('os').getpid() else ('"  # would be evaluated in a config
 NOISE = np.random.default_rng(0).integers(0, 255, (96, 128), dtype=np.uint8)
 COLOUR = png(np.dstack([NOISE] * 3))
 REQUESTS = {
@@ -38,6 +47,9 @@ REQUESTS = {
     "a lossy format": ("POST", "/infer/cells?image=t001", {"data": {"params": '{"result_extension": ".jpg"}'}}, ".jpg"),
     "a page it has not": ("POST", "/infer/cells?image=t001", {"data": {"params": '{"page": 3}'}}, "no page 3"),
     "unknown masks": ("POST", "/infer/cells?image=t001", {"data": {"params": '{"masks": "x"}'}}, "masks='x'"),
+    "a device that is code": (*inference(device=CODE), "device="),
+    "a device it has not": (*inference(device="cuda:7"), "device='cuda:7'"),
+    "no device": (*inference(device="gpu9"), "device='gpu9'"),
     "label of another size": (
         "PUT",
         "/datastore/label?image=t001",
@@ -59,7 +71,13 @@ REQUESTS = {
     ),
     "upload of text": ("PUT", "/datastore/image?image=new", {"files": {"file": ("a.png", b"x")}}, "cannot be read"),
     "training of nothing": ("POST", "/train/nothing", {"json": {}}, "no model"),
-    "training without end": ("POST", "/train/cells", {"json": {"max_epochs": -1}}, "max_epochs=-1"),
+    "training of nothing, by the body": (*training(model="nothing", bundle_path="/tmp"), "no model"),
+    "training of no model": ("POST", "/train/", {"json": {"cells": {}}}, "no model"),
+    "training without end": (*training(max_epochs=-1), "max_epochs=-1"),
+    "training of code": (*training(max_epochs="$1"), "max_epochs='$1'"),
+    "training on code": (*training(device="$__import__('os').getpid()"), "device="),
+    "training on a device it has not": (*training(device="cuda:7"), "device='cuda:7'"),
+    "training on GPUs": (*training(gpus="x"), "gpus='x'"),
     "unknown strategy": ("POST", "/activelearning/nothing", {}, "nothing"),
 }
 
@@ -126,6 +144,12 @@ def test_labels_can_be_replaced_by_another_format(ours: Server, cells: Path):
     files = {"label": ("a.png", png(label.astype(np.uint8)))}
     assert ask(ours, "PUT", "/datastore/label?image=t005&tag=original", files=files)[0] == 200
     assert [path.name for path in (ours.studies / "labels" / "original").glob("t005*")] == ["t005.png"]
+
+
+def test_processes_import_from_the_served_bundle_alone(ours: Server, tmp_path: Path):
+    status, body = ask(ours, "POST", "/batch/infer/cells", json={"model": "nothing", "bundle_path": str(tmp_path)})
+    assert status == 200
+    assert json.loads(body)["request"]["bundle_path"] == str(ours.bundle)
 
 
 def files(folder: Path) -> set[str]:
