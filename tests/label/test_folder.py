@@ -44,3 +44,9 @@ def test_studies_that_are_none(tmp_path: Path):
         (tmp_path / name).write_bytes(b"")
     with pytest.raises(InputError, match="one study, a"):
         check_studies(tmp_path)
+
+
+def test_arrays_are_no_studies(tmp_path: Path):
+    for name in ("a.png", "a.npy"):
+        (tmp_path / name).write_bytes(b"")
+    assert check_studies(tmp_path) == tmp_path

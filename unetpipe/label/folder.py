@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from unetpipe.data.formats import image_stem, images_in
+from unetpipe.data.formats import image_stem, images_in, is_array
 from unetpipe.errors import InputError
 from unetpipe.files import write_text
 from unetpipe.models import export_model
@@ -36,6 +36,8 @@ def check_studies(studies: str | os.PathLike) -> Path:
         raise InputError(f"The folder of studies {studies} cannot be read and written: no permission.")
     named: dict[str, Path] = {}
     for image in images_in(root):
+        if is_array(image):  # is not served
+            continue
         other = named.setdefault(image_stem(image), image)
         if other != image:
             raise InputError(f"{other} and {image} would be one study, {image_stem(image)}; rename one of them.")

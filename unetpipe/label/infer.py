@@ -55,7 +55,7 @@ class CellInferTask(BundleInferTask):
         masks = cells if kind == "instances" else [(page > 0).astype(np.uint16) for page in cells]
         file = self._temporary(suffix)
         try:
-            write_masks(file, masks, image)
+            write_masks(file, masks, image, pages[0])
         except InputError:
             Path(file).unlink()
             raise

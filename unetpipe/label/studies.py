@@ -10,12 +10,12 @@ from monailabel.config import settings
 from monailabel.datastore.local import LocalDatastore
 from monailabel.interfaces.exception import ImageNotFoundException
 
-from unetpipe.data.formats import IMAGE_SUFFIXES
+from unetpipe.data.formats import image_suffix
 from unetpipe.data.io import count_pages, read_image, read_labels
 from unetpipe.errors import InputError
-from unetpipe.label.masks import check_label
+from unetpipe.label.masks import SUFFIXES, check_label
 
-PATTERNS = [f"*{case}" for suffix in IMAGE_SUFFIXES for case in (suffix, suffix.upper())]
+PATTERNS = [f"*{case}" for suffix in SUFFIXES for case in (suffix, suffix.upper())]
 
 
 class Studies(LocalDatastore):
@@ -42,6 +42,8 @@ class Studies(LocalDatastore):
         _check_name(image_id)
         if image_id in self.list_images():
             raise InputError(f"There is an image {image_id!r} already.")
+        if image_suffix(image_filename).lower() not in SUFFIXES:
+            raise InputError(f"The image {image_id!r} is of another format; send {', '.join(SUFFIXES)}.")
         for page in range(count_pages(image_filename)):
             read_image(image_filename, page)
         return super().add_image(image_id, image_filename, image_info)

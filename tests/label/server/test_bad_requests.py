@@ -33,6 +33,8 @@ def training(**parameters: object) -> tuple[str, str, dict]:
 
 CODE = "cpu') if __import__('os').getpid() else ('"  # would be evaluated in a config
 NOISE = np.random.default_rng(0).integers(0, 255, (96, 128), dtype=np.uint8)
+ARRAY = io.BytesIO()
+np.save(ARRAY, NOISE[None])
 COLOUR = png(np.dstack([NOISE] * 3))
 REQUESTS = {
     "unknown image": ("POST", "/infer/cells?image=nothing", {}, "no image 'nothing'"),
@@ -70,6 +72,13 @@ REQUESTS = {
         "cannot be a name",
     ),
     "upload of text": ("PUT", "/datastore/image?image=new", {"files": {"file": ("a.png", b"x")}}, "cannot be read"),
+    "upload of an array": (
+        "PUT",
+        "/datastore/image?image=new",
+        {"files": {"file": ("a.npy", ARRAY.getvalue())}},
+        "send .tif",
+    ),
+    "a mask as array": (*inference(result_extension=".npy"), ".npy"),
     "training of nothing": ("POST", "/train/nothing", {"json": {}}, "no model"),
     "training of nothing, by the body": (*training(model="nothing", bundle_path="/tmp"), "no model"),
     "training of no model": ("POST", "/train/", {"json": {"cells": {}}}, "no model"),
