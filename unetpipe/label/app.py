@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from monailabel.interfaces.app import MONAILabelApp
+from monailabel.interfaces.datastore import DefaultLabelTag
 from monailabel.interfaces.exception import ImageNotFoundException
 from monailabel.main import Main
 
@@ -15,7 +16,7 @@ from unetpipe.errors import InputError
 from unetpipe.label.folder import SESSIONS
 from unetpipe.label.infer import CellInferTask
 from unetpipe.label.strategy import Uncertain
-from unetpipe.label.studies import Studies
+from unetpipe.label.studies import Studies, check_name
 from unetpipe.label.train import RetrainTask, check_request
 
 
@@ -54,7 +55,9 @@ class CellsApp(bundle_app(), MONAILabelApp):  # type: ignore[misc]  # MONAI Labe
         self.check_model(request.get("model"))
         image = request.get("image")
         if not isinstance(image, str) or not self._was_sent(image):
-            self.datastore().image_file(str(image))
+            self.datastore().image_file(image)
+        if request.get("save_label"):  # before there is a mask that would have to be removed
+            check_name(request.get("label_tag", DefaultLabelTag.ORIGINAL))
         return super().infer(request, datastore)
 
     def on_init_complete(self) -> None:
@@ -81,6 +84,9 @@ class CellsApp(bundle_app(), MONAILabelApp):  # type: ignore[misc]  # MONAI Labe
 
     def _was_sent(self, image: str) -> bool:
         """Return whether a path is where the server puts an image that comes with a request or a session."""
-        path = Path(image).resolve()
         places = (Path(tempfile.gettempdir()).resolve(), (Path(self.app_dir) / SESSIONS).resolve())
-        return path.is_file() and (path.parent == places[0] or places[1] in path.parents)
+        try:
+            path = Path(image).resolve()
+            return path.is_file() and (path.parent == places[0] or places[1] in path.parents)
+        except (OSError, ValueError):  # too long for a path, or with a zero byte
+            return False

@@ -107,6 +107,6 @@ def _pages(image: str, page: Any) -> list[int]:
     count = count_pages(image)
     if page is None:
         return list(range(count))
-    if isinstance(page, bool) or not str(page).isdecimal() or int(page) >= count:
+    if str(page) not in map(str, range(count)):
         raise InputError(f"There is no page {page!r}: the image has {count}, counted from 0.")
     return [int(page)]

@@ -8,10 +8,13 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import Any
 
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse
 from monailabel.app import app, lifespan
+from monailabel.endpoints import datastore, infer
 from monailabel.interfaces.exception import (
     ImageNotFoundException,
     LabelNotFoundException,
@@ -55,6 +58,15 @@ async def _refused(request: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"detail": error.detail}, 400 if error.status_code == 500 else error.status_code)
 
 
+def _parameters(text: str) -> dict[str, Any]:
+    parameters = json.loads(text)
+    if not isinstance(parameters, dict):
+        raise InputError(f"The parameters are {text.strip()!r}; they must be a JSON object, such as {{}}.")
+    return parameters
+
+
+for endpoint in (datastore, infer):  # they take whatever JSON comes for an object
+    endpoint.json = SimpleNamespace(loads=_parameters, dumps=json.dumps)
 app.router.lifespan_context = serving
 app.add_exception_handler(InputError, _mistake)
 app.add_exception_handler(MONAILabelException, _mistake)
