@@ -1,11 +1,13 @@
 """MONAI Label's server with one sentence as its answer to a bad request, instead of "Internal Server Error".
 
-It ends its trainings when it is stopped, instead of waiting for them.
+It ends its trainings when it is stopped, instead of waiting for them, and keeps what comes with requests in a folder of
+its own: images in there are served by their path.
 """
 
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
@@ -30,9 +32,12 @@ __all__ = ["app"]
 
 @asynccontextmanager
 async def serving(application: FastAPI) -> AsyncIterator[None]:
-    """Serve as MONAI Label does; in the end stop the processes that it started."""
-    async with lifespan(application):
-        yield
+    """Serve as MONAI Label does, with a temporary folder of its own; in the end stop the processes that it started."""
+    with tempfile.TemporaryDirectory(prefix="unetpipe-label-") as folder:
+        tempfile.tempdir = folder
+        async with lifespan(application):
+            yield
+        tempfile.tempdir = None
     for method in ("train", "batch_infer"):
         AsyncTask.stop(method)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -178,6 +179,14 @@ def test_processes_import_from_the_served_bundle_alone(ours: Server, tmp_path: P
     status, body = ask(ours, "POST", "/batch/infer/cells", json={"model": "nothing", "bundle_path": str(tmp_path)})
     assert status == 200
     assert json.loads(body)["request"]["bundle_path"] == str(ours.bundle)
+
+
+def test_a_file_in_the_systems_temporary_folder_is_not_served(ours: Server, cells: Path):
+    with tempfile.NamedTemporaryFile(suffix=".tif") as file:
+        file.write((cells / "01" / "t001.tif").read_bytes())
+        file.flush()
+        status, body = ask(ours, "POST", f"/infer/cells?image={file.name}")
+    assert status == 404, body
 
 
 def files(folder: Path) -> set[str]:
