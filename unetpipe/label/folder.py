@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 from unetpipe.data.formats import image_stem, images_in, is_array
@@ -59,13 +60,17 @@ def prepare(studies: Path, bundle: Path, name: str | None = None) -> Path:
     folder = studies / FOLDER
     model, origin = folder / "model" / MODEL, folder / "bundle.txt"
     source = str(bundle.resolve()) + (f" --model {name}" if name else "")
-    if not origin.is_file():
-        export_model(bundle, model, name)
+    begun = origin.read_text().strip() if origin.is_file() else "another"
+    if not model.exists():
+        unfinished = model.with_name(f".{MODEL}")  # renamed when all is there
+        shutil.rmtree(unfinished, ignore_errors=True)
+        export_model(bundle, unfinished, name)
         write_text(origin, source + "\n")
-    elif origin.read_text().strip() != source:
+        unfinished.rename(model)
+    elif begun != source:
         raise InputError(
-            f"{folder} holds a model that began as {origin.read_text().strip()}; go on with that, or move the "
-            f"folder away to begin with {source}."
+            f"{folder} holds a model that began as {begun}; go on with that, or move the folder away to begin with "
+            f"{source}."
         )
     write_text(folder / "main.py", APP)
     return folder
