@@ -65,7 +65,7 @@ class CellInferTask(BundleInferTask):
             "latencies": {"total": round(time.time() - begin, 2)},
         }
         if FLAGS[outlines]:
-            result["annotations"] = page_annotations(cells, next(iter(self.labels)))
+            result["annotations"] = page_annotations(cells, next(iter(self.labels)), pages[0])
         return file, result
 
     def probabilities(self, image: str) -> list[np.ndarray]:
