@@ -29,6 +29,26 @@ def test_another_bundle_is_refused(trained: Path, tmp_path: Path):
             prepare(tmp_path, *other)
 
 
+def test_a_crash_while_the_model_is_copied_does_not_block_the_folder(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    class Crash(BaseException):
+        pass
+
+    def crash(*arguments: object) -> None:
+        raise Crash
+
+    for step in ("unetpipe.label.folder.write_text", "unetpipe.bundle.write_bundle"):
+        with monkeypatch.context() as patch:
+            patch.setattr(step, crash)
+            with pytest.raises(Crash):
+                prepare(tmp_path, trained)
+    folder = prepare(tmp_path, trained)
+    assert (folder / "model" / MODEL / "configs" / "train.json").is_file()
+    assert (folder / "bundle.txt").read_text() == f"{trained}\n"
+    assert [path.name for path in (folder / "model").iterdir()] == [MODEL]
+
+
 def test_a_bundle_without_weights_is_refused(tmp_path: Path):
     write_bundle(find_bundle(), tmp_path / "bundle", {})
     (tmp_path / "studies").mkdir()
@@ -44,3 +64,9 @@ def test_studies_that_are_none(tmp_path: Path):
         (tmp_path / name).write_bytes(b"")
     with pytest.raises(InputError, match="one study, a"):
         check_studies(tmp_path)
+
+
+def test_arrays_are_no_studies(tmp_path: Path):
+    for name in ("a.png", "a.npy"):
+        (tmp_path / name).write_bytes(b"")
+    assert check_studies(tmp_path) == tmp_path

@@ -44,8 +44,36 @@ def test_pages_of_a_stack_stay_together(tmp_path: Path):
     assert names(val) == ["b"] * 3
 
 
-def test_what_trained_does_not_validate_later(tmp_path: Path):
+def test_the_single_image_trains_from_then_on(tmp_path: Path):
+    memory = tmp_path / "memory.json"
+    hold_out(records("z"), 0.2, memory)
+    train, val = hold_out(records("a", "z"), 0.2, memory)
+    assert (names(train), names(val)) == (["z"], ["a"])
+
+
+def test_what_trained_validates_only_while_nothing_else_can(tmp_path: Path):
     memory = tmp_path / "memory.json"
     hold_out(records("a", "b", "c"), 0.2, memory)
     train, val = hold_out(records("a", "b"), 0.2, memory)  # the validating one lost its label
     assert names(train) == names(val) == ["a", "b"]
+    train, val = hold_out(records("_", "a", "b"), 0.2, memory)
+    assert (names(train), names(val)) == (["a", "b"], ["_"])
+
+
+def test_what_trained_is_remembered_without_its_label(tmp_path: Path):
+    memory = tmp_path / "memory.json"
+    hold_out(records("a", "z", "zz"), 0.2, memory)
+    hold_out(records("a", "zz"), 0.2, memory)
+    train, val = hold_out(records("a", "z"), 0.2, memory)
+    assert names(train) == names(val) == ["a", "z"]
+    train, val = hold_out(records("a", "z", "zz"), 0.2, memory)
+    assert (names(train), names(val)) == (["a", "z"], ["zz"])
+
+
+def test_validating_images_alone_train_from_then_on(tmp_path: Path):
+    memory = tmp_path / "memory.json"
+    hold_out(records("a", "b"), 0.2, memory)
+    train, val = hold_out(records("b"), 0.2, memory)
+    assert names(train) == names(val) == ["b"]
+    train, val = hold_out(records("a", "b", "c"), 0.2, memory)
+    assert (names(train), names(val)) == (["a", "b"], ["c"])

@@ -58,9 +58,16 @@ def read_slice(path: str | os.PathLike, number: int) -> np.ndarray:
     return pixels.reshape(image.shape[:2])
 
 
-def write_label_slices(path: str | os.PathLike, labels: Sequence[np.ndarray], source: str | os.PathLike) -> None:
-    """Write label maps (H, W) as the slices of a uint16 volume with the axes, affine and units of ``source``."""
+def write_label_slices(
+    path: str | os.PathLike, labels: Sequence[np.ndarray], source: str | os.PathLike, first: int = 0
+) -> None:
+    """Write label maps (H, W) as a uint16 volume with the axes and units of ``source``, where its slices lie.
+
+    They are its slices from ``first`` on.
+    """
     original = _load(Path(source))
+    if len(labels) < (*original.shape, 1)[2]:
+        original = original.slicer[:, :, first : first + len(labels)]
     volume = np.stack(labels, axis=-1).astype(np.uint16).reshape(original.shape)
     header = original.header.copy()
     header.set_data_dtype(np.uint16)

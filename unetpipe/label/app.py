@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from monailabel.interfaces.app import MONAILabelApp
+from monailabel.interfaces.datastore import DefaultLabelTag
 from monailabel.interfaces.exception import ImageNotFoundException
 from monailabel.main import Main
 
@@ -15,7 +16,7 @@ from unetpipe.errors import InputError
 from unetpipe.label.folder import SESSIONS
 from unetpipe.label.infer import CellInferTask
 from unetpipe.label.strategy import Uncertain
-from unetpipe.label.studies import Studies
+from unetpipe.label.studies import Studies, check_name
 from unetpipe.label.train import RetrainTask, check_request
 
 
@@ -54,7 +55,9 @@ class CellsApp(bundle_app(), MONAILabelApp):  # type: ignore[misc]  # MONAI Labe
         self.check_model(request.get("model"))
         image = request.get("image")
         if not isinstance(image, str) or not self._was_sent(image):
-            self.datastore().image_file(str(image))
+            self.datastore().image_file(image)
+        if request.get("save_label"):  # before there is a mask that would have to be removed
+            check_name(request.get("label_tag", DefaultLabelTag.ORIGINAL))
         return super().infer(request, datastore)
 
     def on_init_complete(self) -> None:
@@ -62,13 +65,18 @@ class CellsApp(bundle_app(), MONAILabelApp):  # type: ignore[misc]  # MONAI Labe
         super().on_init_complete()
         print(self.conf.get("greeting", ""), flush=True)
 
-    def check_model(self, model: str | None) -> None:
-        """Raise InputError unless there is such a model."""
-        if model not in self._infers:
+    def bundle_path(self, model: Any) -> str:
+        """Return the folder that MONAI Label's processes import from: never one that a request names."""
+        return next(iter(self.models.values()))
+
+    def check_model(self, model: Any) -> None:
+        """Raise ImageNotFoundException unless there is such a model."""
+        if not isinstance(model, str) or model not in self._infers:
             raise ImageNotFoundException(f"There is no model {model!r}; there is {', '.join(self._infers)}.")
 
     def check_training(self, model: str, request: dict[str, Any]) -> None:
         """Raise what is wrong with a request to train, before a process is started for it."""
+        model = request.get("model", model)  # MONAI Label too prefers it to that of the address
         self.check_model(model)
         check_request({**self._trainers[model].config(), **request})
         if not self.datastore().datalist():
@@ -76,6 +84,9 @@ class CellsApp(bundle_app(), MONAILabelApp):  # type: ignore[misc]  # MONAI Labe
 
     def _was_sent(self, image: str) -> bool:
         """Return whether a path is where the server puts an image that comes with a request or a session."""
-        path = Path(image).resolve()
         places = (Path(tempfile.gettempdir()).resolve(), (Path(self.app_dir) / SESSIONS).resolve())
-        return path.is_file() and (path.parent == places[0] or places[1] in path.parents)
+        try:
+            path = Path(image).resolve()
+            return path.is_file() and (path.parent == places[0] or places[1] in path.parents)
+        except (OSError, ValueError):  # too long for a path, or with a zero byte
+            return False

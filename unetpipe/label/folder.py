@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
-from unetpipe.data.formats import image_stem, images_in
+from unetpipe.data.formats import image_stem, images_in, is_array
 from unetpipe.errors import InputError
 from unetpipe.files import write_text
 from unetpipe.models import export_model
@@ -36,6 +37,8 @@ def check_studies(studies: str | os.PathLike) -> Path:
         raise InputError(f"The folder of studies {studies} cannot be read and written: no permission.")
     named: dict[str, Path] = {}
     for image in images_in(root):
+        if is_array(image):  # is not served
+            continue
         other = named.setdefault(image_stem(image), image)
         if other != image:
             raise InputError(f"{other} and {image} would be one study, {image_stem(image)}; rename one of them.")
@@ -57,13 +60,17 @@ def prepare(studies: Path, bundle: Path, name: str | None = None) -> Path:
     folder = studies / FOLDER
     model, origin = folder / "model" / MODEL, folder / "bundle.txt"
     source = str(bundle.resolve()) + (f" --model {name}" if name else "")
-    if not origin.is_file():
-        export_model(bundle, model, name)
+    begun = origin.read_text().strip() if origin.is_file() else "another"
+    if not model.exists():
+        unfinished = model.with_name(f".{MODEL}")  # renamed when all is there
+        shutil.rmtree(unfinished, ignore_errors=True)
+        export_model(bundle, unfinished, name)
         write_text(origin, source + "\n")
-    elif origin.read_text().strip() != source:
+        unfinished.rename(model)
+    elif begun != source:
         raise InputError(
-            f"{folder} holds a model that began as {origin.read_text().strip()}; go on with that, or move the "
-            f"folder away to begin with {source}."
+            f"{folder} holds a model that began as {begun}; go on with that, or move the folder away to begin with "
+            f"{source}."
         )
     write_text(folder / "main.py", APP)
     return folder

@@ -1,4 +1,7 @@
-"""Which labelled images validate: once one does, it always does, so that scores compare from training to training."""
+"""Which labelled images validate: those that have never trained, and once one does it always does.
+
+So no model is scored on images that it was fitted to, and scores compare from training to training.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,8 @@ def hold_out(records: Sequence[dict[str, Any]], share: float, memory: str | os.P
     """Split labelled images into those that train and those that validate, as in the trainings before.
 
     Of images that are new, the last by name join the validation part until it has its share, and at least one.
-    What has trained never validates. A single image does both.
+    What has trained goes on to train, and never validates, with one exception: where there are none but images that
+    have trained, none but images that validate, or a single one, all of them do both, and their score flatters.
 
     Parameters
     ----------
@@ -42,9 +46,11 @@ def hold_out(records: Sequence[dict[str, Any]], share: float, memory: str | os.P
     joining = min(wanted, len(new), len(images) - len(val) - 1)  # one at least is left to train
     val += new[len(new) - joining :] if joining > 0 else []
     train = [image for image in images if image not in val]
-    if not val or not train:  # of a single image no part is written down: it may yet do either
-        return list(records), list(records)
-    write_text(path, json.dumps({"train": train, "val": sorted({*known["val"], *val})}, indent=4) + "\n")
+    if not val or not train:
+        train = val = images
+    trained = {*known["train"], *train}
+    parts = {"train": sorted(trained), "val": sorted({*known["val"], *val} - trained)}
+    write_text(path, json.dumps(parts, indent=4) + "\n")
     return (
         [record for record in records if Path(record["image"]).name in train],
         [record for record in records if Path(record["image"]).name in val],

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from monailabel.tasks.infer.bundle import BundleInferTask
-from monailabel.utils.others.generic import device_list, name_to_device
+from monailabel.utils.others.generic import device_list
 
 from unetpipe.data.formats import image_suffix
 from unetpipe.data.io import count_pages, read_image
 from unetpipe.errors import InputError
+from unetpipe.label.choices import choose, find_device
 from unetpipe.label.masks import check_suffix, write_masks
 from unetpipe.label.polygons import page_annotations
 from unetpipe.label.publish import locked
@@ -41,21 +43,19 @@ class CellInferTask(BundleInferTask):
         """Return the mask's file and what goes with it as JSON."""
         begin = time.time()
         image = request["image"]
-        kind = _first(request.get("masks", MASKS))
-        if kind not in MASKS:
-            raise InputError(f"masks={kind!r} is not known; use one of {', '.join(MASKS)}.")
+        kind = choose("masks", request.get("masks", MASKS[0]), MASKS)
         outlines = request.get("polygons", request.get("output") == "json")
         if not isinstance(outlines, bool | str) or outlines not in FLAGS:
             raise InputError(f"polygons={outlines!r} is not known; use true or false.")
         pages = _pages(image, request.get("page"))
         suffix = "." + str(request.get("result_extension") or image_suffix(image)).lstrip(".")
         check_suffix(suffix, len(pages))
-        segmenter = self.segmenter(request.get("device"))
+        segmenter = self.segmenter(find_device(request.get("device")))
         cells = [_segment(segmenter, image, page)[0] for page in pages]
         masks = cells if kind == "instances" else [(page > 0).astype(np.uint16) for page in cells]
         file = self._temporary(suffix)
         try:
-            write_masks(file, masks, image)
+            write_masks(file, masks, image, pages[0])
         except InputError:
             Path(file).unlink()
             raise
@@ -65,22 +65,21 @@ class CellInferTask(BundleInferTask):
             "latencies": {"total": round(time.time() - begin, 2)},
         }
         if FLAGS[outlines]:
-            result["annotations"] = page_annotations(cells, next(iter(self.labels)))
+            result["annotations"] = page_annotations(cells, next(iter(self.labels)), pages[0])
         return file, result
 
     def probabilities(self, image: str) -> list[np.ndarray]:
         """Return the probability of "cell" (H, W) of each page of an image."""
-        segmenter = self.segmenter(None)
+        segmenter = self.segmenter(find_device(None))
         return [_segment(segmenter, image, page)[1] for page in _pages(image, None)]
 
-    def segmenter(self, device: Any) -> Segmenter:
+    def segmenter(self, device: str) -> Segmenter:
         """Return the bundle on a device, loaded anew if a training has replaced it."""
-        name = name_to_device(_first(device) or "cuda")
         with locked(self.bundle_path):
             version = self.version_of_files()
-            if name not in self._loaded or self._loaded[name][0] != version:
-                self._loaded[name] = (version, Segmenter(self.bundle_path, device=f"$torch.device('{name}')"))
-        return self._loaded[name][1]
+            if device not in self._loaded or self._loaded[device][0] != version:
+                self._loaded[device] = (version, Segmenter(self.bundle_path, device=torch.device(device)))
+        return self._loaded[device][1]
 
     def version_of_files(self) -> tuple[int, ...]:
         """Return a value that changes with the model."""
@@ -104,15 +103,10 @@ def _segment(segmenter: Segmenter, image: str, page: int) -> tuple[np.ndarray, n
     return labels, probability
 
 
-def _first(choice: Any) -> Any:
-    """Return a choice; of the list of choices that the server offered, sent back as it was, the first."""
-    return choice[0] if isinstance(choice, list | tuple) else choice
-
-
 def _pages(image: str, page: Any) -> list[int]:
     count = count_pages(image)
     if page is None:
         return list(range(count))
-    if isinstance(page, bool) or not str(page).isdecimal() or int(page) >= count:
+    if str(page) not in map(str, range(count)):
         raise InputError(f"There is no page {page!r}: the image has {count}, counted from 0.")
     return [int(page)]

@@ -10,26 +10,43 @@ import nibabel
 import numpy as np
 from PIL import Image
 
-from unetpipe.data.formats import IMAGE_SUFFIXES, image_suffix, is_nifti
+from unetpipe.data.formats import ARRAY_SUFFIX, IMAGE_SUFFIXES, image_suffix, is_nifti
 from unetpipe.data.io import check_ids, count_pages, read_image, write_label_pages, write_picture
-from unetpipe.data.nifti import count_slices
+from unetpipe.data.nifti import write_label_slices
 from unetpipe.data.pairs import read_pair_label
 from unetpipe.errors import InputError
 from unetpipe.files import replacing
 
+SUFFIXES = tuple(suffix for suffix in IMAGE_SUFFIXES if suffix != ARRAY_SUFFIX)  # of images, masks and labels
+
 
 def check_suffix(suffix: str, pages: int) -> None:
     """Raise InputError unless a mask of so many pages can be a file of this suffix: PNG, TIFF or NIfTI."""
-    if suffix.lower() not in IMAGE_SUFFIXES:
-        raise InputError(f"A mask cannot be a {suffix} file; ask for {', '.join(IMAGE_SUFFIXES)}.")
+    if suffix.lower() not in SUFFIXES:
+        raise InputError(f"A mask cannot be a {suffix} file; ask for {', '.join(SUFFIXES)}.")
     if suffix.lower() == ".png" and pages > 1:
         raise InputError(f"A PNG holds one page, the mask has {pages}; ask for .tif, .nii.gz or a page.")
 
 
-def write_masks(path: str | os.PathLike, pages: Sequence[np.ndarray], source: str | os.PathLike) -> None:
+def write_masks(
+    path: str | os.PathLike, pages: Sequence[np.ndarray], source: str | os.PathLike, first: int = 0
+) -> None:
     """Write label maps (H, W), one for each page that was segmented, as PNG, TIFF or NIfTI by the suffix, 16 bits.
 
-    A NIfTI mask of a picture has x as its first axis and lies where ITK, and 3D Slicer with it, puts the picture.
+    A mask of the other kind than its image is turned, as labels are that come back (``read_pair_label``): the NIfTI
+    mask of a picture has x as its first axis. It lies where ITK, and 3D Slicer with it, puts a picture whose file
+    tells no resolution: one unit a pixel. The NIfTI mask of a slice lies where the slice does.
+
+    Parameters
+    ----------
+    path : path
+        The mask.
+    pages : sequence of ndarray
+        (H, W), integers 0 … 65535.
+    source : path
+        The image.
+    first : int
+        Which of the image's pages the first one is.
 
     Raises
     ------
@@ -38,15 +55,19 @@ def write_masks(path: str | os.PathLike, pages: Sequence[np.ndarray], source: st
     """
     for page in pages:
         check_ids(path, page)
+    if is_nifti(path) != is_nifti(source):
+        pages = [page.T for page in pages]
     if image_suffix(path).lower() == ".png":
         write_picture(path, Image.fromarray(pages[0].astype(np.uint16)))
-    elif not is_nifti(path) or (is_nifti(source) and len(pages) == count_slices(source)):
-        write_label_pages(path, pages, source)
+    elif not is_nifti(path):
+        write_label_pages(path, pages)
     else:
-        turned = [page if is_nifti(source) else page.T for page in pages]
-        volume = np.stack(turned, axis=-1).astype(np.uint16)
         with replacing(path, image_suffix(path)) as temporary:
-            nibabel.save(nibabel.Nifti1Image(volume, np.diag([-1.0, -1.0, 1.0, 1.0])), temporary)
+            if is_nifti(source):
+                write_label_slices(temporary, pages, source, first)
+            else:
+                volume = np.stack(pages, axis=-1).astype(np.uint16)
+                nibabel.save(nibabel.Nifti1Image(volume, np.diag([-1.0, -1.0, 1.0, 1.0])), temporary)
 
 
 def check_label(label: str | os.PathLike, image: str | os.PathLike) -> None:
@@ -57,10 +78,8 @@ def check_label(label: str | os.PathLike, image: str | os.PathLike) -> None:
     InputError
         If it cannot be read, or is of another size than the image.
     """
-    if image_suffix(label).lower() not in IMAGE_SUFFIXES:
-        raise InputError(
-            f"A label cannot be a {Path(label).suffix or 'nameless'} file; send {', '.join(IMAGE_SUFFIXES)}."
-        )
+    if image_suffix(label).lower() not in SUFFIXES:
+        raise InputError(f"A label cannot be a {Path(label).suffix or 'nameless'} file; send {', '.join(SUFFIXES)}.")
     pages, label_pages = count_pages(image), count_pages(label)
     if pages != label_pages:
         raise InputError(f"The label has {label_pages} page(s), its image has {pages}; they must be alike.")

@@ -28,8 +28,8 @@ def polygons(labels: np.ndarray) -> list[list[list[float]]]:
     return outlines
 
 
-def page_annotations(pages: list[np.ndarray], label: str) -> list[dict[str, Any]]:
-    """Return one annotation a page, with one element a cell."""
+def page_annotations(pages: list[np.ndarray], label: str, first: int = 0) -> list[dict[str, Any]]:
+    """Return one annotation a page, with one element a cell; the first is of the image's page ``first``."""
     return [
         {
             "annotation": {
@@ -37,5 +37,5 @@ def page_annotations(pages: list[np.ndarray], label: str) -> list[dict[str, Any]
                 "elements": [{"label": label, "contours": [outline]} for outline in polygons(page)],
             }
         }
-        for number, page in enumerate(pages)
+        for number, page in enumerate(pages, start=first)
     ]

@@ -10,12 +10,12 @@ from monailabel.config import settings
 from monailabel.datastore.local import LocalDatastore
 from monailabel.interfaces.exception import ImageNotFoundException
 
-from unetpipe.data.formats import IMAGE_SUFFIXES
+from unetpipe.data.formats import image_suffix
 from unetpipe.data.io import count_pages, read_image, read_labels
 from unetpipe.errors import InputError
-from unetpipe.label.masks import check_label
+from unetpipe.label.masks import SUFFIXES, check_label
 
-PATTERNS = [f"*{case}" for suffix in IMAGE_SUFFIXES for case in (suffix, suffix.upper())]
+PATTERNS = [f"*{case}" for suffix in SUFFIXES for case in (suffix, suffix.upper())]
 
 
 class Studies(LocalDatastore):
@@ -30,18 +30,20 @@ class Studies(LocalDatastore):
     def __init__(self, folder: str) -> None:
         super().__init__(folder, extensions=PATTERNS, auto_reload=settings.MONAI_LABEL_DATASTORE_AUTO_RELOAD)
 
-    def image_file(self, image_id: str) -> str:
+    def image_file(self, image_id: Any) -> str:
         """Return the path of an image; raise ImageNotFoundException if there is none of that id."""
-        path = self.get_image_uri(image_id)
+        path = self.get_image_uri(image_id) if isinstance(image_id, str) else ""
         if not path:
             raise ImageNotFoundException(f"There is no image {image_id!r} in the studies.")
         return path
 
     def add_image(self, image_id: str, image_filename: str, image_info: dict[str, Any]) -> str:
         """Take in an image if it is one, under a name that stays in the folder."""
-        _check_name(image_id)
+        check_name(image_id)
         if image_id in self.list_images():
             raise InputError(f"There is an image {image_id!r} already.")
+        if image_suffix(image_filename).lower() not in SUFFIXES:
+            raise InputError(f"The image {image_id!r} is of another format; send {', '.join(SUFFIXES)}.")
         for page in range(count_pages(image_filename)):
             read_image(image_filename, page)
         return super().add_image(image_id, image_filename, image_info)
@@ -49,7 +51,7 @@ class Studies(LocalDatastore):
     def save_label(self, image_id: str, label_filename: str, label_tag: str, label_info: dict[str, Any]) -> str:
         """Take in a label if it fits its image; one of another format makes way for it."""
         image = self.image_file(image_id)
-        _check_name(label_tag)
+        check_name(label_tag)
         check_label(label_filename, image)
         old = self.get_label_uri(image_id, label_tag)
         saved = super().save_label(image_id, label_filename, label_tag, label_info)
@@ -69,6 +71,7 @@ class Studies(LocalDatastore):
         return records
 
 
-def _check_name(name: str) -> None:
-    if not re.fullmatch(r"[^/\\\x00]+", name or "") or name.startswith("."):
-        raise InputError(f"{name!r} cannot be a name: it must not be empty, begin with a dot or hold a slash.")
+def check_name(name: Any) -> None:
+    """Raise InputError unless an image or a tag of that name stays in its folder."""
+    if not isinstance(name, str) or not re.fullmatch(r"[^/\\\x00]+", name) or name.startswith("."):
+        raise InputError(f"{name!r} cannot be a name: it must be a text, not empty, with no slash and no dot in front.")

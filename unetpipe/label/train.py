@@ -12,6 +12,7 @@ from monailabel.utils.others.generic import device_list
 
 from unetpipe.engines import one_line_mistakes
 from unetpipe.errors import InputError
+from unetpipe.label.choices import find_device
 from unetpipe.label.history import hold_out
 from unetpipe.label.studies import Studies
 
@@ -34,7 +35,8 @@ class RetrainTask(BundleTrainTask):
         self.request = {**DEFAULTS, **request}
         one_line_mistakes()
         check_request(self.request)
-        return super().__call__({**self.request, **FIXED}, datastore)
+        known = {key: self.request[key] for key in ("model", *self.config()) if key in self.request}
+        return super().__call__({**known, **FIXED, "device": find_device(known.get("device"))}, datastore)
 
     def config(self) -> dict[str, Any]:
         """Return what a request may have, with its defaults."""
@@ -83,7 +85,7 @@ class RetrainTask(BundleTrainTask):
 
 
 def check_request(request: dict[str, Any]) -> None:
-    """Raise InputError unless the numbers of a request can be trained with."""
+    """Raise InputError unless the numbers of a request can be trained with, and on its device."""
     for key, low, high, whole in (
         ("max_epochs", 1, 100_000, True),
         ("steps_per_epoch", 1, 1_000_000, True),
@@ -94,3 +96,6 @@ def check_request(request: dict[str, Any]) -> None:
         number = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
         if not number or not low <= value <= high:
             raise InputError(f"{key}={value!r} must be a{' whole' if whole else ''} number from {low} to {high}.")
+    find_device(request.get("device"))
+    if request.get("gpus", "all") != "all":
+        raise InputError(f'gpus={request["gpus"]!r} is not known; name one device, by "device".')

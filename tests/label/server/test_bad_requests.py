@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,18 @@ def png(array: np.ndarray) -> bytes:
     return encoded.getvalue()
 
 
+def inference(**parameters: object) -> tuple[str, str, dict]:
+    return "POST", "/infer/cells?image=t001", {"data": {"params": json.dumps(parameters)}}
+
+
+def training(**parameters: object) -> tuple[str, str, dict]:
+    return "POST", "/train/cells", {"json": parameters}
+
+
+CODE = "cpu') if __import__('os').getpid() else ('"  # would be evaluated in a config
 NOISE = np.random.default_rng(0).integers(0, 255, (96, 128), dtype=np.uint8)
+ARRAY = io.BytesIO()
+np.save(ARRAY, NOISE[None])
 COLOUR = png(np.dstack([NOISE] * 3))
 REQUESTS = {
     "unknown image": ("POST", "/infer/cells?image=nothing", {}, "no image 'nothing'"),
@@ -38,6 +50,28 @@ REQUESTS = {
     "a lossy format": ("POST", "/infer/cells?image=t001", {"data": {"params": '{"result_extension": ".jpg"}'}}, ".jpg"),
     "a page it has not": ("POST", "/infer/cells?image=t001", {"data": {"params": '{"page": 3}'}}, "no page 3"),
     "unknown masks": ("POST", "/infer/cells?image=t001", {"data": {"params": '{"masks": "x"}'}}, "masks='x'"),
+    "no masks": (*inference(masks=[]), "masks=[]"),
+    "masks of masks": (*inference(masks=[["instances"]]), "masks=[['instances']]"),
+    "a list as page": (*inference(page=[0]), "no page [0]"),
+    "a page beyond all numbers": (*inference(page="9" * 5000), "no page"),
+    "a list as image": (*inference(image=["t001"]), "no image ['t001']"),
+    "an image with a zero byte": (*inference(image="a\0b"), "no image"),
+    "an image with a long name": (*inference(image="a" * 5000), "no image"),
+    "a list as model": (*inference(model=["cells"]), "no model ['cells']"),
+    "parameters in a list": ("POST", "/infer/cells?image=t001", {"data": {"params": "[1]"}}, "'[1]'"),
+    "a number as parameters": ("POST", "/infer/cells?image=t001", {"data": {"params": "1"}}, "'1'"),
+    "a number as tag": (*inference(save_label=True, label_tag=1), "1 cannot be a name"),
+    "a mask saved by a path": (*inference(save_label=True, label_tag="../x"), "'../x' cannot be a name"),
+    "parameters of a label in a list": (
+        "PUT",
+        "/datastore/label?image=t001",
+        {"files": {"label": ("a.png", png(NOISE))}, "data": {"params": "[1]"}},
+        "'[1]'",
+    ),
+    "devices of devices": (*inference(device=[[]]), "device=[[]]"),
+    "a device that is code": (*inference(device=CODE), "device="),
+    "a device it has not": (*inference(device="cuda:7"), "device='cuda:7'"),
+    "no device": (*inference(device="gpu9"), "device='gpu9'"),
     "label of another size": (
         "PUT",
         "/datastore/label?image=t001",
@@ -58,8 +92,21 @@ REQUESTS = {
         "cannot be a name",
     ),
     "upload of text": ("PUT", "/datastore/image?image=new", {"files": {"file": ("a.png", b"x")}}, "cannot be read"),
+    "upload of an array": (
+        "PUT",
+        "/datastore/image?image=new",
+        {"files": {"file": ("a.npy", ARRAY.getvalue())}},
+        "send .tif",
+    ),
+    "a mask as array": (*inference(result_extension=".npy"), ".npy"),
     "training of nothing": ("POST", "/train/nothing", {"json": {}}, "no model"),
-    "training without end": ("POST", "/train/cells", {"json": {"max_epochs": -1}}, "max_epochs=-1"),
+    "training of nothing, by the body": (*training(model="nothing", bundle_path="/tmp"), "no model"),
+    "training of no model": ("POST", "/train/", {"json": {"cells": {}}}, "no model"),
+    "training without end": (*training(max_epochs=-1), "max_epochs=-1"),
+    "training of code": (*training(max_epochs="$1"), "max_epochs='$1'"),
+    "training on code": (*training(device="$__import__('os').getpid()"), "device="),
+    "training on a device it has not": (*training(device="cuda:7"), "device='cuda:7'"),
+    "training on GPUs": (*training(gpus="x"), "gpus='x'"),
     "unknown strategy": ("POST", "/activelearning/nothing", {}, "nothing"),
 }
 
@@ -126,6 +173,20 @@ def test_labels_can_be_replaced_by_another_format(ours: Server, cells: Path):
     files = {"label": ("a.png", png(label.astype(np.uint8)))}
     assert ask(ours, "PUT", "/datastore/label?image=t005&tag=original", files=files)[0] == 200
     assert [path.name for path in (ours.studies / "labels" / "original").glob("t005*")] == ["t005.png"]
+
+
+def test_processes_import_from_the_served_bundle_alone(ours: Server, tmp_path: Path):
+    status, body = ask(ours, "POST", "/batch/infer/cells", json={"model": "nothing", "bundle_path": str(tmp_path)})
+    assert status == 200
+    assert json.loads(body)["request"]["bundle_path"] == str(ours.bundle)
+
+
+def test_a_file_in_the_systems_temporary_folder_is_not_served(ours: Server, cells: Path):
+    with tempfile.NamedTemporaryFile(suffix=".tif") as file:
+        file.write((cells / "01" / "t001.tif").read_bytes())
+        file.flush()
+        status, body = ask(ours, "POST", f"/infer/cells?image={file.name}")
+    assert status == 404, body
 
 
 def files(folder: Path) -> set[str]:

@@ -47,13 +47,13 @@ FILES = {
 }
 
 
-def send(server: Server, path: Path, **parameters: object) -> bytes:
-    """Send an image with a request, and return the mask."""
+def send(server: Server, path: Path, output: str = "image", **parameters: object) -> bytes:
+    """Send an image with a request, and return the mask, or the JSON."""
     import requests
 
     with path.open("rb") as file:
         answer = requests.post(
-            f"{server.address}/infer/cells?output=image",
+            f"{server.address}/infer/cells?output={output}",
             files={"file": (path.name, file)},
             data={"params": json.dumps(parameters)},
             timeout=PATIENCE,
@@ -98,6 +98,8 @@ def test_pages_of_a_stack(ours: Server, image: np.ndarray, expected: np.ndarray,
         assert masks.n_frames == 4
         masks.seek(3)
         np.testing.assert_array_equal(np.array(masks), expected)
+    answer = send(ours, tmp_path / "stack.tif", "json", page=3, polygons=True)
+    assert json.loads(answer)["annotations"][0]["annotation"]["name"] == "page 3"
 
 
 def test_polygons_follow_the_cells(ours: Server, expected: np.ndarray):

@@ -74,6 +74,12 @@ def test_worse_model_does_not(labelled: Server):
     assert weights(labelled) == before
 
 
+def test_what_is_not_known_of_a_request_goes_no_further(labelled: Server):
+    status = trained(labelled, "cells", max_epochs=1, steps_per_epoch=1, learning_rate=1, force_multi_gpu=True)
+    assert status["status"] == "DONE", said(status)
+    assert not (labelled.bundle / "configs" / "monailabel_train.json").exists()  # MONAI Label's, for several GPUs
+
+
 def test_killed_training_leaves_the_model_and_requests_go_on_meanwhile(labelled: Server):
     before, mask = weights(labelled), pixels(labelled.client.infer("cells", "t003", {})[0])
     labelled.client.train_start("cells", {"max_epochs": 10_000, "steps_per_epoch": 5})
