@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 from workflows import workflow
 
+from unetpipe.cli import encode
 from unetpipe.cli.main import main
 
 
@@ -110,3 +111,12 @@ def test_output_below_a_file(places, capsys: pytest.CaptureFixture, monkeypatch:
     picture(images, NOISE)
     (output.parent / "file").write_text("")
     check_both_ways((images, bundle, output.parent / "file" / "output"), "is a file", capsys, monkeypatch)
+
+
+def test_ctrl_c_is_one_word(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+    def stopped(options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(encode, "run", stopped)
+    assert main(["encode", "masks", "--output", "submission.csv"]) == 130
+    assert capsys.readouterr().err == "Stopped.\n"
