@@ -12,16 +12,17 @@ import math
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from unetpipe.errors import InputError
 from unetpipe.networks.patch_cnn import PatchCNN
+from unetpipe.networks.window import WindowNetwork
 
 MIDDLE = 16  # px on each side of the centre that stay as they are
 
 
-class FoveatedPatchCNN(nn.Module):
+class FoveatedPatchCNN(WindowNetwork):
     """Classify the centre of a window that is resampled to the 95 × 95 pixels of a :class:`PatchCNN`.
 
     Every pixel has a window of its own, which no neighbour shares, so there is no dense way: a larger input is
@@ -109,16 +110,6 @@ class FoveatedPatchCNN(nn.Module):
             logits = self.network(windows.contiguous(memory_format=torch.channels_last))  # three times as fast
             results.append(logits.reshape(len(x), width, self.out_channels))
         return torch.stack(results, 1).movedim(-1, 1)
-
-    def check_size(self, height: int, width: int) -> None:
-        """Raise ValueError if no window fits."""
-        if min(height, width) < self.window:
-            raise ValueError(f"An input of {height} × {width} pixels holds no window of {self.window} × {self.window}.")
-
-    def output_size(self, size: int) -> int:
-        """Return the output side of an input side. ValueError if it is too small."""
-        self.check_size(size, size)
-        return size - 2 * self.margin
 
     def _levels(self, x: Tensor) -> list[Tensor]:
         """Return the image as it is and through each Gaussian, (B, C, H − 2 blurred, W − 2 blurred)."""

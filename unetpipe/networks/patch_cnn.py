@@ -18,12 +18,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from unetpipe.errors import InputError
+from unetpipe.networks.window import WindowNetwork
 
 KERNELS = (4, 5, 4, 4)  # each followed by a 2×2 pooling: 95 → 92, 46 → 42, 21 → 18, 9 → 6, 3
 LAST = 3  # side of the maps that the first fully connected layer sees
 
 
-class PatchCNN(nn.Module):
+class PatchCNN(WindowNetwork):
     """Classify the centre of a window of 95 × 95 pixels: four convolutions with poolings, two fully connected layers.
 
     A window gives one value a class. Of a larger input every window that fits gives one, computed densely: poolings
@@ -112,13 +113,3 @@ class PatchCNN(nn.Module):
                 dilation *= 2
         x = torch.relu(functional.conv2d(x, self.hidden.weight, self.hidden.bias, dilation=dilation))
         return self.classify(self.dropout(x))
-
-    def check_size(self, height: int, width: int) -> None:
-        """Raise ValueError if no window fits."""
-        if min(height, width) < self.window:
-            raise ValueError(f"An input of {height} × {width} pixels holds no window of {self.window} × {self.window}.")
-
-    def output_size(self, size: int) -> int:
-        """Return the output side of an input side: 95 → 1. ValueError if it is too small."""
-        self.check_size(size, size)
-        return size - 2 * self.margin
