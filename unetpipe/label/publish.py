@@ -62,7 +62,7 @@ class PublishBetter:
         Holds the network that is trained and the averaged one that is validated.
     evaluator : Engine
         Validates the averaged network, and writes each best one to ``trained``.
-    metric : BestThresholdSEGMetric or BestThresholdMetric
+    metric : BestThresholdMetric
         What validation scores, at the best of several thresholds.
     trained, served : path
         Folders of the two bundles.
