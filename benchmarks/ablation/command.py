@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from benchmarks.ablation.picture import draw
 from benchmarks.ablation.table import Table, write_table
 from benchmarks.ablation.variants import choose_rows, find_budget
 from benchmarks.arguments import folder, positive
-from unetpipe.errors import input_error_behind
+from benchmarks.sentence import one_sentence
 
 
 def main(argv: list[str]) -> int:
@@ -25,14 +24,8 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--seeds", type=positive, default=3, help="how many (3)")
     parser.add_argument("--output", type=folder, help="folder for everything it writes (ablation/DATASET-BUDGET)")
     options = parser.parse_args(argv)
-    try:
+    with one_sentence():
         run(options)
-    except Exception as error:
-        mistake = input_error_behind(error)
-        if mistake is None:
-            raise
-        print(f"Error: {mistake}", file=sys.stderr)
-        return 1
     return 0
 
 

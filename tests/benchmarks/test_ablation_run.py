@@ -83,12 +83,13 @@ def test_table_and_picture_are_written(output: Path) -> None:
     assert "blended sliding window; a loss on the whole tile" in (output / "ablation.svg").read_text()
 
 
-def test_other_settings_are_not_mixed_in(arguments: list[str], output: Path, tmp_path: Path, capsys) -> None:
+def test_other_settings_are_not_mixed_in(arguments: list[str], output: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.json"
     other.write_text(json.dumps({**TINY, "max_epochs": 4}))
     changed = [str(other) if Path(argument).name == "tiny.json" else argument for argument in arguments]
-    assert main([*changed, "--output", str(output)]) == 1
-    said = capsys.readouterr().err.strip()
+    with pytest.raises(SystemExit) as stopped:
+        main([*changed, "--output", str(output)])
+    said = str(stopped.value)
     assert "computed under other settings" in said
     assert len(said.splitlines()) == 1
 
@@ -103,10 +104,11 @@ def test_other_settings_are_not_mixed_in(arguments: list[str], output: Path, tmp
         ({"--dataset": "nowhere"}, "There is no data folder nowhere"),
     ],
 )
-def test_mistakes_are_one_sentence(data: Path, tmp_path: Path, capsys, change: dict[str, str], sentence: str) -> None:
+def test_mistakes_are_one_sentence(data: Path, tmp_path: Path, change: dict[str, str], sentence: str) -> None:
     given = {"--dataset": str(data), "--output": str(tmp_path / "out"), **change}
-    assert main(["ablation", *(part for pair in given.items() for part in pair)]) == 1
-    said = capsys.readouterr().err.strip()
+    with pytest.raises(SystemExit) as stopped:
+        main(["ablation", *(part for pair in given.items() for part in pair)])
+    said = str(stopped.value)
     assert sentence in said
     assert len(said.splitlines()) == 1
     assert not (tmp_path / "out").exists()
@@ -120,11 +122,11 @@ def test_mistakes_are_one_sentence(data: Path, tmp_path: Path, capsys, change: d
         ('{"chanels": [4, 8]}', "has keys that train.json has not: chanels"),
     ],
 )
-def test_bad_budgets(data: Path, tmp_path: Path, capsys, text: str, sentence: str) -> None:
+def test_bad_budgets(data: Path, tmp_path: Path, text: str, sentence: str) -> None:
     (tmp_path / "budget.json").write_text(text)
     arguments = ["--dataset", str(data), "--output", str(tmp_path / "out"), "--budget", str(tmp_path / "budget.json")]
-    assert main(["ablation", *arguments]) == 1
-    assert sentence in capsys.readouterr().err
+    with pytest.raises(SystemExit, match=sentence):
+        main(["ablation", *arguments])
     assert not (tmp_path / "out").exists()
 
 
