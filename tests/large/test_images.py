@@ -220,3 +220,20 @@ def test_channels_have_to_fit(tmp_path: Path) -> None:
     image = OmeZarrImage(write_ome_zarr(tmp_path / "a.zarr", pixels(3, 20, 30), "cyx", "0.5"))
     with pytest.raises(InputError, match=r"3 channel\(s\), the network takes 1"):
         image.check(1)
+
+
+@pytest.mark.parametrize(
+    ("unit", "micrometres"),
+    [("nanometer", 0.004), ("micrometer", 4), ("millimeter", 4000), ("parsec", None), (None, None)],
+)
+def test_pixel_size_in_micrometres(unit: str | None, micrometres: float | None, tmp_path: Path) -> None:
+    folder = write_ome_zarr(tmp_path / "a.zarr", pixels(20, 20), "yx", "0.5")
+    about = json.loads((folder / "zarr.json").read_text())
+    (multiscales,) = about["attributes"]["ome"]["multiscales"]
+    for axis in multiscales["axes"]:
+        axis.pop("unit", None)
+        axis.update({"unit": unit} if unit else {})
+    (dataset,) = multiscales["datasets"]
+    dataset["coordinateTransformations"] = [{"type": "scale", "scale": [4.0, 4.0]}]
+    (folder / "zarr.json").write_text(json.dumps(about))
+    assert OmeZarrImage(folder).pixel_size == (None if micrometres is None else pytest.approx(micrometres))

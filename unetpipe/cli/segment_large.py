@@ -45,8 +45,6 @@ def _processes(options: argparse.Namespace) -> AbstractContextManager[Processes]
 
 
 def _overrides(options: argparse.Namespace, image: LazyImage) -> dict[str, Any]:
-    """Return values for keys of the bundle's config; an image that knows its pixel size in micrometres tells it."""
-    pixel_size = options.pixel_size
-    if pixel_size is None and image.units[-1] == "micrometer":
-        pixel_size = image.scale[-1]
+    """Return values for keys of the bundle's config; an image that knows its pixel size tells it."""
+    pixel_size = image.pixel_size if options.pixel_size is None else options.pixel_size
     return {"image_pixel_size": pixel_size, "rescale": options.rescale}

@@ -17,6 +17,7 @@ from unetpipe.files import first_line
 from unetpipe.mirror import mirror_indices
 
 PAGE_AXES = "tz"
+MICROMETRES = {"angstrom": 1e-4, "nanometer": 1e-3, "micrometer": 1.0, "millimeter": 1e3}  # names of OME-Zarr
 SUFFIXES = (".ome.zarr", ".zarr", ".ome.tiff", ".ome.tif", ".tiff", ".tif")
 
 
@@ -73,6 +74,12 @@ class LazyImage(ABC):
     def pages(self) -> int:
         """Number of pages, each an image of its own."""
         return math.prod(self.page_shape)
+
+    @property
+    def pixel_size(self) -> float | None:
+        """Width of a pixel in micrometres, None if the file does not tell it in a unit of length."""
+        times = MICROMETRES.get(self.units[-1] or "")
+        return None if times is None else self.scale[-1] * times
 
     @property
     def name(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -99,7 +100,7 @@ def cluster_processes(address: str) -> Iterator[DaskProcesses]:
     Raises
     ------
     InputError
-        If it does not answer, or has no worker.
+        If it does not answer, has no worker, or one without unetpipe.
     """
     from distributed import Client
 
@@ -113,6 +114,13 @@ def cluster_processes(address: str) -> Iterator[DaskProcesses]:
     with client:
         if not client.scheduler_info(n_workers=-1)["workers"]:
             raise InputError(f"The Dask scheduler {address} has no worker; start some with dask worker {address}.")
+        found = client.run(importlib.util.find_spec, "unetpipe", on_error="return")
+        without = sorted(worker for worker, spec in found.items() if spec is None)
+        if without:
+            raise InputError(
+                f"On {len(without)} of {len(found)} workers of the Dask scheduler {address} unetpipe is not installed, "
+                f"such as {without[0]}; install it there, in the environment that runs dask worker."
+            )
         yield DaskProcesses(client)
 
 
