@@ -11,7 +11,7 @@ from monai.data import CacheDataset, MetaTensor
 from scipy import ndimage
 
 from unetpipe.errors import InputError
-from unetpipe.transforms import RandPasteCellsd
+from unetpipe.transforms import PasteCellsd, RandPasteCellsd
 
 NEAR: dict[str, Any] = {"gap": (0.0, 2.0), "halo": 4.0}
 
@@ -108,3 +108,17 @@ def test_cached_data_set_draws_anew() -> None:
 def test_halo_must_be_positive() -> None:
     with pytest.raises(InputError, match="halo is a width in pixels, larger than 0, not 0"):
         RandPasteCellsd(halo=0)
+
+
+def test_validation_gets_the_same_copies_whenever_an_item_comes() -> None:
+    """In any order, by any instance; another image gets others."""
+    first, second = two_cells(), two_cells()
+    second["image"] = second["image"] + 1
+    paste, other = PasteCellsd(cells=(2, 4), **NEAR), PasteCellsd(cells=(2, 4), **NEAR)
+    pasted = [paste(first), paste(second), paste(first), other(first)]
+    assert torch.equal(first["label"], two_cells()["label"])
+    for again in pasted[2:]:
+        for key in ("image", "label", "known"):
+            assert torch.equal(again[key], pasted[0][key])
+    assert pasted[0]["label"].max() > 7  # one copy at least
+    assert not torch.equal(pasted[1]["label"], pasted[0]["label"])

@@ -4,7 +4,7 @@ from unetpipe.transforms.elastic import RandElastic2D, RandElastic2Dd
 from unetpipe.transforms.elastic_grid import RandElasticGrid
 from unetpipe.transforms.mirror_crop import RandMirrorCropd
 from unetpipe.transforms.normalize_bright import NormalizeBrightd
-from unetpipe.transforms.paste_cells import RandPasteCellsd
+from unetpipe.transforms.paste_cells import PasteCellsd, RandPasteCellsd
 from unetpipe.transforms.ridge import TouchingRidge, TouchingRidged
 from unetpipe.transforms.weight_map import BorderWeightMap, BorderWeightMapd
 
@@ -12,6 +12,7 @@ __all__ = [
     "BorderWeightMap",
     "BorderWeightMapd",
     "NormalizeBrightd",
+    "PasteCellsd",
     "RandElastic2D",
     "RandElastic2Dd",
     "RandElasticGrid",
