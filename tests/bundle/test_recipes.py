@@ -20,6 +20,15 @@ def test_recipe_of_cells_trains(recipe: str, synthetic: Path, tmp_path: Path) ->
     assert values["pixel_size"] == workflow(["train.json", recipe]).parser.get("pixel_size")
 
 
+def test_pasted_cells_choose_and_are_not_scored() -> None:
+    chosen = workflow(["train.json", "phc_u373.json"]).parser
+    assert [each["_target_"] for each in chosen["validate#cell_transforms"]] == ["unetpipe.transforms.PasteCellsd"]
+    steps = chosen.get_parsed_content("validate#preprocessing").transforms
+    assert [type(step).__name__ for step in steps] == ["ReadImaged", "ReadTruthd", "NormalizeIntensityd", "PasteCellsd"]
+    scored = workflow(["train.json", "phc_u373.json", "evaluate.json"]).parser
+    assert len(scored.get_parsed_content("validate#preprocessing").transforms) == 3
+
+
 def test_membranes_are_chosen_by_rand_and_scored_with_all_measures(tmp_path: Path) -> None:
     data = str(membranes(tmp_path / "data"))
     trained = tmp_path / "trained"
