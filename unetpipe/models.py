@@ -116,7 +116,6 @@ NOT_THE_MODELS = {
     "progress",
     "image_pixel_size",
     "rescale",
-    "rotations",
 }
 
 

@@ -43,6 +43,16 @@ def test_model_finds_the_cells_it_is_made_for(
     assert object_jaccards(read_truth(record)[0], labels).mean() > least
 
 
+def test_u373_averages_over_the_symmetries_unless_told_not_to(real_data: Path, tmp_path: Path) -> None:
+    image = real_data / "ctc" / "PhC-C2DH-U373" / "01" / "t005.tif"
+    for name, choice in (("default", []), ("eight", ["--rotations", "8"]), ("one", ["--rotations", "0"])):
+        folder = str(tmp_path / name)
+        assert main(["segment", str(image), "--model", "phc_u373", *choice, "--output", folder]) == 0
+    default, eight, one = (read_labels(tmp_path / name / "mask005.tif") for name in ("default", "eight", "one"))
+    np.testing.assert_array_equal(default, eight)
+    assert (default != one).any()
+
+
 def test_default_model_is_dic_hela(real_data: Path, tmp_path: Path) -> None:
     image = real_data / "ctc" / "DIC-C2DH-HeLa" / "01" / "t000.tif"
     for name, choice in (("default", []), ("named", ["--model", "dic_hela"])):

@@ -33,6 +33,9 @@ def add_parser(verbs: argparse._SubParsersAction) -> None:
     parser.add_argument("--pixel-size", type=float, help="of the images, in the unit of the bundle's (micrometres)")
     parser.add_argument("--rescale", action="store_true", help="scale the images to the bundle's pixel size")
     parser.add_argument(
+        "--rotations", type=int, help="average over 8 symmetries or 7 rotations; 0: one pass; by default the model's"
+    )
+    parser.add_argument(
         "--track",
         action="store_true",
         help="link the cells of a sequence tNNN.tif from frame to frame (unetpipe link) and write res_track.txt",
@@ -70,6 +73,7 @@ def run(options: argparse.Namespace) -> None:
         "output_dir": str(options.output),
         "image_pixel_size": options.pixel_size,
         "rescale": options.rescale,
+        **({} if options.rotations is None else {"rotations": options.rotations}),
     }
     records = find_images(options.input)
     journal = open_journal(options.output, configs, overrides)

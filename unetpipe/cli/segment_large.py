@@ -47,4 +47,5 @@ def _processes(options: argparse.Namespace) -> AbstractContextManager[Processes]
 def _overrides(options: argparse.Namespace, image: LazyImage) -> dict[str, Any]:
     """Return values for keys of the bundle's config; an image that knows its pixel size tells it."""
     pixel_size = image.pixel_size if options.pixel_size is None else options.pixel_size
-    return {"image_pixel_size": pixel_size, "rescale": options.rescale}
+    rotations = {} if options.rotations is None else {"rotations": options.rotations}
+    return {"image_pixel_size": pixel_size, "rescale": options.rescale, **rotations}

@@ -17,7 +17,13 @@ from unetpipe.files import first_line
 from unetpipe.mirror import mirror_indices
 
 PAGE_AXES = "tz"
-MICROMETRES = {"angstrom": 1e-4, "nanometer": 1e-3, "micrometer": 1.0, "millimeter": 1e3}  # names of OME-Zarr
+MICROMETRES = {
+    "angstrom": 1e-4,
+    "nanometer": 1e-3,
+    "micrometer": 1.0,
+    "millimeter": 1e3,
+    "meter": 1e6,
+}  # names of OME-Zarr
 SUFFIXES = (".ome.zarr", ".zarr", ".ome.tiff", ".ome.tif", ".tiff", ".tif")
 
 
@@ -77,7 +83,7 @@ class LazyImage(ABC):
 
     @property
     def pixel_size(self) -> float | None:
-        """Width of a pixel in micrometres, None if the file does not tell it in a unit of length."""
+        """Width of a pixel in micrometres, None unless the file tells it in one of these units."""
         times = MICROMETRES.get(self.units[-1] or "")
         return None if times is None else self.scale[-1] * times
 

@@ -115,7 +115,9 @@ def cluster_processes(address: str) -> Iterator[DaskProcesses]:
         if not client.scheduler_info(n_workers=-1)["workers"]:
             raise InputError(f"The Dask scheduler {address} has no worker; start some with dask worker {address}.")
         found = client.run(importlib.util.find_spec, "unetpipe", on_error="return")
-        without = sorted(worker for worker, spec in found.items() if spec is None)
+        without = sorted(
+            worker for worker, spec in found.items() if spec is None or getattr(spec, "origin", "") is None
+        )
         if without:
             raise InputError(
                 f"On {len(without)} of {len(found)} workers of the Dask scheduler {address} unetpipe is not installed, "

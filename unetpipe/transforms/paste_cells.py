@@ -127,7 +127,9 @@ class PasteCellsd(Transform):
     def __call__(self, data: Mapping[Any, Any]) -> dict[Any, Any]:
         """Return the item as :class:`RandPasteCellsd` does."""
         image = np.ascontiguousarray(convert_to_numpy(data["image"]))
-        return copy.copy(self.paste).set_random_state(zlib.crc32(image.tobytes()))(data)
+        paste = copy.copy(self.paste)
+        paste.set_random_state(zlib.crc32(image.tobytes()))
+        return paste(data)
 
 
 def _whole_cells(label: np.ndarray, margin: int) -> list[tuple[int, tuple[slice, slice]]]:
