@@ -17,13 +17,8 @@ from unetpipe.files import first_line
 from unetpipe.mirror import mirror_indices
 
 PAGE_AXES = "tz"
-MICROMETRES = {
-    "angstrom": 1e-4,
-    "nanometer": 1e-3,
-    "micrometer": 1.0,
-    "millimeter": 1e3,
-    "meter": 1e6,
-}  # names of OME-Zarr
+# by the names of OME-Zarr
+MICROMETRES = {"angstrom": 1e-4, "nanometer": 1e-3, "micrometer": 1.0, "millimeter": 1e3, "meter": 1e6}
 SUFFIXES = (".ome.zarr", ".zarr", ".ome.tiff", ".ome.tif", ".tiff", ".tif")
 
 

@@ -111,7 +111,8 @@ class RandPasteCellsd(Randomizable, Transform):
 class PasteCellsd(Transform):
     """The same copies whenever an item comes: validation sees neighbours that its frames hold few of, too.
 
-    What is drawn depends on the item's image alone, so that epochs, processes and runs are scored on equal frames.
+    What is drawn depends on the item's image alone, so that all epochs, processes and runs on a machine are scored on
+    equal frames; where another machine rounds the normalised image otherwise, it draws others.
 
     Parameters
     ----------
