@@ -36,6 +36,9 @@ def add_parser(verbs: argparse._SubParsersAction) -> None:
         "--rotations", type=int, help="average over 8 symmetries or 7 rotations; 0: one pass; by default the model's"
     )
     parser.add_argument(
+        "--threshold", type=float, help="probability above which is cell, 0 to 1; by default the model's"
+    )
+    parser.add_argument(
         "--track",
         action="store_true",
         help="link the cells of a sequence tNNN.tif from frame to frame (unetpipe link) and write res_track.txt",
@@ -73,7 +76,7 @@ def run(options: argparse.Namespace) -> None:
         "output_dir": str(options.output),
         "image_pixel_size": options.pixel_size,
         "rescale": options.rescale,
-        **({} if options.rotations is None else {"rotations": options.rotations}),
+        **model_overrides(options),
     }
     records = find_images(options.input)
     journal = open_journal(options.output, configs, overrides)
@@ -92,6 +95,12 @@ def run(options: argparse.Namespace) -> None:
     print(f"Masks: {options.output}")
     for folder in folders:
         print(describe(link_folder(folder), folder))
+
+
+def model_overrides(options: argparse.Namespace) -> dict[str, Any]:
+    """Return what the user sets instead of the model's own values; keys of ``inference.json``."""
+    asked = {"rotations": options.rotations, "threshold": options.threshold}
+    return {key: value for key, value in asked.items() if value is not None}
 
 
 def segment_images(

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
+from unetpipe.cli.segment import model_overrides
 from unetpipe.large import LargeSegmentation, LazyImage
 from unetpipe.large.memory import parse_bytes
 from unetpipe.large.processes import Processes, ThisProcess, cluster_processes, local_processes
@@ -47,5 +48,4 @@ def _processes(options: argparse.Namespace) -> AbstractContextManager[Processes]
 def _overrides(options: argparse.Namespace, image: LazyImage) -> dict[str, Any]:
     """Return values for keys of the bundle's config; an image that knows its pixel size tells it."""
     pixel_size = image.pixel_size if options.pixel_size is None else options.pixel_size
-    rotations = {} if options.rotations is None else {"rotations": options.rotations}
-    return {"image_pixel_size": pixel_size, "rescale": options.rescale, **rotations}
+    return {"image_pixel_size": pixel_size, "rescale": options.rescale, **model_overrides(options)}

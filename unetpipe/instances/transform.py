@@ -11,6 +11,7 @@ from monai.data import MetaTensor
 from monai.transforms import MapTransform
 from monai.utils import convert_to_numpy
 
+from unetpipe.errors import InputError
 from unetpipe.instances.objects import instances_from_probability
 
 
@@ -23,6 +24,11 @@ class InstancesFromProbabilityd(MapTransform):
         The probabilities; class 0 is background, "cell" is 1 minus its probability.
     threshold, min_size, ridge, marker_threshold, merge_threshold
         See :func:`unetpipe.instances.instances_from_probability`.
+
+    Raises
+    ------
+    InputError
+        If a threshold is no probability.
     """
 
     def __init__(
@@ -36,6 +42,10 @@ class InstancesFromProbabilityd(MapTransform):
         allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
+        _check_probability("threshold", threshold)
+        for name, value in (("marker_threshold", marker_threshold), ("merge_threshold", merge_threshold)):
+            if value is not None:
+                _check_probability(name, value)
         self.threshold = threshold
         self.min_size = min_size
         self.ridge = ridge
@@ -53,3 +63,8 @@ class InstancesFromProbabilityd(MapTransform):
             tensor = torch.from_numpy(instances[None])
             item[key] = MetaTensor(tensor).copy_meta_from(item[key]) if isinstance(item[key], MetaTensor) else tensor
         return item
+
+
+def _check_probability(name: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise InputError(f"{name}={value!r} is no probability; it must be a number from 0 to 1.")

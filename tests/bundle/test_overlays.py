@@ -1,0 +1,49 @@
+"""What holds for every overlay of ``train.json`` as it ships: the tile fits, and keys say what the transforms do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from workflows import workflow
+
+WITH_TRANSFORMS_OF_THEIR_OWN = ["n4.json", "autoencoder.json"]
+OVERLAYS = [
+    "dic_hela.json",
+    "phc_u373.json",
+    "isbi2012.json",
+    "endothelium.json",
+    "small_padded.json",
+    "nuclei.json",
+    "lungs.json",
+    "paper.json",
+]
+
+
+def random_transforms(overlay: str, **overrides: Any) -> dict[str, Any]:
+    made = workflow(["train.json", overlay], **overrides).parser.get_parsed_content("train#random_transforms")
+    return {type(transform).__name__: transform for transform in made}
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_blur_and_noise_are_what_the_keys_say(overlay: str) -> None:
+    for asked in ({}, {"blur": 0.45, "noise": 0.7}):
+        keys = workflow(["train.json", overlay], **asked).parser
+        made = random_transforms(overlay, **asked)
+        assert made["RandGaussianSmoothd"].prob == keys["blur"]
+        assert made["RandGaussianNoised"].rand_gaussian_noise.std == keys["noise"]
+
+
+@pytest.mark.parametrize("overlay", WITH_TRANSFORMS_OF_THEIR_OWN)
+def test_no_blur_and_noise(overlay: str) -> None:
+    keys = workflow(["train.json", overlay]).parser
+    assert (keys["blur"], keys["noise"]) == (0, 0)
+    assert not {"RandGaussianSmoothd", "RandGaussianNoised"} & set(random_transforms(overlay))
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_the_network_takes_the_tile(overlay: str) -> None:
+    parser = workflow(["train.json", overlay]).parser
+    network, tile = parser.get_parsed_content("network_def"), parser["tile"]
+    network.check_size(tile, tile)
+    assert network.output_size(tile) == tile - 2 * network.margin > 0

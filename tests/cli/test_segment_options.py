@@ -1,0 +1,43 @@
+"""``unetpipe segment --threshold``: instead of the model's own, in memory and part by part."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+import zarr
+from large_images import small_bundle
+
+from unetpipe.cli.main import main
+from unetpipe.segmentation import Segmenter
+
+IMAGE = np.random.default_rng(0).integers(0, 255, (60, 80), dtype=np.uint8)
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> list[str]:
+    """Segment one image with a network whose threshold is 0.5."""
+    bundle = small_bundle(tmp_path / "bundle", channels=(4, 8), min_size=1, marker_threshold=None, threshold=0.5)
+    tifffile.imwrite(tmp_path / "a.tif", IMAGE)
+    return ["segment", str(tmp_path / "a.tif"), "--output", str(tmp_path / "out"), "--bundle", str(bundle)]
+
+
+@pytest.mark.parametrize("threshold", [0.3, 0.6])
+def test_threshold(threshold: float, command: list[str], tmp_path: Path) -> None:
+    expected = Segmenter(tmp_path / "bundle", threshold=threshold)(IMAGE)
+    assert not np.array_equal(expected, Segmenter(tmp_path / "bundle")(IMAGE))
+    assert main([*command, "--threshold", str(threshold)]) == 0
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "out" / "a_mask.tif"), expected)
+    assert main([*command, "--threshold", str(threshold), "--large"]) == 0
+    (labels,) = (tmp_path / "out").glob("*.zarr/labels/*/0")
+    np.testing.assert_array_equal(zarr.open_array(labels)[:] > 0, expected > 0)
+
+
+@pytest.mark.parametrize("threshold", ["60", "-0.1", "nan"])
+@pytest.mark.parametrize("large", [[], ["--large"]])
+def test_no_probability(threshold: str, large: list[str], command: list[str], tmp_path: Path, capsys) -> None:
+    assert main([*command, *large, f"--threshold={threshold}"]) == 1
+    assert f"threshold={float(threshold)!r} is no probability" in capsys.readouterr().err.splitlines()[-1]
+    assert not (tmp_path / "out").exists()
