@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
-from workflows import workflow
+from workflows import BUNDLE, workflow
 
 WITH_TRANSFORMS_OF_THEIR_OWN = ["n4.json", "autoencoder.json"]
 OVERLAYS = [
@@ -18,6 +21,18 @@ OVERLAYS = [
     "lungs.json",
     "paper.json",
 ]
+# overlays name a part of a list by its place; if the list changes they would change another part, and say nothing
+PLACES = {
+    "train#random_transforms#0": "RandMirrorCropd",
+    "train#random_transforms#1": "RandElastic2Dd",
+    "train#handlers#0": "SeedEachEpoch",
+    "train#handlers#6": "EpochStats",
+    "train#handlers#7": "TensorBoardStatsHandler",
+    "train#handlers#8": "ProgressBar",
+    "validate#handlers#0": "EpochStats",
+    "validate#handlers#1": "TensorBoardStatsHandler",
+    "validate#handlers#2": "BundleSaver",
+}
 
 
 def random_transforms(overlay: str, **overrides: Any) -> dict[str, Any]:
@@ -47,3 +62,17 @@ def test_the_network_takes_the_tile(overlay: str) -> None:
     network, tile = parser.get_parsed_content("network_def"), parser["tile"]
     network.check_size(tile, tile)
     assert network.output_size(tile) == tile - 2 * network.margin > 0
+
+
+def test_places_in_lists_hold_what_overlays_mean() -> None:
+    train = workflow(["train.json"]).parser
+    for place, name in PLACES.items():
+        assert train[place]["_target_"].split(".")[-1] == name, place
+
+
+def test_every_place_that_an_overlay_names_is_known() -> None:
+    benchmarks = Path(__file__).parents[2] / "benchmarks"
+    overlays = [*(BUNDLE / "configs").glob("*.json"), *benchmarks.rglob("*.json")]
+    keys = {key for overlay in overlays for key in json.loads(overlay.read_text())}
+    named = {found[0] for key in keys if (found := re.match(r".*?#\d+", key))}
+    assert named == set(PLACES)
