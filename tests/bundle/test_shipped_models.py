@@ -19,9 +19,9 @@ BUNDLE = find_bundle()
 
 
 def test_every_model_has_a_name_and_is_small() -> None:
-    assert model_names(BUNDLE) == ["dic_hela", "isbi2012", "phc_u373"]
+    assert model_names(BUNDLE) == ["dic_hela", "isbi2012", "nuclei", "phc_u373"]
     files = list(BUNDLE.glob("models/**/*.pt"))
-    assert len(files) == 3
+    assert len(files) == 4
     assert all(path.stat().st_size < 25e6 for path in files)
     assert [path.name for path in BUNDLE.glob("models/*.pt")] == ["model.pt"]
 
@@ -32,6 +32,7 @@ def test_every_model_has_a_name_and_is_small() -> None:
         ("dic_hela", "ctc/DIC-C2DH-HeLa", 39, 0.7),
         ("phc_u373", "ctc/PhC-C2DH-U373", 1, 0.7),
         ("isbi2012", "isbi2012", 3, 0.5),
+        ("nuclei", "dsb2018/stage1_train", 30, 0.7),
     ],
 )
 def test_model_finds_the_cells_it_is_made_for(
@@ -51,6 +52,15 @@ def test_u373_averages_over_the_symmetries_unless_told_not_to(real_data: Path, t
     default, eight, one = (read_labels(tmp_path / name / "mask005.tif") for name in ("default", "eight", "one"))
     np.testing.assert_array_equal(default, eight)
     assert (default != one).any()
+
+
+def test_nuclei_in_grey_and_colour_on_dark_and_bright_ground(real_data: Path) -> None:
+    (record,) = [record for record in find_records(real_data / "dsb2018" / "stage1_train") if record["frame"] == 30]
+    grey = read_image(record["image"])[0]
+    segment = Segmenter(BUNDLE, "nuclei")
+    labels = segment(grey)
+    np.testing.assert_array_equal(segment(np.dstack([grey] * 3)), labels)
+    assert (segment(255 - grey) != labels).mean() < 1e-3
 
 
 def test_default_model_is_dic_hela(real_data: Path, tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def add_parser(verbs: argparse._SubParsersAction) -> None:
     parser = verbs.add_parser("label", help="annotate, correct and retrain on a folder of images, by MONAI Label")
     parser.add_argument("studies", type=Path, help="folder of TIFF, PNG or NIfTI images; labels go below it")
     parser.add_argument("--bundle", type=Path, help="trained bundle to begin with; by default the one installed")
-    parser.add_argument("--model", help="one of the bundle's models by name: dic_hela, phc_u373, isbi2012")
+    parser.add_argument("--model", help="one of the bundle's models by name: dic_hela, phc_u373, isbi2012, nuclei")
     parser.add_argument("--host", default="127.0.0.1", help="address to serve at (127.0.0.1: this machine alone)")
     parser.add_argument("--port", type=int, default=8000, help="port to serve at (8000)")
     parser.set_defaults(run=run)

@@ -29,7 +29,7 @@ def add_parser(verbs: argparse._SubParsersAction) -> None:
     parser.add_argument("input", type=Path, help="TIFF, PNG, NIfTI file or OME-Zarr, folder of such, or data set")
     parser.add_argument("--output", type=Path, required=True, help="folder for the masks")
     parser.add_argument("--bundle", type=Path, help="folder of a trained bundle; by default the one installed")
-    parser.add_argument("--model", help="one of the bundle's models by name: dic_hela, phc_u373, isbi2012")
+    parser.add_argument("--model", help="one of the bundle's models by name: dic_hela, phc_u373, isbi2012, nuclei")
     parser.add_argument("--pixel-size", type=float, help="of the images, in the unit of the bundle's (micrometres)")
     parser.add_argument("--rescale", action="store_true", help="scale the images to the bundle's pixel size")
     parser.add_argument(
