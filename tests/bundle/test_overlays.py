@@ -8,19 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from monai.bundle import ConfigParser
 from workflows import BUNDLE, workflow
 
-WITH_TRANSFORMS_OF_THEIR_OWN = ["n4.json", "autoencoder.json"]
-OVERLAYS = [
-    "dic_hela.json",
-    "phc_u373.json",
-    "isbi2012.json",
-    "endothelium.json",
-    "small_padded.json",
-    "nuclei.json",
-    "lungs.json",
-    "paper.json",
-]
+NO_OVERLAYS_OF_TRAINING = {"train", "evaluate", "inference", "metadata", "lungs_ct", "multi_gpu_evaluate"}
+WITHOUT_BLUR_AND_NOISE = ["n4.json", "n4_fovea.json", "autoencoder.json"]
+OVERLAYS = sorted(path.name for path in (BUNDLE / "configs").glob("*.json") if path.stem not in NO_OVERLAYS_OF_TRAINING)
+
 # overlays name a part of a list by its place; if the list changes they would change another part, and say nothing
 PLACES = {
     "train#random_transforms#0": "RandMirrorCropd",
@@ -35,30 +29,34 @@ PLACES = {
 }
 
 
-def random_transforms(overlay: str, **overrides: Any) -> dict[str, Any]:
-    made = workflow(["train.json", overlay], **overrides).parser.get_parsed_content("train#random_transforms")
-    return {type(transform).__name__: transform for transform in made}
+def recipe(overlay: str, **overrides: Any) -> ConfigParser:
+    below = ["n4.json"] if overlay == "n4_fovea.json" else []
+    return workflow(["train.json", *below, overlay], **overrides).parser
 
 
-@pytest.mark.parametrize("overlay", OVERLAYS)
+def random_transforms(parser: ConfigParser) -> dict[str, Any]:
+    return {type(transform).__name__: transform for transform in parser.get_parsed_content("train#random_transforms")}
+
+
+@pytest.mark.parametrize("overlay", sorted(set(OVERLAYS) - set(WITHOUT_BLUR_AND_NOISE)))
 def test_blur_and_noise_are_what_the_keys_say(overlay: str) -> None:
     for asked in ({}, {"blur": 0.45, "noise": 0.7}):
-        keys = workflow(["train.json", overlay], **asked).parser
-        made = random_transforms(overlay, **asked)
+        keys = recipe(overlay, **asked)
+        made = random_transforms(keys)
         assert made["RandGaussianSmoothd"].prob == keys["blur"]
         assert made["RandGaussianNoised"].rand_gaussian_noise.std == keys["noise"]
 
 
-@pytest.mark.parametrize("overlay", WITH_TRANSFORMS_OF_THEIR_OWN)
+@pytest.mark.parametrize("overlay", WITHOUT_BLUR_AND_NOISE)
 def test_no_blur_and_noise(overlay: str) -> None:
-    keys = workflow(["train.json", overlay]).parser
+    keys = recipe(overlay)
     assert (keys["blur"], keys["noise"]) == (0, 0)
-    assert not {"RandGaussianSmoothd", "RandGaussianNoised"} & set(random_transforms(overlay))
+    assert not {"RandGaussianSmoothd", "RandGaussianNoised"} & set(random_transforms(keys))
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_the_network_takes_the_tile(overlay: str) -> None:
-    parser = workflow(["train.json", overlay]).parser
+    parser = recipe(overlay)
     network, tile = parser.get_parsed_content("network_def"), parser["tile"]
     network.check_size(tile, tile)
     assert network.output_size(tile) == tile - 2 * network.margin > 0

@@ -36,8 +36,17 @@ def test_threshold(threshold: float, command: list[str], tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("threshold", ["60", "-0.1", "nan"])
-@pytest.mark.parametrize("large", [[], ["--large"]])
-def test_no_probability(threshold: str, large: list[str], command: list[str], tmp_path: Path, capsys) -> None:
-    assert main([*command, *large, f"--threshold={threshold}"]) == 1
+@pytest.mark.parametrize("how", [[], ["--large"], ["--dry-run"]])
+def test_no_probability(threshold: str, how: list[str], command: list[str], tmp_path: Path, capsys) -> None:
+    assert main([*command, *how, f"--threshold={threshold}"]) == 1
     assert f"threshold={float(threshold)!r} is no probability" in capsys.readouterr().err.splitlines()[-1]
     assert not (tmp_path / "out").exists()
+
+
+def test_a_refused_option_leaves_what_is_complete(command: list[str], capsys) -> None:
+    assert main(command) == 0
+    for mistake in ("--threshold=60", "--rotations=5"):
+        assert main([*command, mistake]) == 1
+    capsys.readouterr()
+    assert main([*command, "--resume"]) == 0
+    assert "Complete already: 1 of 1 images" in capsys.readouterr().out

@@ -9,14 +9,20 @@ import pytest
 import torch
 from monai.inferers import SimpleInferer
 
+from unetpipe.errors import InputError
 from unetpipe.inferers import RescaleInferer, scale_factor
 
 
 def test_factor_is_the_ratio_of_pixel_sizes():
     assert scale_factor(0.5, 0.25, rescale=True) == 2
     assert scale_factor(0.5, 0.25) == 1
-    assert scale_factor(None, 0.25, rescale=True) == 1
-    assert scale_factor(0.5, None, rescale=True) == 1
+    assert scale_factor(None, 0.25) == scale_factor(0.5, None) == 1
+
+
+@pytest.mark.parametrize(("sizes", "whose"), [((None, 0.25), "images have"), ((0.5, None), "network was trained at")])
+def test_nothing_is_rescaled_to_or_from_an_unknown_size(sizes: tuple, whose: str):
+    with pytest.raises(InputError, match=whose):
+        scale_factor(*sizes, rescale=True)
 
 
 @pytest.mark.parametrize(("image", "warned"), [(0.5, False), (0.55, False), (0.7, True), (0.3, True)])

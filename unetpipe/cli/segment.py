@@ -86,12 +86,10 @@ def run(options: argparse.Namespace) -> None:
         return
     folders = check_sequences(options.input, options.output) if options.track else []
     check_folder(options.output)
-    if not options.resume:
-        journal.begin()
-    elif len(todo) < len(records):
+    if len(todo) < len(records):
         print(f"Complete already: {len(records) - len(todo)} of {len(records)} images")
     if todo:
-        segment_images(configs, todo, journal, overrides, folders)
+        segment_images(configs, todo, journal, overrides, folders, resume=options.resume)
     print(f"Masks: {options.output}")
     for folder in folders:
         print(describe(link_folder(folder), folder))
@@ -109,10 +107,12 @@ def segment_images(
     journal: Journal,
     overrides: dict[str, Any],
     tracked: Sequence[Path] = (),
+    resume: bool = False,
 ) -> None:
     """Run the bundle's inference on images; the journal notes each mask that is written.
 
-    The old track tables of the folders ``tracked`` go when the bundle has checked everything, before the first mask.
+    The old track tables of the folders ``tracked``, and what the journal holds unless ``resume``, go when the bundle
+    has checked everything, before the first mask.
     """
     values = {
         **overrides,
@@ -122,6 +122,8 @@ def segment_images(
     }
     workflow = ConfigWorkflow(config_file=configs, logging_file=False, workflow_type="infer", **values)
     workflow.initialize()
+    if not resume:
+        workflow.evaluator.add_event_handler(Events.STARTED, journal.begin)
     for folder in tracked:
         workflow.evaluator.add_event_handler(Events.STARTED, lambda engine, folder=folder: remove_tracks(folder))
     workflow.run()

@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from monai.inferers import Inferer
 from torch import Tensor
 
+from unetpipe.errors import InputError
+
 logger = logging.getLogger(__name__)
 
 TOLERATED = 1.25  # training varies the scale by a fifth; beyond that cells look too large or too small
@@ -51,7 +53,15 @@ def scale_factor(image_pixel_size: float | None, pixel_size: float | None, resca
         Pixel sizes of the images and of the training data, in one unit; None where it is not known.
     rescale : bool
         False returns 1, and logs a warning if the two differ by more than a quarter.
+
+    Raises
+    ------
+    InputError
+        If images are to be rescaled and a pixel size is not known.
     """
+    if rescale and (image_pixel_size is None or pixel_size is None):
+        whose = "the network was trained at" if pixel_size is None else "the images have"
+        raise InputError(f"Rescaling needs the pixel size that {whose}, which is not known.")
     if image_pixel_size is None or pixel_size is None:
         return 1.0
     factor = image_pixel_size / pixel_size
