@@ -19,7 +19,9 @@ IMAGE = np.random.default_rng(0).integers(0, 255, (60, 80), dtype=np.uint8)
 @pytest.fixture
 def command(tmp_path: Path) -> list[str]:
     """Segment one image with a network whose threshold is 0.5."""
-    bundle = small_bundle(tmp_path / "bundle", channels=(4, 8), min_size=1, marker_threshold=None, threshold=0.5)
+    bundle = small_bundle(
+        tmp_path / "bundle", channels=(4, 8), min_size=1, marker_threshold=None, threshold=0.5, pixel_size=None
+    )
     tifffile.imwrite(tmp_path / "a.tif", IMAGE)
     return ["segment", str(tmp_path / "a.tif"), "--output", str(tmp_path / "out"), "--bundle", str(bundle)]
 
@@ -41,6 +43,12 @@ def test_no_probability(threshold: str, how: list[str], command: list[str], tmp_
     assert main([*command, *how, f"--threshold={threshold}"]) == 1
     assert f"threshold={float(threshold)!r} is no probability" in capsys.readouterr().err.splitlines()[-1]
     assert not (tmp_path / "out").exists()
+
+
+def test_a_plan_refuses_what_segmenting_would(command: list[str], capsys) -> None:
+    for mistake, said in ((["--rotations=5"], "rotations=5"), (["--rescale", "--pixel-size=1"], "Rescaling needs")):
+        assert main([*command, *mistake, "--dry-run"]) == 1
+        assert said in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_a_refused_option_leaves_what_is_complete(command: list[str], capsys) -> None:

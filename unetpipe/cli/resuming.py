@@ -42,7 +42,8 @@ def remaining(records: Sequence[dict[str, Any]], output: Path, journal: Journal)
 def describe(records: Sequence[dict[str, Any]], configs: Sequence[str], overrides: Mapping[str, Any]) -> str:
     """Say how many tiles images take, how much memory, and how long from the second of two trials of a tile."""
     parser = _parse(configs, overrides)
-    parser.get_parsed_content("instances")  # refuses what segmenting would refuse
+    for step in ("inferer", "instances"):
+        parser.get_parsed_content(step)  # refuses what segmenting would refuse
     network, device, inferer, channels, rotations, scale = (
         parser.get_parsed_content(key)
         for key in ("trained_network", "device", "tiles#inferer", "in_channels", "rotations", "scale")

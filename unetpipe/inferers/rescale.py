@@ -59,10 +59,10 @@ def scale_factor(image_pixel_size: float | None, pixel_size: float | None, resca
     InputError
         If images are to be rescaled and a pixel size is not known.
     """
-    if rescale and (image_pixel_size is None or pixel_size is None):
-        whose = "the network was trained at" if pixel_size is None else "the images have"
-        raise InputError(f"Rescaling needs the pixel size that {whose}, which is not known.")
     if image_pixel_size is None or pixel_size is None:
+        if rescale:
+            whose = "the network was trained at" if pixel_size is None else "the images have"
+            raise InputError(f"Rescaling needs the pixel size that {whose}, which is not known.")
         return 1.0
     factor = image_pixel_size / pixel_size
     if rescale:
