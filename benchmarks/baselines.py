@@ -18,10 +18,11 @@ import numpy as np
 from scipy import ndimage
 
 from benchmarks.sentence import one_sentence
-from unetpipe.data import find_records, parse_frames, read_image, read_truth, recognise, select
+from unetpipe.data import find_records, parse_frames, read_truth, recognise, select
 from unetpipe.errors import InputError
 from unetpipe.instances.objects import remove_small
 from unetpipe.instances.ridge import give_back_ridge
+from unetpipe.io import read_image
 from unetpipe.metrics import FrameScore, score_segmentation, summarise
 from unetpipe.metrics.borders import border_scores, sum_borders
 from unetpipe.report.baseline import otsu_components

@@ -10,8 +10,8 @@ from PIL import Image
 
 from unetpipe.bundle import find_bundle
 from unetpipe.cli.main import main
-from unetpipe.data import read_labels
 from unetpipe.errors import InputError
+from unetpipe.io import read_labels
 from unetpipe.models import add_model, export_model, inference_configs, model_names
 from unetpipe.segmentation import Segmenter
 

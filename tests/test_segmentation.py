@@ -10,8 +10,8 @@ from workflows import run
 
 import unetpipe
 from unetpipe.cli.main import main
-from unetpipe.data import read_image, read_labels
 from unetpipe.errors import InputError
+from unetpipe.io import read_image, read_labels
 
 
 @pytest.fixture

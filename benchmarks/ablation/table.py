@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.ablation.variants import Row
 from unetpipe.files import write_text
-from unetpipe.report.tables import write_csv
+from unetpipe.io.tables import write_csv
 
 MISTAKES = ("merged", "split", "missed", "invented")
 COLUMNS = ("threshold", "marker_threshold", "SEG", "IoU", "F1", "cells", *MISTAKES)

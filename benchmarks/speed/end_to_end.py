@@ -16,7 +16,7 @@ from benchmarks.speed.pictures import picture
 from benchmarks.speed.settings import Settings
 from benchmarks.speed.timing import Row, Times, timed
 from unetpipe.bundle import find_bundle
-from unetpipe.data import read_labels
+from unetpipe.io import read_labels
 
 NAME = "end_to_end"
 BOUND = 1.25

@@ -10,7 +10,7 @@ import numpy as np
 from benchmarks.speed.cells import cell_map, relief_image
 from benchmarks.speed.timing import Row
 from unetpipe.bundle import find_bundle
-from unetpipe.data import read_image
+from unetpipe.io import read_image
 from unetpipe.segmentation import Segmenter
 
 FRAME = Path("ctc", "DIC-C2DH-HeLa", "01", "t083.tif")

@@ -17,7 +17,7 @@ from benchmarks.speed.cells import cell_image, cell_map
 from benchmarks.speed.settings import Settings
 from benchmarks.speed.timing import Row
 from unetpipe.bundle import find_bundle
-from unetpipe.data import write_labels
+from unetpipe.io import write_labels
 
 NAME = "training"
 CODE = """

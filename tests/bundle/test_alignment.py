@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from workflows import SHORT, SMALL, workflow
 
-from unetpipe.data import write_labels
+from unetpipe.io import write_labels
 
 ANNOTATED, LEFT_OUT = (slice(10, 40), slice(20, 62)), (slice(48, 84), slice(76, 120))
 

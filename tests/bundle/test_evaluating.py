@@ -12,8 +12,8 @@ from PIL import Image
 from workflows import run
 
 from unetpipe.cli.main import main
-from unetpipe.data import read_image, read_labels
 from unetpipe.errors import InputError
+from unetpipe.io import read_image, read_labels
 
 FILES = ("scores.json", "objects.csv", "frames.csv")
 

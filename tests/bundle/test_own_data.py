@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from workflows import SMALL, run
 
-from unetpipe.data import count_pages, read_image, read_labels, write_label_pages
+from unetpipe.io import count_pages, read_image, read_labels, write_label_pages
 
 SHORT = {"max_epochs": 1, "steps_per_epoch": 2, "val_interval": 1}
 AFFINE = np.diag([0.5, -0.7, 2.5, 1.0])

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from unetpipe.bundle import find_bundle
-from unetpipe.data import write_label_pages
+from unetpipe.io import write_label_pages
 
 LABEL = np.zeros((20, 30), np.uint8)
 LABEL[3:9, 3:9], LABEL[12:18, 20:28] = 1, 2

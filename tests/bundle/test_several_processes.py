@@ -16,7 +16,7 @@ import torch
 from monai.bundle import ConfigParser
 from workflows import BUNDLE
 
-from unetpipe.data import read_labels
+from unetpipe.io import read_labels
 
 EPOCHS = 3
 

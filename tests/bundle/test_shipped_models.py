@@ -9,8 +9,9 @@ import pytest
 
 from unetpipe.bundle import find_bundle
 from unetpipe.cli.main import main
-from unetpipe.data import find_records, read_labels, read_truth
-from unetpipe.data.io import read_image
+from unetpipe.data import find_records, read_truth
+from unetpipe.io import read_labels
+from unetpipe.io.images import read_image
 from unetpipe.metrics import object_jaccards
 from unetpipe.models import model_names
 from unetpipe.segmentation import Segmenter

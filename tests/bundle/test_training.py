@@ -17,9 +17,9 @@ from workflows import SHORT, SMALL, run, workflow
 
 from unetpipe import Segmenter
 from unetpipe.cli.main import main
-from unetpipe.data import read_labels
 from unetpipe.errors import input_error_behind
 from unetpipe.instances import instances_from_probability
+from unetpipe.io import read_labels
 from unetpipe.networks import UNet, load_weights
 
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from unetpipe.cli.main import main
-from unetpipe.data import write_label_pages
+from unetpipe.io import write_label_pages
 from unetpipe.networks import UNet
 
 

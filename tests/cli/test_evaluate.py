@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from unetpipe.cli.main import main
-from unetpipe.data import read_image, read_labels, write_labels
+from unetpipe.io import read_image, read_labels, write_labels
 
 
 def values(printed: str) -> dict[str, str]:

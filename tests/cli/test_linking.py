@@ -13,7 +13,7 @@ from ctc_metrics.scripts.validate import validate_sequence
 from PIL import Image
 
 from unetpipe.cli.main import main
-from unetpipe.data import read_labels, write_labels
+from unetpipe.io import read_labels, write_labels
 from unetpipe.tracking import link
 
 

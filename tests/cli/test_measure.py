@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from unetpipe.cli.main import main
-from unetpipe.data import find_records, read_truth, write_label_pages, write_labels
+from unetpipe.data import find_records, read_truth
+from unetpipe.io import write_label_pages, write_labels
 
 
 def table(path: Path) -> list[dict[str, str]]:

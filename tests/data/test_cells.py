@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from unetpipe.data import ctc_records, measure_cells, measure_records, read_labels, smallest_cell
+from unetpipe.data import ctc_records, measure_cells, measure_records, smallest_cell
 from unetpipe.data.cells import touching_cells
 from unetpipe.errors import InputError
+from unetpipe.io import read_labels
 
 
 def draw(picture: str) -> np.ndarray:

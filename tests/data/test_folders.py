@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from unetpipe.data import components, decide_masks, find_images, find_records, pair_files, read_truth, write_label_pages
+from unetpipe.data import components, decide_masks, find_images, find_records, pair_files, read_truth
 from unetpipe.data.folders import IMAGE_FOLDERS, MASK_FOLDERS
 from unetpipe.errors import InputError
+from unetpipe.io import write_label_pages
 
 RAMP = np.arange(48, dtype=np.uint8).reshape(6, 8)
 TWO_SQUARES = np.zeros((6, 8), np.uint8)

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from unetpipe.data import find_images, find_records, read_truth, recognise, split_records, write_label_pages
+from unetpipe.data import find_images, find_records, read_truth, recognise, split_records
 from unetpipe.errors import InputError
+from unetpipe.io import write_label_pages
 
 
 @pytest.fixture

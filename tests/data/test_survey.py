@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from unetpipe.data import check_images, find_images, find_records, survey, write_label_pages
+from unetpipe.data import check_images, find_images, find_records, survey
 from unetpipe.errors import InputError
+from unetpipe.io import write_label_pages
 
 LABEL = np.zeros((6, 8), np.uint8)
 LABEL[0:2, 0:3], LABEL[2:4, 0:3], LABEL[5, 5:8] = 1, 2, 3

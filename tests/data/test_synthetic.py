@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from unetpipe.data import ctc_records, measure_records, read_image, read_labels, write_synthetic_ctc
+from unetpipe.data import ctc_records, measure_records, write_synthetic_ctc
 from unetpipe.data.synthetic import _draw_cells
+from unetpipe.io import read_image, read_labels
 
 CROSS = ndimage.generate_binary_structure(2, 1)
 

@@ -12,9 +12,9 @@ import torch
 from PIL import Image
 
 from unetpipe.bundle import find_bundle
-from unetpipe.data import write_labels
 from unetpipe.engines import check_evaluation, check_inference, check_training
 from unetpipe.errors import InputError
+from unetpipe.io import write_labels
 from unetpipe.networks import UNet, save_state
 
 TRAIN = str(find_bundle() / "configs" / "train.json")

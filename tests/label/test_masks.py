@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from unetpipe.data import read_labels, write_label_pages
-from unetpipe.data.nifti import read_affine
 from unetpipe.data.pairs import read_pair_label
 from unetpipe.errors import InputError
+from unetpipe.io import read_labels, write_label_pages
+from unetpipe.io.nifti import read_affine
 from unetpipe.label.masks import SUFFIXES, check_label, check_suffix, write_masks
 
 FLAT = np.array([[0, 1, 1, 0, 3], [2, 0, 0, 0, 3]])

@@ -13,9 +13,9 @@ import tifffile
 from large_images import small_bundle, write_ome_zarr
 from PIL import Image
 
-from unetpipe.data import read_image
-from unetpipe.data.io import count_pages
 from unetpipe.errors import InputError
+from unetpipe.io import read_image
+from unetpipe.io.images import count_pages
 from unetpipe.large import LargeSegmentation, LazyImage
 from unetpipe.large.finding import find_large
 

@@ -11,8 +11,8 @@ from ctc_metrics.scripts.evaluate import calculate_metrics, load_data
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from unetpipe.data.io import read_labels, write_labels
-from unetpipe.data.tracks import Track, write_tracks
+from unetpipe.io.images import read_labels, write_labels
+from unetpipe.io.track_tables import Track, write_tracks
 from unetpipe.metrics.ctc import score_result
 from unetpipe.tracking import write_result
 

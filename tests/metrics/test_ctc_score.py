@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from unetpipe.data.io import write_labels
-from unetpipe.data.tracks import Track, write_tracks
 from unetpipe.errors import InputError
+from unetpipe.io.images import write_labels
+from unetpipe.io.track_tables import Track, write_tracks
 from unetpipe.metrics.aogm import det_score, seg_score, tra_score
 from unetpipe.metrics.ctc import score_result
 from unetpipe.metrics.frame import ReferenceObject

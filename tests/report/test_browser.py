@@ -14,7 +14,8 @@ from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 from torch.utils.tensorboard import SummaryWriter
 
-from unetpipe.data import ctc_records, read_image, read_truth
+from unetpipe.data import ctc_records, read_truth
+from unetpipe.io import read_image
 from unetpipe.report import Gallery, ScoredFrame, write_report
 
 LAPTOP = (1366, 768)

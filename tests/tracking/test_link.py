@@ -8,9 +8,9 @@ from ctc_metrics.scripts.validate import validate_sequence
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unetpipe.data.io import read_labels
-from unetpipe.data.tracks import Track, check_tracks, read_tracks
 from unetpipe.errors import InputError
+from unetpipe.io.images import read_labels
+from unetpipe.io.track_tables import Track, check_tracks, read_tracks
 from unetpipe.metrics.ctc import score_result
 from unetpipe.tracking import CellLinker, link_cells, write_result
 

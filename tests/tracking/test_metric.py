@@ -9,7 +9,7 @@ import pytest
 import torch
 from monai.metrics import CumulativeIterationMetric
 
-from unetpipe.data.tracks import Track, write_tracks
+from unetpipe.io.track_tables import Track, write_tracks
 from unetpipe.metrics import DETMetric, det_score, tra_score
 from unetpipe.tracking import TRAMetric, link_cells
 

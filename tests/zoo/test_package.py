@@ -15,7 +15,7 @@ from bioimageio.spec.model import v0_5
 
 from unetpipe.bundle import find_bundle, write_bundle
 from unetpipe.cli.main import main
-from unetpipe.data import read_image
+from unetpipe.io import read_image
 from unetpipe.models import add_model
 from unetpipe.networks import SmallUNet, save_state
 from unetpipe.segmentation import Segmenter

@@ -19,16 +19,15 @@ from unetpipe.data import (
     Survey,
     find_images,
     find_records,
-    read_image,
     read_truth,
     recognise,
     split_records,
     survey,
-    write_picture,
 )
 from unetpipe.engines import epochs_within, propose, seconds_a_step, this_machine
 from unetpipe.engines.proposal import LARGE_CELL
 from unetpipe.errors import InputError
+from unetpipe.io import read_image, write_picture
 from unetpipe.report import contact_sheet, thumbnail
 
 PICTURES = 12

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from unetpipe.bundle import find_bundle
-from unetpipe.data import ctc_records, measure_records, read_image, read_labels, select, write_synthetic_ctc
+from unetpipe.data import ctc_records, measure_records, select, write_synthetic_ctc
 from unetpipe.errors import InputError
+from unetpipe.io import read_image, read_labels
 from unetpipe.metrics import object_jaccards
 from unetpipe.report.baseline import otsu_components
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from unetpipe.data.formats import images_in
-from unetpipe.data.io import read_labels
-from unetpipe.data.run_lengths import encode_instances
 from unetpipe.errors import InputError
-from unetpipe.report.tables import write_csv
+from unetpipe.io.formats import images_in
+from unetpipe.io.images import read_labels
+from unetpipe.io.run_lengths import encode_instances
+from unetpipe.io.tables import write_csv
 
 COLUMNS = ("ImageId", "EncodedPixels")
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from unetpipe.data.io import count_pages, read_image
 from unetpipe.errors import InputError
 from unetpipe.files import check_folder
+from unetpipe.io.images import count_pages, read_image
 from unetpipe.metrics.ctc import score_result
 from unetpipe.metrics.isbi2012 import isbi2012_scores, proposal_of_cells
 from unetpipe.report.results import report_masks, report_stack

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from unetpipe.data.results import TRACK_TABLE
-from unetpipe.data.tracks import Track
+from unetpipe.io.track_tables import Track
 from unetpipe.tracking import CellLinker, link_folder
 
 

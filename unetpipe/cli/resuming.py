@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from monai.bundle import ConfigParser
 
-from unetpipe.data.io import read_image
-from unetpipe.data.journal import NAME, Journal
 from unetpipe.errors import InputError
 from unetpipe.inferers import plan_tiles
+from unetpipe.io.images import read_image
+from unetpipe.io.journal import NAME, Journal
 from unetpipe.memory import image_bytes, network_bytes
 
 

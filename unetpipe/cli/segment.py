@@ -16,9 +16,9 @@ from unetpipe.cli.link import describe
 from unetpipe.cli.resuming import describe as describe_work
 from unetpipe.cli.resuming import open_journal, remaining
 from unetpipe.data.images import find_images
-from unetpipe.data.journal import Journal
 from unetpipe.errors import InputError
 from unetpipe.files import check_folder
+from unetpipe.io.journal import Journal
 from unetpipe.models import inference_configs
 from unetpipe.tracking.relink import check_complete, check_target, link_folder, remove_tracks
 

@@ -1,6 +1,5 @@
 """Data: layouts, reading and writing, splits, and the synthetic set."""
 
-from unetpipe.data.arrays import array_records
 from unetpipe.data.axial import AxialViewd
 from unetpipe.data.balance import balanced_weights
 from unetpipe.data.borders import border_records
@@ -9,9 +8,7 @@ from unetpipe.data.ctc import ctc_records, find_sequences
 from unetpipe.data.dsb2018 import dsb2018_records
 from unetpipe.data.folders import folder_records, pair_files
 from unetpipe.data.hand_out import HandOutd
-from unetpipe.data.idx import idx_records
 from unetpipe.data.images import find_images, mask_name
-from unetpipe.data.io import count_pages, read_image, read_labels, write_label_pages, write_labels, write_picture
 from unetpipe.data.isbi2012 import isbi2012_records
 from unetpipe.data.layouts import LAYOUTS, find_records, recognise
 from unetpipe.data.loading import ReadImaged, ReadTruthd
@@ -22,6 +19,8 @@ from unetpipe.data.split import evaluation_records, parse_frames, select, split_
 from unetpipe.data.survey import Frame, Survey, check_images, survey
 from unetpipe.data.synthetic import write_synthetic_ctc
 from unetpipe.data.truth import read_instances, read_truth
+from unetpipe.io.idx import idx_records
+from unetpipe.io.npy import array_records
 
 __all__ = [
     "LAYOUTS",
@@ -38,7 +37,6 @@ __all__ = [
     "border_records",
     "check_images",
     "components",
-    "count_pages",
     "ctc_records",
     "decide_masks",
     "dsb2018_records",
@@ -54,9 +52,7 @@ __all__ = [
     "measure_records",
     "pair_files",
     "parse_frames",
-    "read_image",
     "read_instances",
-    "read_labels",
     "read_pair_label",
     "read_truth",
     "recognise",
@@ -64,8 +60,5 @@ __all__ = [
     "smallest_cell",
     "split_records",
     "survey",
-    "write_label_pages",
-    "write_labels",
-    "write_picture",
     "write_synthetic_ctc",
 ]

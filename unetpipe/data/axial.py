@@ -11,9 +11,9 @@ from monai.config import KeysCollection
 from monai.transforms import MapTransform
 from nibabel.orientations import io_orientation
 
-from unetpipe.data.formats import is_nifti
-from unetpipe.data.nifti import check_straight, read_affine
 from unetpipe.errors import InputError
+from unetpipe.io.formats import is_nifti
+from unetpipe.io.nifti import check_straight, read_affine
 
 
 class AxialViewd(MapTransform):

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from unetpipe.data.formats import image_stem, images_in
-from unetpipe.data.io import read_labels
 from unetpipe.data.masks import components
 from unetpipe.errors import InputError, stop
+from unetpipe.io.formats import image_stem, images_in
+from unetpipe.io.images import read_labels
 
 
 def is_borders(root: Path) -> bool:

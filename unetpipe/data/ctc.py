@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
-from unetpipe.data.io import read_labels
 from unetpipe.errors import InputError, stop
+from unetpipe.io.images import read_labels
 
 TRUTHS = ("gold", "silver", "gold+silver")
 SEGMENTATION, MARKERS = r"man_seg(\d{3,})\.tiff?", r"man_track(\d{3,})\.tiff?"

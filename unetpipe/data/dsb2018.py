@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from unetpipe.data.formats import images_in
-from unetpipe.data.io import image_size, read_labels
 from unetpipe.errors import InputError, stop
+from unetpipe.io.formats import images_in
+from unetpipe.io.images import image_size, read_labels
 
 
 def is_dsb2018(root: Path) -> bool:

@@ -18,11 +18,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from unetpipe.data.formats import IMAGE_SUFFIXES, image_stem, images_in, is_nifti
-from unetpipe.data.io import count_pages, read_labels
 from unetpipe.data.masks import check_choice, decide_masks
-from unetpipe.data.nifti import same_space
 from unetpipe.errors import InputError, stop
+from unetpipe.io.formats import IMAGE_SUFFIXES, image_stem, images_in, is_nifti
+from unetpipe.io.images import count_pages, read_labels
+from unetpipe.io.nifti import same_space
 
 IMAGE_FOLDERS = ("images", "image", "imgs", "img")
 MASK_FOLDERS = ("masks", "mask", "labels", "label")

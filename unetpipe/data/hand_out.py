@@ -11,14 +11,14 @@ from monai.data import MetaTensor
 from monai.transforms import MapTransform
 from monai.utils import convert_to_numpy
 
-from unetpipe.data.formats import is_nifti
-from unetpipe.data.io import check_ids
+from unetpipe.io.formats import is_nifti
+from unetpipe.io.images import check_ids
 
 
 class HandOutd(MapTransform):
     """Turn an instance map (1, H, W) to (x, y), uint16: MONAI Label's writer takes the first axis for x.
 
-    A slice of a NIfTI volume has x first already (:mod:`unetpipe.data.nifti`).
+    A slice of a NIfTI volume has x first already (:mod:`unetpipe.io.nifti`).
 
     Parameters
     ----------

@@ -7,15 +7,15 @@ import re
 from pathlib import Path
 from typing import Any
 
-from unetpipe.data import arrays
 from unetpipe.data.borders import is_borders
 from unetpipe.data.ctc import find_sequences
 from unetpipe.data.dsb2018 import image_folders, image_of
 from unetpipe.data.folders import IMAGE_FOLDERS, find_folder, is_paired
-from unetpipe.data.formats import IMAGE_SUFFIXES, image_stem, image_suffix, images_in, is_nifti
-from unetpipe.data.io import count_pages
 from unetpipe.data.isbi2012 import LABELS, is_isbi2012
 from unetpipe.errors import InputError
+from unetpipe.io import npy as arrays
+from unetpipe.io.formats import IMAGE_SUFFIXES, image_stem, image_suffix, images_in, is_nifti
+from unetpipe.io.images import count_pages
 
 
 def find_images(path: str | os.PathLike) -> list[dict[str, Any]]:

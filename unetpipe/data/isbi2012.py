@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from unetpipe.data.io import count_pages
 from unetpipe.errors import InputError, stop
+from unetpipe.io.images import count_pages
 
 IMAGES, LABELS = "train-volume.tif", "train-labels.tif"
 

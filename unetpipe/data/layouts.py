@@ -8,13 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from unetpipe.data.arrays import array_records, is_arrays
 from unetpipe.data.borders import border_records, is_borders
 from unetpipe.data.ctc import ctc_records
 from unetpipe.data.dsb2018 import dsb2018_records, is_dsb2018
 from unetpipe.data.folders import folder_records, is_paired
 from unetpipe.data.isbi2012 import is_isbi2012, isbi2012_records
 from unetpipe.errors import InputError, stop
+from unetpipe.io.npy import array_records, is_arrays
 
 LAYOUTS = {
     "ctc": "Cell Tracking Challenge (01/tNNN.tif with 01_GT/SEG/man_segNNN.tif or 01_ST/SEG)",

@@ -12,9 +12,9 @@ from monai.data import MetaTensor
 from monai.transforms import MapTransform, Transform
 
 from unetpipe.data.images import mask_name
-from unetpipe.data.io import read_image
 from unetpipe.data.truth import read_truth
 from unetpipe.errors import InputError
+from unetpipe.io.images import read_image
 
 
 class ReadImaged(MapTransform):

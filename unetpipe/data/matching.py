@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
-from unetpipe.data.formats import image_stem
+from unetpipe.io.formats import image_stem
 
 
 class MaskMatcher:

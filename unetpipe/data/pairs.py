@@ -6,9 +6,9 @@ import os
 
 import numpy as np
 
-from unetpipe.data.formats import is_nifti
-from unetpipe.data.io import read_labels
 from unetpipe.data.masks import components, decide_masks
+from unetpipe.io.formats import is_nifti
+from unetpipe.io.images import read_labels
 
 
 def read_pair_label(label: str | os.PathLike, image: str | os.PathLike, page: int | None = None) -> np.ndarray:

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from unetpipe.data.ctc import numbered_files
-from unetpipe.data.io import LARGEST_LABEL, read_image
 from unetpipe.errors import InputError
+from unetpipe.io.images import LARGEST_LABEL, read_image
 
 TRACK_TABLE = "res_track.txt"
 

@@ -13,8 +13,8 @@ from monai.config import KeysCollection
 from monai.transforms import MapTransform
 from monai.utils import convert_to_numpy
 
-from unetpipe.data.io import check_ids, write_label_pages
-from unetpipe.data.journal import Journal
+from unetpipe.io.images import check_ids, write_label_pages
+from unetpipe.io.journal import Journal
 
 
 class SaveMasksd(MapTransform):
@@ -31,7 +31,7 @@ class SaveMasksd(MapTransform):
     output_dir : path
         Folder, made if need be. Each file appears under its name only when complete.
     journal : path, optional
-        File in which each mask that is written is noted (:class:`unetpipe.data.journal.Journal`).
+        File in which each mask that is written is noted (:class:`unetpipe.io.journal.Journal`).
     settings : str
         Stands for all that the masks depend on besides the images.
     """

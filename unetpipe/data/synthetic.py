@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from unetpipe.data.io import write_labels, write_picture
+from unetpipe.io.images import write_labels, write_picture
 
 FRAME_SHAPE = (256, 320)
 

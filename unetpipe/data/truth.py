@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from unetpipe.data import ctc
-from unetpipe.data.arrays import read_share
 from unetpipe.data.borders import read_cells
 from unetpipe.data.dsb2018 import read_nuclei
-from unetpipe.data.io import read_labels
 from unetpipe.data.masks import components
 from unetpipe.data.pairs import read_pair_label
+from unetpipe.io.images import read_labels
+from unetpipe.io.npy import read_share
 
 
 def read_truth(record: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:

@@ -6,9 +6,9 @@ import os
 import shutil
 from pathlib import Path
 
-from unetpipe.data.formats import image_stem, images_in, is_array
 from unetpipe.errors import InputError
 from unetpipe.files import write_text
+from unetpipe.io.formats import image_stem, images_in, is_array
 from unetpipe.models import export_model
 
 FOLDER = "unetpipe-label"

@@ -13,9 +13,9 @@ import torch
 from monailabel.tasks.infer.bundle import BundleInferTask
 from monailabel.utils.others.generic import device_list
 
-from unetpipe.data.formats import image_suffix
-from unetpipe.data.io import count_pages, read_image
 from unetpipe.errors import InputError
+from unetpipe.io.formats import image_suffix
+from unetpipe.io.images import count_pages, read_image
 from unetpipe.label.choices import choose, find_device
 from unetpipe.label.masks import check_suffix, write_masks
 from unetpipe.label.polygons import page_annotations

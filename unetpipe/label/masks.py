@@ -10,12 +10,12 @@ import nibabel
 import numpy as np
 from PIL import Image
 
-from unetpipe.data.formats import ARRAY_SUFFIX, IMAGE_SUFFIXES, image_suffix, is_nifti
-from unetpipe.data.io import check_ids, count_pages, read_image, write_label_pages, write_picture
-from unetpipe.data.nifti import write_label_slices
 from unetpipe.data.pairs import read_pair_label
 from unetpipe.errors import InputError
 from unetpipe.files import replacing
+from unetpipe.io.formats import ARRAY_SUFFIX, IMAGE_SUFFIXES, image_suffix, is_nifti
+from unetpipe.io.images import check_ids, count_pages, read_image, write_label_pages, write_picture
+from unetpipe.io.nifti import write_label_slices
 
 SUFFIXES = tuple(suffix for suffix in IMAGE_SUFFIXES if suffix != ARRAY_SUFFIX)  # of images, masks and labels
 

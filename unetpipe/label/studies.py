@@ -10,9 +10,9 @@ from monailabel.config import settings
 from monailabel.datastore.local import LocalDatastore
 from monailabel.interfaces.exception import ImageNotFoundException
 
-from unetpipe.data.formats import image_suffix
-from unetpipe.data.io import count_pages, read_image, read_labels
 from unetpipe.errors import InputError
+from unetpipe.io.formats import image_suffix
+from unetpipe.io.images import count_pages, read_image, read_labels
 from unetpipe.label.masks import SUFFIXES, check_label
 
 PATTERNS = [f"*{case}" for suffix in SUFFIXES for case in (suffix, suffix.upper())]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from unetpipe.data.formats import images_in
 from unetpipe.data.images import named_images
 from unetpipe.errors import InputError
+from unetpipe.io.formats import images_in
 from unetpipe.large.image import LazyImage
 from unetpipe.large.memory import default_memory
 from unetpipe.large.ome_zarr import OmeZarrImage, is_zarr

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unetpipe.data.tracks import Track, check_tracks
+from unetpipe.io.track_tables import Track, check_tracks
 from unetpipe.metrics.matching import FrameMatch, match_frame
 from unetpipe.metrics.seg import object_jaccards
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from unetpipe.data.ctc import known_pixels, truth_files
 from unetpipe.data.results import TRACK_TABLE, mask_names, read_mask, result_masks
-from unetpipe.data.tracks import Track, check_tracks, read_tracks
 from unetpipe.errors import InputError
+from unetpipe.io.track_tables import Track, check_tracks, read_tracks
 from unetpipe.metrics.aogm import AOGMErrors, count_errors
 from unetpipe.metrics.frame import FrameScore, ReferenceObject, score_segmentation
 from unetpipe.metrics.matching import FrameMatch, match_frame

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from unetpipe.data.io import count_pages, read_labels
-from unetpipe.data.nifti import check_straight, read_affine
 from unetpipe.errors import InputError
+from unetpipe.io.images import count_pages, read_labels
+from unetpipe.io.nifti import check_straight, read_affine
 
 
 class VolumeMeasure(NamedTuple):

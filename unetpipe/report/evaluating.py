@@ -10,10 +10,10 @@ from ignite.engine import Engine, Events
 from monai.utils import convert_to_numpy
 
 from unetpipe.data.ctc import marker_file
-from unetpipe.data.io import read_labels
 from unetpipe.engines.distributed import gathered, rank
 from unetpipe.errors import InputError
 from unetpipe.files import check_folder
+from unetpipe.io.images import read_labels
 from unetpipe.metrics.borders import BorderScore, border_scores, sum_borders
 from unetpipe.metrics.frame import FrameScore, score_segmentation
 from unetpipe.metrics.isbi2012 import close_membranes, isbi2012_scores

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from unetpipe.data.io import count_pages
+from unetpipe.io.images import count_pages
 from unetpipe.report.mistakes import FrameMistakes, find_mistakes
 
 SHOWN = 12

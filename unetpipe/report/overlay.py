@@ -13,8 +13,8 @@ from monai.transforms import MapTransform
 from monai.utils import convert_to_numpy
 from PIL import Image
 
-from unetpipe.data.formats import image_stem
-from unetpipe.data.io import write_picture
+from unetpipe.io.formats import image_stem
+from unetpipe.io.images import write_picture
 
 TRUTH_COLOUR = (255, 200, 0)
 RESULT_COLOUR = (0, 220, 255)

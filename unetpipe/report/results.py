@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-from unetpipe.data import components, read_image, read_labels, read_truth
+from unetpipe.data import components, read_truth
 from unetpipe.data.ctc import numbered_files, truth_files
 from unetpipe.data.results import result_masks
 from unetpipe.errors import InputError
+from unetpipe.io import read_image, read_labels
 from unetpipe.metrics.isbi2012 import ThresholdScores
 from unetpipe.report.gallery import Gallery, ScoredFrame
 from unetpipe.report.page import NAME, write_report

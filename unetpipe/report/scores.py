@@ -8,11 +8,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from unetpipe.io.tables import format_table, write_csv, write_json
 from unetpipe.metrics.borders import TOLERANCES, BorderScore
 from unetpipe.metrics.frame import FrameScore
 from unetpipe.metrics.isbi2012 import ThresholdScores
 from unetpipe.metrics.summary import Summary
-from unetpipe.report.tables import format_table, write_csv, write_json
 
 OBJECT_COLUMNS = ("sequence", "frame", "id", "jaccard", "result_id")
 FRAME_COLUMNS = (

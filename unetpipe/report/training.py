@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from ignite.engine import Engine, Events
 
-from unetpipe.data import read_image, read_truth
+from unetpipe.data import read_truth
 from unetpipe.engines.run import stop_program
 from unetpipe.errors import InputError
+from unetpipe.io import read_image
 from unetpipe.report.gallery import Gallery, ScoredFrame, frame_name
 from unetpipe.report.page import NAME, write_report
 from unetpipe.segmentation import Segmenter

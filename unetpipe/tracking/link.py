@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from unetpipe.data.io import write_labels
-from unetpipe.data.tracks import Track, write_tracks
 from unetpipe.errors import InputError
+from unetpipe.io.images import write_labels
+from unetpipe.io.track_tables import Track, write_tracks
 from unetpipe.metrics.overlap import overlap
 
 

@@ -9,7 +9,7 @@ import torch
 from monai.metrics import CumulativeIterationMetric
 from monai.utils import convert_to_numpy
 
-from unetpipe.data.tracks import read_tracks
+from unetpipe.io.track_tables import read_tracks
 from unetpipe.metrics.aogm import count_errors
 from unetpipe.metrics.matching import FrameMatch, match_frame
 from unetpipe.tracking.link import CellLinker

@@ -7,9 +7,9 @@ from collections.abc import Collection
 from pathlib import Path
 
 from unetpipe.data.results import TRACK_TABLE, mask_names, read_mask, result_masks
-from unetpipe.data.tracks import Track
 from unetpipe.errors import InputError
 from unetpipe.files import check_folder
+from unetpipe.io.track_tables import Track
 from unetpipe.tracking.link import CellLinker, write_result
 
 

@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-from unetpipe.data import read_image, write_synthetic_ctc
+from unetpipe.data import write_synthetic_ctc
 from unetpipe.errors import InputError
+from unetpipe.io import read_image
 from unetpipe.networks import UNet
 
 LARGEST_SIDE = 572  # px; every test of the package computes it anew

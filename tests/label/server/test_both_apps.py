@@ -9,7 +9,7 @@ import pytest
 from serving import Server, ask, pixels, trained, truth
 
 import unetpipe
-from unetpipe.data import read_image
+from unetpipe.io import read_image
 
 pytestmark = pytest.mark.label
 

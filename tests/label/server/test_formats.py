@@ -12,7 +12,7 @@ from PIL import Image
 from serving import PATIENCE, Server, infer_json, pixels
 
 import unetpipe
-from unetpipe.data import read_image, write_label_pages
+from unetpipe.io import read_image, write_label_pages
 
 pytestmark = pytest.mark.label
 

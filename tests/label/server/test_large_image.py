@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from serving import Server, ask, pixels
 
-from unetpipe.data import read_image
+from unetpipe.io import read_image
 
 pytestmark = pytest.mark.label
 

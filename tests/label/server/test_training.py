@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 from serving import Server, ask, label, make_studies, pixels, trained, truth, wait_until
 
-from unetpipe.data import write_label_pages
+from unetpipe.io import write_label_pages
 
 pytestmark = pytest.mark.label
 

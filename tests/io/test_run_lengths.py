@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from unetpipe.data.run_lengths import decode_runs, encode_instances, encode_runs
 from unetpipe.errors import InputError
+from unetpipe.io.run_lengths import decode_runs, encode_instances, encode_runs
 
 LABELS = hnp.arrays(np.int32, hnp.array_shapes(min_dims=2, max_dims=2, max_side=8), elements=st.integers(0, 4))
 

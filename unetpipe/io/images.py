@@ -14,12 +14,12 @@ import itk
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from unetpipe.data.arrays import count_arrays, read_array
-from unetpipe.data.formats import IMAGE_SUFFIXES, image_suffix, is_array, is_nifti
-from unetpipe.data.idx import is_idx, read_idx
-from unetpipe.data.nifti import count_slices, read_slice, write_label_slices
 from unetpipe.errors import InputError
 from unetpipe.files import first_line, replacing
+from unetpipe.io.formats import IMAGE_SUFFIXES, image_suffix, is_array, is_nifti
+from unetpipe.io.idx import is_idx, read_idx
+from unetpipe.io.nifti import count_slices, read_slice, write_label_slices
+from unetpipe.io.npy import count_arrays, read_array
 
 __all__ = [
     "IMAGE_SUFFIXES",
@@ -93,7 +93,7 @@ def read_image(path: str | os.PathLike, page: int | None = None) -> np.ndarray:
     Returns (C, H, W) in the file's own dtype (bool for 1-bit images).
 
     Colours are kept in 8 and 16 bit; palettes are turned to RGB; an alpha channel is left out. For
-    a NIfTI volume see :mod:`unetpipe.data.nifti` on its axes.
+    a NIfTI volume see :mod:`unetpipe.io.nifti` on its axes.
 
     Parameters
     ----------

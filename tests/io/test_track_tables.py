@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unetpipe.data.tracks import Track, check_tracks, read_tracks, write_tracks
 from unetpipe.errors import InputError
+from unetpipe.io.track_tables import Track, check_tracks, read_tracks, write_tracks
 
 TABLE = [Track(1, 0, 3), Track(2, 4, 6, 1), Track(3, 4, 9, 1), Track(7, 2, 2)]
 

@@ -12,8 +12,8 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from unetpipe.data.io import LARGEST_LABEL
 from unetpipe.errors import InputError
+from unetpipe.io.images import LARGEST_LABEL
 
 
 class Track(NamedTuple):

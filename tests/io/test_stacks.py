@@ -13,16 +13,9 @@ import torch
 from monai.data import MetaTensor
 from PIL import Image
 
-from unetpipe.data import (
-    ReadImaged,
-    SaveMasksd,
-    count_pages,
-    find_images,
-    read_image,
-    read_labels,
-    write_label_pages,
-)
+from unetpipe.data import ReadImaged, SaveMasksd, find_images
 from unetpipe.errors import InputError
+from unetpipe.io import count_pages, read_image, read_labels, write_label_pages
 
 PAGES = np.random.default_rng(0).integers(0, 65535, (3, 5, 7)).astype(np.uint16)
 
@@ -148,7 +141,7 @@ def test_two_images_with_one_mask_name(tmp_path: Path):
 @pytest.mark.parametrize("name", ["a.png", "a.tif", "a.nii", "a.nii.gz"])
 @pytest.mark.parametrize("keep", [0, 7, 60, 400])
 def test_a_truncated_file_is_named(tmp_path: Path, name: str, keep: int):
-    from unetpipe.data.nifti import nibabel
+    from unetpipe.io.nifti import nibabel
 
     path = tmp_path / name
     pixels = np.random.default_rng(0).integers(0, 255, (40, 50)).astype(np.uint8)

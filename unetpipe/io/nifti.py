@@ -17,8 +17,8 @@ import numpy as np
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 
-from unetpipe.data.formats import image_suffix
 from unetpipe.errors import InputError
+from unetpipe.io.formats import image_suffix
 
 DECODING_ERRORS = (ImageFileError, HeaderDataError, OSError, EOFError, ValueError, zlib.error, OverflowError)
 LARGEST_TILT = 5.0  # degrees

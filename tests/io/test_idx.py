@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from unetpipe.data import idx_records, read_image
-from unetpipe.data.io import count_pages
+from unetpipe.data import idx_records
 from unetpipe.errors import InputError
+from unetpipe.io import read_image
+from unetpipe.io.images import count_pages
 
 PIXELS = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4)
 CONTENT = struct.pack(">iiii", 0x803, 2, 3, 4) + PIXELS.tobytes()

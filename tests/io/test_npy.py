@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from unetpipe.data import count_pages, find_images, find_records, read_image, read_truth, recognise
+from unetpipe.data import find_images, find_records, read_truth, recognise
 from unetpipe.errors import InputError
+from unetpipe.io import count_pages, read_image
 
 IMAGES = np.random.default_rng(0).random((3, 5, 7, 1), np.float32)
 MASKS = np.zeros((3, 5, 7, 1), np.float32)
