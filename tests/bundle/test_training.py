@@ -159,7 +159,7 @@ def test_training_tile_stays_aligned(synthetic: Path, tmp_path: Path):
     """Image, label, weight and known, through the deterministic and random chain, on a non-square image."""
     made = workflow(["train.json"], dataset_dir=str(synthetic), output_dir=str(tmp_path), **SMALL, **SHORT)
     parser = made.parser
-    parser["load_truth"] = {"_target_": "unetpipe.data.ReadTruthd"}
+    parser["load_truth"] = {"_target_": "unetpipe.transforms.ReadTruthd"}
     transforms = parser.get_parsed_content("train#dataset").transform
     transforms.set_random_state(3)
     record = parser.get_parsed_content("split")["train"][0]

@@ -10,9 +10,10 @@ import torch
 from monai.data import MetaTensor
 from PIL import Image
 
-from unetpipe.data import ReadImaged, ReadTruthd, ctc_records, find_sequences, read_truth
+from unetpipe.data import ctc_records, find_sequences, read_truth
 from unetpipe.errors import InputError
 from unetpipe.io import read_image, read_labels
+from unetpipe.transforms import ReadImaged, ReadTruthd
 
 SHAPE = (7, 12)
 GOLD, SILVER, MARKERS = "01_GT/SEG/man_seg{}.tif", "01_ST/SEG/man_seg{}.tif", "01_GT/TRA/man_track{}.tif"

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from unetpipe.data import find_images, find_records, read_truth, recognise, split_records
-from unetpipe.data.loading import ReadImaged, ReadTruthd
 from unetpipe.errors import InputError
+from unetpipe.transforms.reading import ReadImaged, ReadTruthd
 
 
 def save(path: Path, pixels: np.ndarray) -> None:

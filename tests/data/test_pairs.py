@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from unetpipe.data import read_pair_label, smallest_cell
-from unetpipe.data.loading import ReadImaged, ReadTruthd
+from unetpipe.transforms.reading import ReadImaged, ReadTruthd
 
 LABEL = np.zeros((20, 31), np.int32)
 LABEL[2:8, 3:9], LABEL[2:8, 9:20], LABEL[12:18, 20:30] = 1, 2, 300

@@ -11,9 +11,9 @@ import torch
 from monai.data import MetaTensor
 from PIL import Image
 
-from unetpipe.data import ReadImaged, SaveMasksd
 from unetpipe.errors import InputError
 from unetpipe.io import read_image, read_labels, write_labels
+from unetpipe.transforms import ReadImaged, SaveMasksd
 
 
 def random_pixels(*shape: int, dtype: type = np.uint8) -> np.ndarray:

@@ -10,9 +10,10 @@ import pytest
 import torch
 from monai.data import MetaTensor
 
-from unetpipe.data import ReadImaged, SaveMasksd, find_images, find_records, read_truth
+from unetpipe.data import find_images, find_records, read_truth
 from unetpipe.errors import InputError
 from unetpipe.io import count_pages, read_image
+from unetpipe.transforms import ReadImaged, SaveMasksd
 
 AFFINE = np.array([[0, -0.7, 0, 10], [0.5, 0, 0, -20], [0, 0, 2.5, 5], [0, 0, 0, 1.0]])  # turned, spacing 0.5 0.7 2.5
 VOLUME = np.random.default_rng(0).integers(-100, 900, (6, 9, 4)).astype(np.int16)

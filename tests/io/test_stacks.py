@@ -13,9 +13,10 @@ import torch
 from monai.data import MetaTensor
 from PIL import Image
 
-from unetpipe.data import ReadImaged, SaveMasksd, find_images
+from unetpipe.data import find_images
 from unetpipe.errors import InputError
 from unetpipe.io import count_pages, read_image, read_labels, write_label_pages
+from unetpipe.transforms import ReadImaged, SaveMasksd
 
 PAGES = np.random.default_rng(0).integers(0, 65535, (3, 5, 7)).astype(np.uint16)
 

@@ -1,20 +1,16 @@
 """Data: layouts, reading and writing, splits, and the synthetic set."""
 
-from unetpipe.data.axial import AxialViewd
 from unetpipe.data.balance import balanced_weights
 from unetpipe.data.borders import border_records
 from unetpipe.data.cells import CellStatistics, measure_cells, measure_records, smallest_cell
 from unetpipe.data.ctc import ctc_records, find_sequences
 from unetpipe.data.dsb2018 import dsb2018_records
 from unetpipe.data.folders import folder_records, pair_files
-from unetpipe.data.hand_out import HandOutd
 from unetpipe.data.images import find_images, mask_name
 from unetpipe.data.isbi2012 import isbi2012_records
 from unetpipe.data.layouts import LAYOUTS, find_records, recognise
-from unetpipe.data.loading import ReadImaged, ReadTruthd
 from unetpipe.data.masks import components, decide_masks
 from unetpipe.data.pairs import read_pair_label
-from unetpipe.data.saving import SaveMasksd
 from unetpipe.data.split import evaluation_records, parse_frames, select, split_records
 from unetpipe.data.survey import Frame, Survey, check_images, survey
 from unetpipe.data.synthetic import write_synthetic_ctc
@@ -24,13 +20,8 @@ from unetpipe.io.npy import array_records
 
 __all__ = [
     "LAYOUTS",
-    "AxialViewd",
     "CellStatistics",
     "Frame",
-    "HandOutd",
-    "ReadImaged",
-    "ReadTruthd",
-    "SaveMasksd",
     "Survey",
     "array_records",
     "balanced_weights",

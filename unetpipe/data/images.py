@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from unetpipe.data.borders import is_borders
 from unetpipe.data.ctc import find_sequences
 from unetpipe.data.dsb2018 import image_folders, image_of
@@ -15,7 +17,7 @@ from unetpipe.data.isbi2012 import LABELS, is_isbi2012
 from unetpipe.errors import InputError
 from unetpipe.io import npy as arrays
 from unetpipe.io.formats import IMAGE_SUFFIXES, image_stem, image_suffix, images_in, is_nifti
-from unetpipe.io.images import count_pages
+from unetpipe.io.images import count_pages, read_image
 
 
 def find_images(path: str | os.PathLike) -> list[dict[str, Any]]:
@@ -84,3 +86,31 @@ def named_images(root: Path) -> list[tuple[Path, str]]:
         for sequence in sequences
         for image in images_in(root / sequence)
     ]
+
+
+def read_for_network(path: str | os.PathLike, page: int | None = None, channels: int | None = None) -> np.ndarray:
+    """Read an image (C, H, W) as a network takes it; a grey image has equal channels for a network of colours.
+
+    Parameters
+    ----------
+    path : path
+        The image file.
+    page : int, optional
+        Page of a file of several, from 0.
+    channels : int, optional
+        Number of channels that the network takes.
+
+    Raises
+    ------
+    InputError
+        If the image cannot be read, or has another number of channels.
+    """
+    image = read_image(path, page)
+    if channels == 3 and image.shape[0] == 1:
+        image = image.repeat(3, axis=0)
+    if channels is not None and image.shape[0] != channels:
+        raise InputError(
+            f"{path} has {image.shape[0]} channel(s), the network takes {channels}; "
+            f"convert the image or set in_channels={image.shape[0]}."
+        )
+    return image

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from unetpipe.data.cells import touching_cells
-from unetpipe.data.loading import ReadImaged, ReadTruthd
+from unetpipe.data.images import read_for_network
+from unetpipe.data.truth import check_same_size, read_truth
 from unetpipe.errors import InputError, stop
 
 
@@ -72,27 +73,26 @@ def survey(
     complain : callable
         Given one sentence for each thing that is wrong; by default raises InputError at the first.
     """
-    read_image, read_truth = ReadImaged("image", channels=channels), ReadTruthd()
     constant = _ConstantFiles()
     frames = []
     for record in records:
         try:
-            item = read_image(dict(record))
-            constant.add(record["image"], item["image"])
-            item = read_truth(item)
+            image = read_for_network(record["image"], record.get("page"), channels)
+            constant.add(record["image"], image)
+            label, known = read_truth(record)
+            check_same_size(record, label, image.shape)
         except InputError as error:
             complain(str(error))
             continue
-        image, label = item["image"], item["label"].numpy()[0]
         frame = Frame(
             record=dict(record),
-            shape=tuple(image.shape),
-            dtype=image.meta["dtype"],
+            shape=image.shape,
+            dtype=str(image.dtype),
             lowest=float(image.min()),
             highest=float(image.max()),
             areas=np.unique(label[label > 0], return_counts=True)[1],
             touching=len(touching_cells(label)),
-            unknown=1 - float(item["known"].numpy().mean()),
+            unknown=1 - float(known.mean()),
         )
         frames.append(frame)
     constant.report(complain)
@@ -103,11 +103,10 @@ def check_images(
     records: Sequence[dict[str, Any]], channels: int | None = None, complain: Callable[[str], None] = stop
 ) -> None:
     """Read the images of records (:func:`unetpipe.data.find_images`) as inference will; parameters as in survey."""
-    read_image = ReadImaged("image", channels=channels)
     constant = _ConstantFiles()
     for record in records:
         try:
-            constant.add(record["image"], read_image(dict(record))["image"])
+            constant.add(record["image"], read_for_network(record["image"], record.get("page"), channels))
         except InputError as error:
             complain(str(error))
     constant.report(complain)
@@ -119,7 +118,7 @@ class _ConstantFiles:
     def __init__(self) -> None:
         self.constant: dict[str, bool] = {}
 
-    def add(self, path: str, image: Any) -> None:
+    def add(self, path: str, image: np.ndarray) -> None:
         self.constant[path] = self.constant.get(path, True) and bool(image.min() == image.max())
 
     def report(self, complain: Callable[[str], None]) -> None:

@@ -11,6 +11,7 @@ from unetpipe.data.borders import read_cells
 from unetpipe.data.dsb2018 import read_nuclei
 from unetpipe.data.masks import components
 from unetpipe.data.pairs import read_pair_label
+from unetpipe.errors import InputError
 from unetpipe.io.images import read_labels
 from unetpipe.io.npy import read_share
 
@@ -46,3 +47,14 @@ def read_instances(record: dict[str, Any]) -> np.ndarray:
         return components(read_share(record["label"], record["page"]).astype(np.int32))
     label = read_labels(record["label"], record.get("page"))
     return label if kind == "instances" else components(label)
+
+
+def check_same_size(record: dict[str, Any], label: np.ndarray, image: tuple[int, ...]) -> None:
+    """Raise InputError unless a record's label (H, W) has the size of its image, whose shape ends in (H, W)."""
+    if label.shape == tuple(image[-2:]):
+        return
+    page = f", page {record['page']}," if "page" in record else ""
+    raise InputError(
+        f"{record['label']}{page} is {label.shape[0]}×{label.shape[1]} pixels (height × width), its image is "
+        f"{image[-2]}×{image[-1]}; they must be alike."
+    )

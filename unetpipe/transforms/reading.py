@@ -11,10 +11,8 @@ from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import MapTransform, Transform
 
-from unetpipe.data.images import mask_name
-from unetpipe.data.truth import read_truth
-from unetpipe.errors import InputError
-from unetpipe.io.images import read_image
+from unetpipe.data.images import mask_name, read_for_network
+from unetpipe.data.truth import check_same_size, read_truth
 
 
 class ReadImaged(MapTransform):
@@ -41,14 +39,7 @@ class ReadImaged(MapTransform):
         item = dict(data)
         for key in self.key_iterator(item):
             path = item[key]
-            image = read_image(path, item.get("page"))
-            if self.channels == 3 and image.shape[0] == 1:
-                image = image.repeat(3, axis=0)
-            if self.channels is not None and image.shape[0] != self.channels:
-                raise InputError(
-                    f"{path} has {image.shape[0]} channel(s), the network takes {self.channels}; "
-                    f"convert the image or set in_channels={image.shape[0]}."
-                )
+            image = read_for_network(path, item.get("page"), self.channels)
             meta = {
                 "filename_or_obj": str(path),
                 "mask_name": item.get("mask_name", mask_name(Path(path).name)),
@@ -72,12 +63,8 @@ class ReadTruthd(Transform):
         image = item.get("image")
         source = image.meta["filename_or_obj"] if isinstance(image, MetaTensor) else image
         label, known = read_truth({**data, "image": source})  # type: ignore[dict-item]
-        if isinstance(image, torch.Tensor) and tuple(image.shape[-2:]) != label.shape:
-            page = f", page {data['page']}," if "page" in data else ""
-            raise InputError(
-                f"{data['label']}{page} is {label.shape[0]}×{label.shape[1]} pixels (height × width), its image is "
-                f"{image.shape[-2]}×{image.shape[-1]}; they must be alike."
-            )
+        if isinstance(image, torch.Tensor):
+            check_same_size(dict(data), label, tuple(image.shape))
         meta = {"filename_or_obj": str(data["label"])}
         item["label"] = MetaTensor(torch.from_numpy(label[None]), meta=meta)
         item["known"] = MetaTensor(torch.from_numpy(known[None]), meta=meta)

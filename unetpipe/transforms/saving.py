@@ -20,7 +20,7 @@ from unetpipe.io.journal import Journal
 class SaveMasksd(MapTransform):
     """Write instance maps (1, H, W) as uint16 TIFFs of that height and width below ``output_dir``.
 
-    The name comes from the meta data that :class:`unetpipe.data.ReadImaged` gave the image. The masks of
+    The name comes from the meta data that :class:`unetpipe.transforms.ReadImaged` gave the image. The masks of
     a multi-page image are kept (2 bytes a pixel) until the last has come, and written as one file; those
     of a NIfTI volume as a NIfTI volume that lies like it in space.
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from monai.data import MetaTensor
 
-from unetpipe.data import HandOutd
+from unetpipe.transforms import HandOutd
 
 LABEL = torch.arange(6, dtype=torch.int32).reshape(1, 2, 3)
 

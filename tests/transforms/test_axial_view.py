@@ -11,9 +11,9 @@ import torch
 from monai.data import MetaTensor
 from nibabel.orientations import apply_orientation, axcodes2ornt, inv_ornt_aff, ornt_transform
 
-from unetpipe.data import AxialViewd
 from unetpipe.errors import InputError
 from unetpipe.io import read_image
+from unetpipe.transforms import AxialViewd
 
 VIEW = np.arange(6, dtype=np.int16).reshape(2, 3)  # rows from front to back, columns from the patient's right to left
 

@@ -23,7 +23,7 @@ class HandOutd(MapTransform):
     Parameters
     ----------
     keys : str or sequence of str
-        Instance maps, MetaTensors with the meta data of :class:`unetpipe.data.ReadImaged`.
+        Instance maps, MetaTensors with the meta data of :class:`unetpipe.transforms.ReadImaged`.
     """
 
     def __init__(self, keys: KeysCollection, allow_missing_keys: bool = False) -> None:
