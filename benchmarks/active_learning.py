@@ -19,7 +19,7 @@ import numpy as np
 from monai.bundle import ConfigWorkflow
 
 from unetpipe.bundle import find_bundle
-from unetpipe.data import write_synthetic_ctc
+from unetpipe.datasets import write_synthetic_ctc
 from unetpipe.io import read_image, read_labels
 from unetpipe.label.uncertainty import border_uncertainty
 from unetpipe.metrics import object_jaccards

@@ -18,7 +18,7 @@ import numpy as np
 from scipy import ndimage
 
 from benchmarks.sentence import one_sentence
-from unetpipe.data import find_records, parse_frames, read_truth, recognise, select
+from unetpipe.datasets import find_records, parse_frames, read_truth, recognise, select
 from unetpipe.errors import InputError
 from unetpipe.instances.objects import remove_small
 from unetpipe.instances.ridge import give_back_ridge

@@ -22,10 +22,11 @@ from PIL import Image
 
 from benchmarks.sentence import one_sentence
 from unetpipe.bundle import find_bundle
-from unetpipe.data import split_records
+from unetpipe.datasets import split_records
+from unetpipe.datasets.mnist import idx_records
 from unetpipe.errors import InputError
 from unetpipe.files import check_folder, write_text
-from unetpipe.io.idx import idx_records, read_idx
+from unetpipe.io.idx import read_idx
 from unetpipe.io.images import write_picture
 
 VARIANTS: dict[str, list[int]] = {

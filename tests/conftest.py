@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from workflows import SHORT, SMALL, run
 
-from unetpipe.data import write_synthetic_ctc
+from unetpipe.datasets import write_synthetic_ctc
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from unetpipe.data import find_records, recognise, split_records, write_synthetic_ctc
+from unetpipe.datasets import find_records, recognise, split_records, write_synthetic_ctc
 from unetpipe.errors import InputError
 from unetpipe.files import check_folder
 from unetpipe.report.published import published_name
@@ -69,7 +69,7 @@ def find_dataset(name: str, output: Path) -> Dataset:
 
 
 def split_gold(records: Sequence[dict[str, Any]], arguments: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """Return the split of :func:`unetpipe.data.split_records` with the training records of gold truth alone.
+    """Return the split of :func:`unetpipe.datasets.split_records` with the training records of gold truth alone.
 
     Raises
     ------

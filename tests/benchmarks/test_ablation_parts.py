@@ -13,7 +13,7 @@ from benchmarks.ablation.scoring import score_frames
 from benchmarks.ablation.table import Table, spread, write_table
 from benchmarks.ablation.variants import ROWS, choose_rows
 from benchmarks.ablation.zero_border import RandZeroCropd, ZeroBorderTileInferer
-from unetpipe.data import find_records, split_records, write_synthetic_ctc
+from unetpipe.datasets import find_records, split_records, write_synthetic_ctc
 from unetpipe.errors import InputError
 from unetpipe.networks import UNet
 

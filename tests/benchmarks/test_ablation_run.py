@@ -13,7 +13,7 @@ from benchmarks.ablation import job
 from benchmarks.ablation.datasets import Dataset
 from benchmarks.ablation.job import Job
 from benchmarks.ablation.variants import ROWS, find_budget
-from unetpipe.data import write_synthetic_ctc
+from unetpipe.datasets import write_synthetic_ctc
 
 TINY = {
     **{"channels": [4, 8], "tile": 66, "padded_tile": 66, "padded_small_tile": 20, "amp": False},

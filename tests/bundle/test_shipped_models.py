@@ -9,7 +9,7 @@ import pytest
 
 from unetpipe.bundle import find_bundle
 from unetpipe.cli.main import main
-from unetpipe.data import find_records, read_truth
+from unetpipe.datasets import find_records, read_truth
 from unetpipe.io import read_labels
 from unetpipe.io.images import read_image
 from unetpipe.metrics import object_jaccards

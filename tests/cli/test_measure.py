@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from unetpipe.cli.main import main
-from unetpipe.data import find_records, read_truth
+from unetpipe.datasets import find_records, read_truth
 from unetpipe.io import write_label_pages, write_labels
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from unetpipe.data import idx_records
+from unetpipe.datasets import idx_records
 from unetpipe.errors import InputError
 from unetpipe.io import read_image
 from unetpipe.io.images import count_pages

@@ -10,7 +10,7 @@ import pytest
 import torch
 from monai.data import MetaTensor
 
-from unetpipe.data import find_images, find_records, read_truth
+from unetpipe.datasets import find_images, find_records, read_truth
 from unetpipe.errors import InputError
 from unetpipe.io import count_pages, read_image
 from unetpipe.transforms import ReadImaged, SaveMasksd

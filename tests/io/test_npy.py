@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from unetpipe.data import find_images, find_records, read_truth, recognise
+from unetpipe.datasets import find_images, find_records, read_truth, recognise
 from unetpipe.errors import InputError
 from unetpipe.io import count_pages, read_image
 

@@ -13,7 +13,7 @@ import torch
 from monai.data import MetaTensor
 from PIL import Image
 
-from unetpipe.data import find_images
+from unetpipe.datasets import find_images
 from unetpipe.errors import InputError
 from unetpipe.io import count_pages, read_image, read_labels, write_label_pages
 from unetpipe.transforms import ReadImaged, SaveMasksd

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from unetpipe.data import ctc_records
+from unetpipe.datasets import ctc_records
 from unetpipe.io import read_labels
 from unetpipe.metrics import BestThresholdSEGMetric, SEGMetric, object_jaccards
 

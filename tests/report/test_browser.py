@@ -14,7 +14,7 @@ from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 from torch.utils.tensorboard import SummaryWriter
 
-from unetpipe.data import ctc_records, read_truth
+from unetpipe.datasets import ctc_records, read_truth
 from unetpipe.io import read_image
 from unetpipe.report import Gallery, ScoredFrame, write_report
 

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from unetpipe.bundle import find_bundle
-from unetpipe.data import (
+from unetpipe.datasets import (
     LAYOUTS,
     Frame,
     Survey,

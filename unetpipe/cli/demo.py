@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from unetpipe.bundle import find_bundle
-from unetpipe.data import ctc_records, measure_records, select, write_synthetic_ctc
+from unetpipe.datasets import ctc_records, measure_records, select, write_synthetic_ctc
 from unetpipe.errors import InputError
 from unetpipe.io import read_image, read_labels
 from unetpipe.metrics import object_jaccards

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from unetpipe.datasets.download import SETS, fetch
 from unetpipe.errors import InputError
-from unetpipe.fetch import SETS, fetch
 
 
 def add_parser(verbs: argparse._SubParsersAction) -> None:

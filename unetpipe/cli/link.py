@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from unetpipe.data.results import TRACK_TABLE
+from unetpipe.datasets.results import TRACK_TABLE
 from unetpipe.io.track_tables import Track
 from unetpipe.tracking import CellLinker, link_folder
 

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from unetpipe.data import find_records, read_truth
-from unetpipe.data.matching import MaskMatcher
+from unetpipe.datasets import find_records, read_truth
+from unetpipe.datasets.matching import MaskMatcher
 from unetpipe.errors import InputError
 from unetpipe.files import check_folder
 from unetpipe.io.formats import image_stem, images_in, is_nifti

@@ -15,7 +15,7 @@ from unetpipe.bundle import find_bundle
 from unetpipe.cli.link import describe
 from unetpipe.cli.resuming import describe as describe_work
 from unetpipe.cli.resuming import open_journal, remaining
-from unetpipe.data.images import find_images
+from unetpipe.datasets.images import find_images
 from unetpipe.errors import InputError
 from unetpipe.files import check_folder
 from unetpipe.io.journal import Journal

@@ -9,7 +9,7 @@ from typing import Any
 from monai.utils import ensure_tuple_rep
 
 from unetpipe.arguments import check_keys, trains_for_monai_label
-from unetpipe.data import check_images, evaluation_records, find_images, find_records, split_records, survey
+from unetpipe.datasets import check_images, evaluation_records, find_images, find_records, split_records, survey
 from unetpipe.engines.resume import check_checkpoint
 from unetpipe.engines.run import stop_program
 from unetpipe.errors import InputError
@@ -34,9 +34,9 @@ def check_training(
     Parameters
     ----------
     dataset_dir, truth, masks
-        See :func:`unetpipe.data.find_records`.
+        See :func:`unetpipe.datasets.find_records`.
     split : dict
-        Arguments of :func:`unetpipe.data.split_records`.
+        Arguments of :func:`unetpipe.datasets.split_records`.
     network : UNet
         For its channels and sizes.
     tile : int
@@ -87,7 +87,7 @@ def check_evaluation(
     dataset_dir, truth, split, network, tile, output_dir, masks
         As in :func:`check_training`.
     evaluation : dict
-        "truth", "sequences" and "frames" to evaluate (:func:`unetpipe.data.evaluation_records`).
+        "truth", "sequences" and "frames" to evaluate (:func:`unetpipe.datasets.evaluation_records`).
     weights : path
         The weights file.
     """

@@ -13,7 +13,6 @@ import os
 import re
 import zlib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -27,30 +26,6 @@ MAGIC, HEADER = 0x00000803, 16  # unsigned bytes with three axes; bytes before t
 def is_idx(path: str | os.PathLike) -> bool:
     """Return whether the name is that of a file of images."""
     return NAME.fullmatch(Path(path).name) is not None
-
-
-def idx_records(dataset_dir: str | os.PathLike) -> list[dict[str, Any]]:
-    """List the images of a folder's files, those of one file as frames 0, 1 … of a sequence; they have no truth.
-
-    Returns
-    -------
-    list of dict
-        "image" (path), "page" and "frame" (int), "sequence" (str, the file's name up to "-images").
-
-    Raises
-    ------
-    InputError
-        If there is no folder or no such file, or one cannot be read.
-    """
-    root = Path(dataset_dir)
-    paths = sorted(path for path in root.iterdir() if is_idx(path)) if root.is_dir() else []
-    if not paths:
-        raise InputError(f"{root} holds no file of images such as t10k-images-idx3-ubyte.gz.")
-    return [
-        {"image": str(path), "page": page, "frame": page, "sequence": re.split("[.-]images", path.name)[0]}
-        for path in paths
-        for page in range(len(read_idx(path)))
-    ]
 
 
 def read_idx(path: str | os.PathLike) -> np.ndarray:

@@ -10,7 +10,7 @@ import nibabel
 import numpy as np
 from PIL import Image
 
-from unetpipe.data.pairs import read_pair_label
+from unetpipe.datasets.pairs import read_pair_label
 from unetpipe.errors import InputError
 from unetpipe.files import replacing
 from unetpipe.io.formats import ARRAY_SUFFIX, IMAGE_SUFFIXES, image_suffix, is_nifti

@@ -74,7 +74,7 @@ class RetrainTask(BundleTrainTask):
         overrides.update(
             {key: self.request[key] for key in ("steps_per_epoch", "learning_rate")},
             output_dir=str(trained),
-            min_size={"_target_": "unetpipe.data.smallest_cell", "records": "@train#dataset#data"},
+            min_size={"_target_": "unetpipe.datasets.smallest_cell", "records": "@train#dataset#data"},
             val_interval=1,
             hold_out=True,
             resume=False,

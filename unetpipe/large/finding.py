@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from unetpipe.data.images import named_images
+from unetpipe.datasets.images import named_images
 from unetpipe.errors import InputError
 from unetpipe.io.formats import images_in
 from unetpipe.large.image import LazyImage

@@ -9,7 +9,7 @@ import numpy as np
 import zarr
 from scipy import ndimage
 
-from unetpipe.data.synthetic import synthetic_frame
+from unetpipe.datasets.synthetic import synthetic_frame
 
 PATCH, PATTERNS = 250, 24  # px of a patch of cells; how many different ones there are, each in eight positions
 CHUNK = 1024

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from unetpipe.data.ctc import known_pixels, truth_files
-from unetpipe.data.results import TRACK_TABLE, mask_names, read_mask, result_masks
+from unetpipe.datasets.ctc import known_pixels, truth_files
+from unetpipe.datasets.results import TRACK_TABLE, mask_names, read_mask, result_masks
 from unetpipe.errors import InputError
 from unetpipe.io.track_tables import Track, check_tracks, read_tracks
 from unetpipe.metrics.aogm import AOGMErrors, count_errors
@@ -70,7 +70,7 @@ def score_result(result_dir: str | os.PathLike, truth_dir: str | os.PathLike) ->
     -----
     Gold truth leaves cells out, which the markers tell. SEG does not see them; the pixel measures, F1 and mean
     precision count only outside the masks that ``NN_ST`` has of them, or else outside discs around their markers
-    (:func:`unetpipe.data.ctc.known_pixels`).
+    (:func:`unetpipe.datasets.ctc.known_pixels`).
     """
     result_dir, truth_dir = Path(result_dir), Path(truth_dir)
     masks = result_masks(result_dir)

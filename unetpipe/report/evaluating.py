@@ -9,7 +9,7 @@ import numpy as np
 from ignite.engine import Engine, Events
 from monai.utils import convert_to_numpy
 
-from unetpipe.data.ctc import marker_file
+from unetpipe.datasets.ctc import marker_file
 from unetpipe.engines.distributed import gathered, rank
 from unetpipe.errors import InputError
 from unetpipe.files import check_folder
@@ -34,7 +34,7 @@ class ReportScores:
     output_dir : path
         Gets scores.json, objects.csv and frames.csv when the evaluation is complete.
     layout : str
-        The data set's, as :func:`unetpipe.data.recognise` tells it.
+        The data set's, as :func:`unetpipe.datasets.recognise` tells it.
 
     Attributes
     ----------

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-from unetpipe.data import components, read_truth
-from unetpipe.data.ctc import numbered_files, truth_files
-from unetpipe.data.results import result_masks
+from unetpipe.datasets import components, read_truth
+from unetpipe.datasets.ctc import numbered_files, truth_files
+from unetpipe.datasets.results import result_masks
 from unetpipe.errors import InputError
 from unetpipe.io import read_image, read_labels
 from unetpipe.metrics.isbi2012 import ThresholdScores

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from ignite.engine import Engine, Events
 
-from unetpipe.data import read_truth
+from unetpipe.datasets import read_truth
 from unetpipe.engines.run import stop_program
 from unetpipe.errors import InputError
 from unetpipe.io import read_image
@@ -41,7 +41,7 @@ def report_training(
     trainer, evaluator : Engine
         Both have run. If no epoch was validated there is no trained bundle, and no report.
     records : sequence of dict
-        The validation frames (:func:`unetpipe.data.find_records`).
+        The validation frames (:func:`unetpipe.datasets.find_records`).
     output_dir : path
         The trained bundle, with its event files in ``tensorboard``.
     data : path

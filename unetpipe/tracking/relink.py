@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
-from unetpipe.data.results import TRACK_TABLE, mask_names, read_mask, result_masks
+from unetpipe.datasets.results import TRACK_TABLE, mask_names, read_mask, result_masks
 from unetpipe.errors import InputError
 from unetpipe.files import check_folder
 from unetpipe.io.track_tables import Track

@@ -11,8 +11,8 @@ from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import MapTransform, Transform
 
-from unetpipe.data.images import mask_name, read_for_network
-from unetpipe.data.truth import check_same_size, read_truth
+from unetpipe.datasets.images import mask_name, read_for_network
+from unetpipe.datasets.truth import check_same_size, read_truth
 
 
 class ReadImaged(MapTransform):
@@ -54,7 +54,7 @@ class ReadImaged(MapTransform):
 class ReadTruthd(Transform):
     """Read a record's truth: "label" becomes an instance map and "known" a mask, both MetaTensors (1, H, W).
 
-    See :func:`unetpipe.data.read_truth`. The image, if it is already read, must have the label's size.
+    See :func:`unetpipe.datasets.read_truth`. The image, if it is already read, must have the label's size.
     """
 
     def __call__(self, data: Mapping[Any, Any]) -> dict[Any, Any]:

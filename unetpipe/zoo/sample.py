@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from unetpipe.data import write_synthetic_ctc
+from unetpipe.datasets import write_synthetic_ctc
 from unetpipe.errors import InputError
 from unetpipe.io import read_image
 from unetpipe.networks import UNet

@@ -14,7 +14,7 @@ from serving import Server, free_port, label, make_studies, start
 from workflows import SMALL, run
 
 from unetpipe.bundle import export_bundle
-from unetpipe.data import write_synthetic_ctc
+from unetpipe.datasets import write_synthetic_ctc
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[2]

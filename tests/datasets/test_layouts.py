@@ -1,0 +1,111 @@
+"""A folder's layout is recognised, and every layout gives records of one form."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from unetpipe.datasets import find_images, find_records, read_truth, recognise, split_records
+from unetpipe.errors import InputError
+from unetpipe.io import write_label_pages
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Path:
+    """An ISBI stack of 5 slices, 12 × 16 pixels: a membrane of two columns between two cells."""
+    rng = np.random.default_rng(0)
+    labels = np.full((5, 12, 16), 255)
+    labels[:, :, 7:9] = 0
+    write_label_pages(tmp_path / "train-volume.tif", list(rng.integers(0, 255, labels.shape)))
+    write_label_pages(tmp_path / "train-labels.tif", list(labels))
+    return tmp_path
+
+
+def test_ctc_is_recognised(synthetic: Path):
+    assert recognise(synthetic) == "ctc"
+    records = find_records(synthetic)
+    assert len(records) == 6
+    assert {record["truth"] for record in records} == {"gold"}
+    assert find_records(synthetic, "silver")[0]["truth"] == "silver"
+
+
+def test_isbi_stack_has_a_record_a_slice(stack: Path):
+    assert recognise(stack) == "isbi2012"
+    records = find_records(stack)
+    assert [record["frame"] for record in records] == [record["page"] for record in records] == [0, 1, 2, 3, 4]
+    assert len({record["mask_name"] for record in records}) == 5
+    label, known = read_truth(records[2])
+    assert known.all()
+    assert label.dtype == np.int32
+    assert np.unique(label[:, :7]) == 1
+    assert np.unique(label[:, 9:]) == 2
+    assert not label[:, 7:9].any()
+    assert [record["frame"] for record in split_records(records, train_frames="0-2", val_frames="3-4")["val"]] == [3, 4]
+
+
+def test_isbi_labels_are_no_images_to_segment(stack: Path):
+    assert {Path(record["image"]).name for record in find_images(stack)} == {"train-volume.tif"}
+
+
+@pytest.mark.parametrize("gone", ["train-volume.tif", "train-labels.tif"])
+def test_isbi_stack_without_its_partner(stack: Path, gone: str):
+    (stack / gone).unlink()
+    with pytest.raises(InputError, match=rf"There is no .*{gone} beside"):
+        find_records(stack)
+
+
+def test_isbi_stacks_of_different_length(stack: Path):
+    write_label_pages(stack / "train-labels.tif", [np.ones((12, 16), int)] * 4)
+    with pytest.raises(InputError, match=r"train-labels\.tif has 4 page.* has 5"):
+        find_records(stack)
+
+
+def test_a_folder_of_no_layout_says_what_is_recognised(tmp_path: Path):
+    Image.new("L", (3, 3)).save(tmp_path / "a.png")
+    with pytest.raises(InputError) as caught:
+        recognise(tmp_path)
+    message = str(caught.value)
+    assert "\n" not in message
+    for part in (str(tmp_path), "01/tNNN.tif", "train-volume.tif", "images/", "masks/"):
+        assert part in message
+
+
+def test_missing_and_empty_folders(tmp_path: Path):
+    with pytest.raises(InputError, match="There is no data folder"):
+        find_records(tmp_path / "nowhere")
+    with pytest.raises(InputError, match="is empty; recognised are"):
+        find_records(tmp_path)
+
+
+def test_every_missing_image_is_complained_of(synthetic: Path, tmp_path: Path):
+    copy = Path(shutil.copytree(synthetic, tmp_path / "set"))
+    (copy / "01" / "t000.tif").unlink()
+    (copy / "02" / "t001.tif").unlink()
+    complaints: list[str] = []
+    assert len(find_records(copy, complain=complaints.append)) == 4
+    assert [name in text for name, text in zip(("t000.tif", "t001.tif"), complaints, strict=True)] == [True, True]
+
+
+def test_sequences_may_have_names():
+    records = [{"sequence": name, "frame": frame} for name in ("plate1", "02") for frame in range(5)]
+    parts = split_records(records, train_sequences="plate1", val_sequences=[2])
+    assert {record["sequence"] for record in parts["train"]} == {"plate1"}
+    assert {record["sequence"] for record in parts["val"]} == {"02"}
+    with pytest.raises(InputError, match="plate1, 02"):
+        split_records(records, train_sequences="plate2")
+
+
+def test_real_isbi_stack(real_data: Path):
+    folder = real_data / "isbi2012"
+    records = find_records(folder)
+    assert len(records) == 24
+    label, _ = read_truth(records[0])
+    with Image.open(folder / "train-labels.tif") as picture:
+        first = np.array(picture)
+    assert np.array_equal(label > 0, first == 255)
+    assert label.max() > 50
+    assert {Path(record["image"]).name for record in find_images(folder)} == {"train-volume.tif", "test-volume.tif"}

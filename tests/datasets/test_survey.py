@@ -1,0 +1,82 @@
+"""Every file read once: what it says, and what is wrong with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from unetpipe.datasets import check_images, find_images, find_records, survey
+from unetpipe.errors import InputError
+from unetpipe.io import write_label_pages
+
+LABEL = np.zeros((6, 8), np.uint8)
+LABEL[0:2, 0:3], LABEL[2:4, 0:3], LABEL[5, 5:8] = 1, 2, 3
+RAMP = np.arange(48, dtype=np.uint8).reshape(6, 8)
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> Path:
+    for folder, pixels in (("images", RAMP), ("masks", LABEL)):
+        (tmp_path / folder).mkdir()
+        for name in "abc":
+            Image.fromarray(pixels).save(tmp_path / folder / f"{name}.tif")
+    return tmp_path
+
+
+def complaints(folder: Path, channels: int | None = None) -> list[str]:
+    found: list[str] = []
+    survey(find_records(folder, complain=found.append), channels, found.append)
+    assert not any("\n" in text for text in found)
+    return found
+
+
+def test_facts(pairs: Path):
+    found = survey(find_records(pairs))
+    assert sorted(found.areas.tolist()) == [3, 3, 3, 6, 6, 6, 6, 6, 6]
+    assert found.touching == pytest.approx(2 / 3)
+    assert found.unknown == 0
+    frame = found.frames[1]
+    assert (frame.shape, frame.dtype, frame.lowest, frame.highest) == ((1, 6, 8), "uint8", 0, 47)
+    assert frame.touching == 2
+
+
+def test_unknown_pixels_count(synthetic: Path, tmp_path: Path):
+    records = find_records(synthetic)
+    kept = np.array(Image.open(records[0]["label"]))
+    kept[kept == kept.max()] = 0
+    write_label_pages(tmp_path / "label.tif", [kept])
+    found = survey([{**records[0], "label": str(tmp_path / "label.tif")}])
+    assert 0 < found.frames[0].unknown == found.unknown < 0.3
+
+
+def test_everything_wrong_is_named(pairs: Path):
+    Image.fromarray(RAMP[:4]).save(pairs / "images" / "a.tif")
+    Image.fromarray(LABEL - np.float32(0.5)).save(pairs / "masks" / "b.tif")
+    Image.fromarray(np.full((6, 8), 9, np.uint8)).save(pairs / "images" / "c.tif")
+    size, floats, constant = complaints(pairs)
+    assert "a.tif is 6×8 pixels (height × width), its image is 4×8" in size
+    assert "b.tif holds values that are no whole numbers" in floats
+    assert "c.tif is constant" in constant
+
+
+def test_negative_labels(pairs: Path):
+    Image.fromarray(LABEL.astype(np.int32) - 1).save(pairs / "masks" / "b.tif")
+    (text,) = complaints(pairs)
+    assert "b.tif holds negative values" in text
+
+
+def test_channels_that_do_not_fit(pairs: Path):
+    Image.fromarray(np.stack([RAMP] * 3, -1)).save(pairs / "images" / "b.tif")
+    (text,) = complaints(pairs, channels=1)
+    assert "b.tif has 3 channel(s)" in text
+
+
+def test_an_empty_page_is_nothing_unusual_an_empty_file_is(tmp_path: Path):
+    write_label_pages(tmp_path / "a.tif", [np.zeros((6, 8), int), RAMP])
+    check_images(find_images(tmp_path))
+    write_label_pages(tmp_path / "b.tif", [np.zeros((6, 8), int)] * 2)
+    with pytest.raises(InputError, match=r"b\.tif is constant"):
+        check_images(find_images(tmp_path))

@@ -1,0 +1,116 @@
+"""Images to segment: what a folder holds, and what the masks of each are called."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from unetpipe.datasets import npy_stack
+from unetpipe.datasets.annotated_field import is_borders
+from unetpipe.datasets.ctc import find_sequences
+from unetpipe.datasets.dsb2018 import image_folders, image_of
+from unetpipe.datasets.isbi2012 import LABELS, is_isbi2012
+from unetpipe.datasets.paired_folders import IMAGE_FOLDERS, find_folder, is_paired
+from unetpipe.errors import InputError
+from unetpipe.io.formats import IMAGE_SUFFIXES, image_stem, image_suffix, images_in, is_nifti
+from unetpipe.io.images import count_pages, read_image
+
+
+def find_images(path: str | os.PathLike) -> list[dict[str, Any]]:
+    """List the images of a file, a folder of images, or a data set of a known layout; one record a page.
+
+    Returns
+    -------
+    list of dict
+        "image": the path; "mask_name": where its mask goes below an output folder. tNNN.tif gives
+        maskNNN.tif, in a CTC set in the folder NN_RES; any other NAME.tif or NAME.png gives NAME_mask.tif;
+        NAME.nii.gz gives NAME_mask.nii.gz. A file of several pages has a record for each, in order, with
+        "page" and "pages", all with one "mask_name": its mask has as many pages.
+
+    Raises
+    ------
+    InputError
+        If there is no such file or folder, it holds no image, or two images would have one mask.
+    """
+    root = Path(path)
+    if not root.exists():
+        raise InputError(f"There is no image file or folder {root}.")
+    records: list[dict[str, Any]] = []
+    source: dict[str, Path] = {}
+    for image, name in named_images(root):
+        if name in source:
+            raise InputError(f"{source[name]} and {image} would both have the mask {name}; rename one of them.")
+        source[name] = image
+        pages = count_pages(image)
+        record = {"image": str(image), "mask_name": name}
+        records += [record] if pages == 1 else [{**record, "page": page, "pages": pages} for page in range(pages)]
+    if not records:
+        raise InputError(f"{root} holds no image ({', '.join('*' + suffix for suffix in IMAGE_SUFFIXES)}).")
+    return records
+
+
+def mask_name(image_name: str) -> str:
+    """Return the file name of an image's mask: t012.tif → mask012.tif, cells.png → cells_mask.tif."""
+    frame = re.fullmatch(r"t(\d{3,})\.tiff?", image_name)
+    if frame:
+        return f"mask{frame.group(1)}.tif"
+    return f"{image_stem(image_name)}_mask{image_suffix(image_name) if is_nifti(image_name) else '.tif'}"
+
+
+def named_images(root: Path) -> list[tuple[Path, str]]:
+    """Return the image files of a file, folder or data set, and the names of their masks."""
+    if root.is_file():
+        return [(root, mask_name(root.name))]
+    images = images_in(root)
+    if is_isbi2012(root):
+        images = [image for image in images if image.name != LABELS]
+    elif npy_stack.is_arrays(root):
+        images = [image for image in images if image.name != npy_stack.MASKS]
+    elif not images and (is_paired(root) or is_borders(root)):
+        images = images_in(find_folder(root, IMAGE_FOLDERS) or root)
+    if images:
+        return [(image, mask_name(image.name)) for image in images]
+    folders = image_folders(root)
+    if folders:
+        return [(image_of(folder), f"{folder.name}_mask.tif") for folder in folders]
+    try:
+        sequences = find_sequences(root)
+    except InputError:
+        return []
+    return [
+        (image, f"{sequence}_RES/{mask_name(image.name)}")
+        for sequence in sequences
+        for image in images_in(root / sequence)
+    ]
+
+
+def read_for_network(path: str | os.PathLike, page: int | None = None, channels: int | None = None) -> np.ndarray:
+    """Read an image (C, H, W) as a network takes it; a grey image has equal channels for a network of colours.
+
+    Parameters
+    ----------
+    path : path
+        The image file.
+    page : int, optional
+        Page of a file of several, from 0.
+    channels : int, optional
+        Number of channels that the network takes.
+
+    Raises
+    ------
+    InputError
+        If the image cannot be read, or has another number of channels.
+    """
+    image = read_image(path, page)
+    if channels == 3 and image.shape[0] == 1:
+        image = image.repeat(3, axis=0)
+    if channels is not None and image.shape[0] != channels:
+        raise InputError(
+            f"{path} has {image.shape[0]} channel(s), the network takes {channels}; "
+            f"convert the image or set in_channels={image.shape[0]}."
+        )
+    return image

@@ -1,0 +1,158 @@
+"""Paired folders: ``images/`` and ``masks/``, files of one name in each; PNG, TIFF and NIfTI in any mixture.
+
+Folders may also be called image, imgs, img and mask, labels, label, in upper or lower case. An image and
+a mask belong together if their names are alike without suffix, once a word for what they are is taken
+away: ``image_``, ``img_``, ``_image``, ``_img`` from an image's name, ``mask_``, ``masks_``, ``label_``,
+``labels_``, ``seg_``, ``gt_`` or the same at the end from a mask's. So ``a.png`` goes with ``a.tif``,
+``a_mask.png`` or ``label_a.nii.gz``. An image without a mask is left out; a mask without an image is an
+error.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from unetpipe.datasets.masks import check_choice, decide_masks
+from unetpipe.errors import InputError, stop
+from unetpipe.io.formats import IMAGE_SUFFIXES, image_stem, images_in, is_nifti
+from unetpipe.io.images import count_pages, read_labels
+from unetpipe.io.nifti import same_space
+
+IMAGE_FOLDERS = ("images", "image", "imgs", "img")
+MASK_FOLDERS = ("masks", "mask", "labels", "label")
+IMAGE_WORDS = ("images", "image", "imgs", "img")
+MASK_WORDS = ("masks", "mask", "labels", "label", "seg", "gt")
+LOOKED_AT = 32  # label maps that decide what masks="auto" is
+
+
+class Pairs(NamedTuple):
+    """Images with their masks, images that have none, and masks that have no image."""
+
+    pairs: list[tuple[Path, Path]]
+    images_alone: list[Path]
+    masks_alone: list[Path]
+
+
+def find_folder(root: Path, names: Sequence[str]) -> Path | None:
+    """Return the folder in ``root`` that has one of the names; None if there is none, InputError if several."""
+    found = sorted(path for path in root.iterdir() if path.is_dir() and path.name.lower() in names)
+    if len(found) > 1:
+        raise InputError(f"{root} has the folders {' and '.join(path.name for path in found)}; keep one of them.")
+    return found[0] if found else None
+
+
+def is_paired(root: Path) -> bool:
+    """Return whether a folder holds a folder of images and one of masks."""
+    return find_folder(root, IMAGE_FOLDERS) is not None and find_folder(root, MASK_FOLDERS) is not None
+
+
+def pair_files(root: str | os.PathLike) -> Pairs:
+    """Match the files of the two folders by name.
+
+    Raises
+    ------
+    InputError
+        If two images or two masks have one name.
+    """
+    images_dir, masks_dir = find_folder(Path(root), IMAGE_FOLDERS), find_folder(Path(root), MASK_FOLDERS)
+    images = _by_name(images_dir, [IMAGE_WORDS]) if images_dir else {}
+    masks = _by_name(masks_dir, [MASK_WORDS, IMAGE_WORDS]) if masks_dir else {}
+    return Pairs(
+        [(images[name], masks[name]) for name in images if name in masks],
+        [path for name, path in images.items() if name not in masks],
+        [path for name, path in masks.items() if name not in images],
+    )
+
+
+def folder_records(
+    dataset_dir: str | os.PathLike, masks: str = "auto", complain: Callable[[str], None] = stop
+) -> list[dict[str, Any]]:
+    """List the frames of paired folders that have a mask.
+
+    Single images are frames 0, 1 … of one sequence called after their folder, in the order of their
+    names; every multi-page file is a sequence called after the file, with its pages as frames.
+
+    Parameters
+    ----------
+    dataset_dir : path
+        The folder that holds ``images`` and ``masks``.
+    masks : {"auto", "instances", "classes"}
+        Whether a mask's values are cells or classes; "auto" looks at up to 32 of them, spread evenly
+        (:func:`unetpipe.datasets.masks.decide_masks`).
+    complain : callable
+        Given one sentence for each thing that is wrong; by default raises InputError at the first.
+
+    Returns
+    -------
+    list of dict
+        As :func:`unetpipe.datasets.find_records` describes it.
+    """
+    check_choice(masks)
+    pairs, _, masks_alone = pair_files(dataset_dir)
+    for mask in masks_alone:
+        complain(f"{mask} has no image: none of that name ({', '.join(IMAGE_SUFFIXES)}) is in the folder of images.")
+    records: list[dict[str, Any]] = []
+    single = 0
+    for image, mask in pairs:
+        try:
+            pages = _common_pages(image, mask)
+        except InputError as error:
+            complain(str(error))
+            continue
+        stem = image_stem(image)
+        both = {"image": str(image), "label": str(mask)}
+        if pages == 1:
+            place = {"sequence": image.parent.name, "frame": single, "mask_name": f"{stem}_mask.tif"}
+            single += 1
+            records.append({**both, **place})
+            continue
+        for page in range(pages):
+            place = {"sequence": stem, "frame": page, "mask_name": f"{stem}/mask{page:03d}.tif", "page": page}
+            records.append({**both, **place})
+    if not records:
+        complain(
+            f"No image in {dataset_dir} has a mask; images and masks are matched by their names (a.png, a_mask.png)."
+        )
+        return []
+    kind = decide_masks(_some_labels(records)) if masks == "auto" else masks
+    return [{**record, "masks": kind} for record in records]
+
+
+def _by_name(folder: Path, groups: Sequence[Sequence[str]]) -> dict[str, Path]:
+    """Map what the names of a folder's images have left, without suffix and a word of each group, to the files."""
+    named: dict[str, Path] = {}
+    for path in images_in(folder):
+        name = image_stem(path)
+        for words in groups:
+            either = "|".join(words)
+            name = re.sub(rf"^(?:{either})[_-](?=.)|(?<=.)[_-](?:{either})$", "", name, flags=re.IGNORECASE)
+        if name in named:
+            raise InputError(f"{named[name]} and {path} have one name; keep one of them.")
+        named[name] = path
+    return named
+
+
+def _common_pages(image: Path, mask: Path) -> int:
+    pages, mask_pages = count_pages(image), count_pages(mask)
+    if pages != mask_pages:
+        raise InputError(f"{mask} has {mask_pages} page(s), its image {image} has {pages}; they must be alike.")
+    if is_nifti(image) and is_nifti(mask) and not same_space(image, mask):
+        raise InputError(f"{mask} lies elsewhere in space than {image} (their affines differ); resample it first.")
+    return pages
+
+
+def _some_labels(records: Sequence[dict[str, Any]]) -> list[np.ndarray]:
+    """Read evenly spread masks, those that can be read: what is wrong with the others is said when they are used."""
+    labels = []
+    for index in np.unique(np.linspace(0, len(records) - 1, LOOKED_AT).round().astype(int)):
+        try:
+            labels.append(read_labels(records[index]["label"], records[index].get("page")))
+        except InputError:
+            continue
+    return labels
