@@ -14,11 +14,11 @@ from benchmarks.ablation.datasets import Dataset
 from benchmarks.ablation.scoring import score_bundle
 from benchmarks.ablation.variants import FOLDER, Row, read_overlays
 from unetpipe.bundle import find_bundle
-from unetpipe.engines.resume import read_checkpoint
 from unetpipe.errors import InputError
 from unetpipe.files import write_text
+from unetpipe.handlers.checkpoint import read_checkpoint
 
-QUIET = {"unetpipe.engines.EpochStats", "unetpipe.engines.StepTimes", "ignite.handlers.ProgressBar"}
+QUIET = {"unetpipe.handlers.EpochStats", "unetpipe.handlers.StepTimes", "ignite.handlers.ProgressBar"}
 # it warns that there is no logging file, and that the configs lie in several folders
 logging.getLogger("monai.bundle.workflows").setLevel(logging.ERROR)
 

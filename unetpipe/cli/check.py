@@ -24,11 +24,11 @@ from unetpipe.datasets import (
     split_records,
     survey,
 )
-from unetpipe.engines import epochs_within, propose, seconds_a_step, this_machine
-from unetpipe.engines.proposal import LARGE_CELL
 from unetpipe.errors import InputError
 from unetpipe.io import read_image, write_picture
 from unetpipe.report import contact_sheet, thumbnail
+from unetpipe.training import epochs_within, propose, seconds_a_step, this_machine
+from unetpipe.training.proposal import LARGE_CELL
 
 PICTURES = 12
 MASKS = {

@@ -15,9 +15,9 @@ from typing import Any
 from filelock import FileLock
 from ignite.engine import Engine, Events
 
-from unetpipe.engines import WeightAverage
 from unetpipe.errors import InputError
 from unetpipe.files import replacing
+from unetpipe.handlers import WeightAverage
 from unetpipe.models import add_model
 from unetpipe.networks import load_weights
 

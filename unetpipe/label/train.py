@@ -10,11 +10,11 @@ from typing import Any
 from monailabel.tasks.train.bundle import BundleTrainTask
 from monailabel.utils.others.generic import device_list
 
-from unetpipe.engines import one_line_mistakes
 from unetpipe.errors import InputError
 from unetpipe.label.choices import find_device
 from unetpipe.label.history import hold_out
 from unetpipe.label.studies import Studies
+from unetpipe.training import one_line_mistakes
 
 DEFAULTS = {"max_epochs": 20, "steps_per_epoch": 100, "learning_rate": 0.0003, "val_split": 0.2}
 FIXED = {"multi_gpu": False, "model_filename": "model.pt", "run_id": "run", "tracking": "None"}

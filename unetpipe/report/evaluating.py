@@ -10,7 +10,6 @@ from ignite.engine import Engine, Events
 from monai.utils import convert_to_numpy
 
 from unetpipe.datasets.ctc import marker_file
-from unetpipe.engines.distributed import gathered, rank
 from unetpipe.errors import InputError
 from unetpipe.files import check_folder
 from unetpipe.io.images import read_labels
@@ -20,6 +19,7 @@ from unetpipe.metrics.isbi2012 import close_membranes, isbi2012_scores
 from unetpipe.metrics.matching import FrameMatch, match_frame
 from unetpipe.metrics.summary import summarise
 from unetpipe.report.scores import print_borders, print_membranes, print_summary, write_scores
+from unetpipe.training.distributed import gathered, rank
 
 
 class ReportScores:

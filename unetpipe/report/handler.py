@@ -10,10 +10,10 @@ from typing import Any
 from ignite.engine import Engine, Events
 from monai.utils import convert_to_numpy
 
-from unetpipe.engines.distributed import gathered, rank
 from unetpipe.report.evaluating import ReportScores
 from unetpipe.report.gallery import Gallery, ScoredFrame, frame_name
 from unetpipe.report.page import NAME, write_report
+from unetpipe.training.distributed import gathered, rank
 
 
 class ReportPage:

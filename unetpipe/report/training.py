@@ -12,12 +12,12 @@ import numpy as np
 from ignite.engine import Engine, Events
 
 from unetpipe.datasets import read_truth
-from unetpipe.engines.run import stop_program
 from unetpipe.errors import InputError
 from unetpipe.io import read_image
 from unetpipe.report.gallery import Gallery, ScoredFrame, frame_name
 from unetpipe.report.page import NAME, write_report
 from unetpipe.segmentation import Segmenter
+from unetpipe.training.run import stop_program
 
 CHOSEN_HERE = (
     "The best epoch and the thresholds were chosen on these frames, which flatters the score; an honest one comes from "
@@ -52,7 +52,7 @@ def report_training(
     Raises
     ------
     SystemExit, InputError
-        As :func:`unetpipe.engines.run_engine`, if the page cannot be written.
+        As :func:`unetpipe.training.run_engine`, if the page cannot be written.
     """
     if evaluator.state.best_metric_epoch < 1:  # type: ignore[attr-defined]
         print("No report: training ended before its first validation.", flush=True)

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 from ignite.engine import Events
+from unetpipe.training.checkpoints import check_checkpoint
 from workflows import SMALL, run, workflow
 
-from unetpipe.engines.resume import check_checkpoint
 from unetpipe.errors import InputError
 from unetpipe.networks import UNet
 

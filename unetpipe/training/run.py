@@ -7,7 +7,6 @@ from types import TracebackType
 
 import torch.distributed as dist
 from ignite.engine import Engine
-from monai.handlers import StatsHandler
 
 from unetpipe.arguments import runs_under_monai_bundle, trains_for_monai_label
 from unetpipe.errors import InputError, input_error_behind
@@ -67,14 +66,3 @@ def one_line_mistakes() -> None:
             print(f"Error: {mistake}", file=sys.stderr)
 
     sys.excepthook = hook
-
-
-class EpochStats(StatsHandler):
-    """Log metrics each epoch and leave exceptions to :func:`run_engine`; MONAI's own handler logs a traceback."""
-
-    def __init__(self) -> None:
-        super().__init__(iteration_log=False)
-
-    def exception_raised(self, _engine: Engine, error: Exception) -> None:
-        """Raise it again."""
-        raise error

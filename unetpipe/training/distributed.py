@@ -17,8 +17,8 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import RandomSampler, Sampler
 
-from unetpipe.engines.run import stop_program
 from unetpipe.errors import InputError
+from unetpipe.training.run import stop_program
 
 PATIENCE = timedelta(minutes=30)  # one process validates or writes longer than another
 

@@ -10,11 +10,11 @@ from monai.utils import ensure_tuple_rep
 
 from unetpipe.arguments import check_keys, trains_for_monai_label
 from unetpipe.datasets import check_images, evaluation_records, find_images, find_records, split_records, survey
-from unetpipe.engines.resume import check_checkpoint
-from unetpipe.engines.run import stop_program
 from unetpipe.errors import InputError
 from unetpipe.files import check_folder
 from unetpipe.networks import UNet, inference_network, load_weights
+from unetpipe.training.checkpoints import check_checkpoint
+from unetpipe.training.run import stop_program
 
 
 def check_training(

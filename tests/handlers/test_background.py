@@ -8,8 +8,8 @@ import torch
 from ignite.engine import Engine
 from monai.data import Dataset
 
-from unetpipe.engines import BackgroundPostprocessing, ReadAheadLoader
 from unetpipe.errors import InputError
+from unetpipe.handlers import BackgroundPostprocessing, ReadAheadLoader
 
 
 def evaluator(transform, workers: int | None = None) -> Engine:

@@ -8,7 +8,7 @@ import torch
 from ignite.engine import Engine, Events
 from ignite.metrics import Average
 from monai.data.utils import set_rnd
-from monai.handlers import from_engine
+from monai.handlers import StatsHandler, from_engine
 
 
 class SeedEachEpoch:
@@ -53,3 +53,14 @@ class EpochLoss:
     def attach(self, engine: Engine) -> None:
         """Attach the average to a trainer."""
         Average(output_transform=from_engine(["loss"], first=True)).attach(engine, "train_loss")
+
+
+class EpochStats(StatsHandler):
+    """Log metrics each epoch, and leave exceptions to :func:`unetpipe.training.run_engine`."""
+
+    def __init__(self) -> None:
+        super().__init__(iteration_log=False)
+
+    def exception_raised(self, _engine: Engine, error: Exception) -> None:
+        """Raise it again."""
+        raise error

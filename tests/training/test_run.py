@@ -7,8 +7,9 @@ import logging
 import pytest
 from ignite.engine import Engine
 
-from unetpipe.engines import EpochStats, run_engine
 from unetpipe.errors import InputError
+from unetpipe.handlers import EpochStats
+from unetpipe.training import run_engine
 
 
 class Failing:

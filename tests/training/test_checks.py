@@ -12,10 +12,10 @@ import torch
 from PIL import Image
 
 from unetpipe.bundle import find_bundle
-from unetpipe.engines import check_evaluation, check_inference, check_training
 from unetpipe.errors import InputError
 from unetpipe.io import write_labels
 from unetpipe.networks import UNet, save_state
+from unetpipe.training import check_evaluation, check_inference, check_training
 
 TRAIN = str(find_bundle() / "configs" / "train.json")
 NOTHING_CHOSEN = dict.fromkeys(("train_sequences", "train_frames", "val_sequences", "val_frames"))

@@ -10,9 +10,9 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
-from unetpipe.engines import ShareOfSamples, distributed
 from unetpipe.losses import DistributedWeightedCrossEntropy, WeightedCrossEntropy
 from unetpipe.networks import UNet
+from unetpipe.training import ShareOfSamples, distributed
 
 SIDE = 28  # of a tile of a network of one pooling
 

@@ -5,7 +5,7 @@ import logging
 import pytest
 from ignite.engine import Engine
 
-from unetpipe.engines import StepTimes, step_times
+from unetpipe.handlers import StepTimes, step_times
 
 
 def times(monkeypatch: pytest.MonkeyPatch, read: float, step: float) -> dict[str, float]:

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from ignite.engine import Engine, Events
-from torch import nn
 
-from unetpipe.engines.distributed import rank
-from unetpipe.errors import InputError
 from unetpipe.networks import save_state
+from unetpipe.training.checkpoints import read_checkpoint
+from unetpipe.training.distributed import rank
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +21,7 @@ class Checkpoint:
     """Save the whole state of a training after each epoch, and take it up again.
 
     Saved are the objects given (weights, optimiser, scheduler), the epoch, and the best metric so
-    far. Random draws need no saving: :class:`unetpipe.engines.SeedEachEpoch` seeds each epoch by
+    far. Random draws need no saving: :class:`unetpipe.handlers.SeedEachEpoch` seeds each epoch by
     its number. Attach it to the trainer as the last handler.
 
     Parameters
@@ -77,27 +74,3 @@ class Checkpoint:
         self.evaluator.state.best_metric = content["best_metric"]  # type: ignore[attr-defined]
         self.evaluator.state.best_metric_epoch = content["best_metric_epoch"]  # type: ignore[attr-defined]
         logger.info("Training goes on after epoch %d", content["epoch"])
-
-
-def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint onto the CPU, tensors and plain values alone; InputError if it is none."""
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise InputError(f"{path} is no checkpoint that can be loaded safely; remove it to start anew.") from error
-    if not isinstance(content, dict) or "epoch" not in content:
-        raise InputError(f"{path} is no checkpoint of a training; remove it to start anew.")
-    return content
-
-
-def check_checkpoint(path: Path, network: nn.Module) -> None:
-    """Raise InputError if there is a checkpoint that cannot be read or holds another network."""
-    if not path.is_file():
-        return
-    saved = read_checkpoint(path).get("network", {})
-    own = network.state_dict()
-    if saved.keys() != own.keys() or any(saved[name].shape != own[name].shape for name in own):
-        raise InputError(
-            f"The checkpoint {path} belongs to a training of another network; give channels, norm and the like as "
-            "there, or another output_dir."
-        )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from unetpipe.engines import Machine, epochs_within, propose, seconds_a_step, this_machine
-from unetpipe.engines.proposal import step_memory
 from unetpipe.networks import UNet
+from unetpipe.training import Machine, epochs_within, propose, seconds_a_step, this_machine
+from unetpipe.training.proposal import step_memory
 
 LAPTOP, SERVER = Machine(0, 2, 16), Machine(80, 32, 256)
 

@@ -5,7 +5,7 @@ import torch
 from ignite.engine import Engine
 from torch import nn
 
-from unetpipe.engines import AverageWeights, WeightAverage
+from unetpipe.handlers import AverageWeights, WeightAverage
 
 
 def stepped(network: nn.Module, average: WeightAverage, values: list[float]) -> None:
