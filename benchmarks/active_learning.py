@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from monai.bundle import ConfigWorkflow
 
-from unetpipe.bundle import find_bundle
+from unetpipe.bundle.writing import find_bundle
 from unetpipe.datasets import write_synthetic_ctc
 from unetpipe.io import read_image, read_labels
 from unetpipe.label.uncertainty import border_uncertainty

@@ -21,7 +21,7 @@ from monai.bundle import ConfigWorkflow
 from PIL import Image
 
 from benchmarks.sentence import one_sentence
-from unetpipe.bundle import find_bundle
+from unetpipe.bundle.writing import find_bundle
 from unetpipe.datasets import split_records
 from unetpipe.datasets.mnist import idx_records
 from unetpipe.errors import InputError

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 import zarr
 
-from unetpipe.bundle import find_bundle, write_bundle
+from unetpipe.bundle.writing import find_bundle, write_bundle
 from unetpipe.large.blocks import Grid
 from unetpipe.large.image import LazyImage
 from unetpipe.large.result import create

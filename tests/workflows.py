@@ -7,7 +7,7 @@ from typing import Any
 
 from monai.bundle import ConfigWorkflow
 
-from unetpipe.bundle import find_bundle
+from unetpipe.bundle.writing import find_bundle
 
 BUNDLE = find_bundle()
 SMALL: dict[str, Any] = {"channels": [4, 8], "tile": 66, "progress": False, "amp": False}

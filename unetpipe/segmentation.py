@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from monai.bundle import ConfigParser
 
-from unetpipe.bundle import find_bundle
+from unetpipe.bundle.models import inference_configs
+from unetpipe.bundle.writing import find_bundle
 from unetpipe.errors import InputError
-from unetpipe.models import inference_configs
 
 
 def segment(

@@ -13,7 +13,7 @@ from monai.bundle import ConfigParser, ConfigWorkflow
 from benchmarks.ablation.datasets import Dataset
 from benchmarks.ablation.scoring import score_bundle
 from benchmarks.ablation.variants import FOLDER, Row, read_overlays
-from unetpipe.bundle import find_bundle
+from unetpipe.bundle.writing import find_bundle
 from unetpipe.errors import InputError
 from unetpipe.files import write_text
 from unetpipe.handlers.checkpoint import read_checkpoint

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from monai.bundle import ConfigParser
 
-from unetpipe.bundle import find_bundle
+from unetpipe.bundle.writing import find_bundle
 from unetpipe.errors import InputError
 
 FOLDER = Path(__file__).parent

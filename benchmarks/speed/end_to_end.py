@@ -15,7 +15,7 @@ from PIL import Image
 from benchmarks.speed.pictures import picture
 from benchmarks.speed.settings import Settings
 from benchmarks.speed.timing import Row, Times, timed
-from unetpipe.bundle import find_bundle
+from unetpipe.bundle.writing import find_bundle
 from unetpipe.io import read_labels
 
 NAME = "end_to_end"

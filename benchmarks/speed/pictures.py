@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.speed.cells import cell_map, relief_image
 from benchmarks.speed.timing import Row
-from unetpipe.bundle import find_bundle
+from unetpipe.bundle.writing import find_bundle
 from unetpipe.io import read_image
 from unetpipe.segmentation import Segmenter
 

@@ -16,7 +16,7 @@ from PIL import Image
 from benchmarks.speed.cells import cell_image, cell_map
 from benchmarks.speed.settings import Settings
 from benchmarks.speed.timing import Row
-from unetpipe.bundle import find_bundle
+from unetpipe.bundle.writing import find_bundle
 from unetpipe.io import write_labels
 
 NAME = "training"

@@ -142,7 +142,7 @@ def test_results_of_other_data_are_not_taken(data: Path, tmp_path: Path) -> None
 def test_overlay_sets_keys_that_train_or_evaluate_have(row: Any) -> None:
     from monai.bundle import ConfigParser
 
-    from unetpipe.bundle import find_bundle
+    from unetpipe.bundle.writing import find_bundle
 
     configs = [str(find_bundle() / "configs" / name) for name in ("train.json", "evaluate.json")]
     parser = ConfigParser(ConfigParser.load_config_files(configs))

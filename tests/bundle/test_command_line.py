@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from unetpipe.arguments import bundle_root, check_keys
-from unetpipe.bundle import find_bundle
+from unetpipe.bundle.command_line import bundle_root, check_keys
+from unetpipe.bundle.writing import find_bundle
 from unetpipe.errors import InputError
 
 BUNDLE = find_bundle()

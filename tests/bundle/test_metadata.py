@@ -9,7 +9,7 @@ import pytest
 import torch
 from monai.bundle import ConfigParser, verify_metadata, verify_net_in_out
 
-from unetpipe.bundle import find_bundle
+from unetpipe.bundle.writing import find_bundle
 
 BUNDLE = find_bundle()
 METADATA = BUNDLE / "configs" / "metadata.json"

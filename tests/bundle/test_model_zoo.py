@@ -16,7 +16,7 @@ import torch
 from monai.bundle import ConfigParser, ckpt_export, verify_metadata, verify_net_in_out
 from workflows import workflow
 
-from unetpipe.bundle import export_bundle, find_bundle
+from unetpipe.bundle.writing import export_bundle, find_bundle
 from unetpipe.networks import load_weights
 
 LARGEST_FILE = 25e6  # bytes

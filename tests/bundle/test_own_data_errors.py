@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from unetpipe.bundle import find_bundle
+from unetpipe.bundle.writing import find_bundle
 from unetpipe.io import write_label_pages
 
 LABEL = np.zeros((20, 30), np.uint8)

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from unetpipe.bundle import find_bundle
+from unetpipe.bundle.models import model_names
+from unetpipe.bundle.writing import find_bundle
 from unetpipe.cli.main import main
 from unetpipe.datasets import find_records, read_truth
 from unetpipe.io import read_labels
 from unetpipe.io.images import read_image
 from unetpipe.metrics import object_jaccards
-from unetpipe.models import model_names
 from unetpipe.segmentation import Segmenter
 
 BUNDLE = find_bundle()

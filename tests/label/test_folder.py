@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from unetpipe.bundle import find_bundle, write_bundle
+from unetpipe.bundle.writing import find_bundle, write_bundle
 from unetpipe.errors import InputError
 from unetpipe.label.folder import FOLDER, MODEL, check_studies, prepare
 
@@ -38,7 +38,7 @@ def test_a_crash_while_the_model_is_copied_does_not_block_the_folder(
     def crash(*arguments: object) -> None:
         raise Crash
 
-    for step in ("unetpipe.label.folder.write_text", "unetpipe.bundle.write_bundle"):
+    for step in ("unetpipe.label.folder.write_text", "unetpipe.bundle.writing.write_bundle"):
         with monkeypatch.context() as patch:
             patch.setattr(step, crash)
             with pytest.raises(Crash):

@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from unetpipe.bundle import find_bundle
+from unetpipe.bundle.writing import find_bundle
 from unetpipe.errors import InputError
 from unetpipe.io import write_labels
 from unetpipe.networks import UNet, save_state

@@ -13,10 +13,10 @@ from bioimageio.core import predict, test_model
 from bioimageio.spec import load_model_description
 from bioimageio.spec.model import v0_5
 
-from unetpipe.bundle import find_bundle, write_bundle
+from unetpipe.bundle.models import add_model
+from unetpipe.bundle.writing import find_bundle, write_bundle
 from unetpipe.cli.main import main
 from unetpipe.io import read_image
-from unetpipe.models import add_model
 from unetpipe.networks import SmallUNet, save_state
 from unetpipe.segmentation import Segmenter
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from unetpipe.bundle import find_bundle
+from unetpipe.bundle.writing import find_bundle
 from unetpipe.datasets import ctc_records, measure_records, select, write_synthetic_ctc
 from unetpipe.errors import InputError
 from unetpipe.io import read_image, read_labels

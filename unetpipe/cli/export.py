@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from unetpipe.bundle import export_bundle, find_bundle
+from unetpipe.bundle.writing import export_bundle, find_bundle
 from unetpipe.errors import InputError
 
 

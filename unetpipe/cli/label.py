@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import unetpipe
-from unetpipe.bundle import find_bundle
+from unetpipe.bundle.writing import find_bundle
 from unetpipe.errors import InputError
 from unetpipe.files import first_line
 from unetpipe.label.folder import MODEL, SESSIONS, check_studies, prepare

@@ -11,7 +11,8 @@ from typing import Any
 from ignite.engine import Events
 from monai.bundle import ConfigWorkflow
 
-from unetpipe.bundle import find_bundle
+from unetpipe.bundle.models import inference_configs
+from unetpipe.bundle.writing import find_bundle
 from unetpipe.cli.link import describe
 from unetpipe.cli.resuming import describe as describe_work
 from unetpipe.cli.resuming import open_journal, remaining
@@ -19,7 +20,6 @@ from unetpipe.datasets.images import find_images
 from unetpipe.errors import InputError
 from unetpipe.files import check_folder
 from unetpipe.io.journal import Journal
-from unetpipe.models import inference_configs
 from unetpipe.tracking.relink import check_complete, check_target, link_folder, remove_tracks
 
 

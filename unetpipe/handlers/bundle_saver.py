@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from ignite.engine import Engine, Events
 from torch import nn
 
-from unetpipe.bundle import write_bundle
+from unetpipe.bundle.writing import write_bundle
 from unetpipe.inferers.overlap_tile import unwrap
 from unetpipe.networks import save_state
 
@@ -37,7 +37,7 @@ class BundleSaver:
     bundle_root, output_dir : path
         The bundle that is trained, and where the trained one goes.
     settings : mapping
-        Values of the configs' top-level keys that were used (:func:`unetpipe.bundle.write_bundle`).
+        Values of the configs' top-level keys that were used (:func:`unetpipe.bundle.writing.write_bundle`).
         ``dataset_dir`` is made absolute, so that the folder runs from anywhere.
     metric : ChoosingMetric, optional
         The settings that it chose are written as well.

@@ -6,10 +6,10 @@ import os
 import shutil
 from pathlib import Path
 
+from unetpipe.bundle.models import export_model
 from unetpipe.errors import InputError
 from unetpipe.files import write_text
 from unetpipe.io.formats import image_stem, images_in, is_array
-from unetpipe.models import export_model
 
 FOLDER = "unetpipe-label"
 MODEL = "cells"

@@ -15,10 +15,10 @@ from typing import Any
 from filelock import FileLock
 from ignite.engine import Engine, Events
 
+from unetpipe.bundle.models import add_model
 from unetpipe.errors import InputError
 from unetpipe.files import replacing
 from unetpipe.handlers import WeightAverage
-from unetpipe.models import add_model
 from unetpipe.networks import load_weights
 
 logger = logging.getLogger(__name__)

@@ -12,13 +12,13 @@ import torch
 from monai.bundle import ConfigParser
 from monai.inferers import SimpleInferer
 
+from unetpipe.bundle.models import NORMALIZATION, inference_configs
 from unetpipe.errors import InputError
 from unetpipe.inferers import AutocastInferer
 from unetpipe.large.blocks import Block, Region
 from unetpipe.large.image import as_tensor
 from unetpipe.large.statistics import normalised
 from unetpipe.large.work import Rules, Work
-from unetpipe.models import NORMALIZATION, inference_configs
 from unetpipe.networks import UNet, inference_network
 
 SYMMETRIES = tuple((turns, flip) for turns in range(4) for flip in (False, True))

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from unetpipe.bundle import find_bundle
+from unetpipe.bundle.writing import find_bundle
 from unetpipe.errors import InputError
 from unetpipe.files import check_folder, first_line, write_text
 from unetpipe.large.blocks import Grid

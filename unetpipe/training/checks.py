@@ -8,7 +8,7 @@ from typing import Any
 
 from monai.utils import ensure_tuple_rep
 
-from unetpipe.arguments import check_keys, trains_for_monai_label
+from unetpipe.bundle.command_line import check_keys, trains_for_monai_label
 from unetpipe.datasets import check_images, evaluation_records, find_images, find_records, split_records, survey
 from unetpipe.errors import InputError
 from unetpipe.files import check_folder

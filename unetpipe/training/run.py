@@ -8,7 +8,7 @@ from types import TracebackType
 import torch.distributed as dist
 from ignite.engine import Engine
 
-from unetpipe.arguments import runs_under_monai_bundle, trains_for_monai_label
+from unetpipe.bundle.command_line import runs_under_monai_bundle, trains_for_monai_label
 from unetpipe.errors import InputError, input_error_behind
 
 

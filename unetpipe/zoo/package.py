@@ -20,9 +20,9 @@ import torch
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from monai.bundle import ConfigParser
 
+from unetpipe.bundle.models import NORMALIZATION, inference_configs
 from unetpipe.errors import InputError
 from unetpipe.files import replacing
-from unetpipe.models import NORMALIZATION, inference_configs
 from unetpipe.networks import UNet
 from unetpipe.segmentation import Segmenter
 from unetpipe.zoo.sample import picture, probabilities, sample_image

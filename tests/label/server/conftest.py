@@ -13,7 +13,7 @@ import pytest
 from serving import Server, free_port, label, make_studies, start
 from workflows import SMALL, run
 
-from unetpipe.bundle import export_bundle
+from unetpipe.bundle.writing import export_bundle
 from unetpipe.datasets import write_synthetic_ctc
 
 HERE = Path(__file__).resolve().parent

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from serving import Server, label, pixels, trained
 
-from unetpipe.bundle import find_bundle
+from unetpipe.bundle.writing import find_bundle
 
 pytestmark = pytest.mark.label
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from monai.bundle import ConfigParser
 
-from unetpipe.bundle import export_bundle
+from unetpipe.bundle.writing import export_bundle
 from unetpipe.errors import InputError
 from unetpipe.files import write_text
 from unetpipe.networks.weights import read_weights, save_state
@@ -75,7 +75,7 @@ def add_model(trained: str | os.PathLike, bundle: str | os.PathLike, name: str) 
 def export_model(
     bundle: str | os.PathLike, output_dir: str | os.PathLike, name: str | None = None, half: bool = False
 ) -> None:
-    """Write a bundle whose own model is one of a bundle's models; see :func:`unetpipe.bundle.export_bundle`.
+    """Write a bundle whose own model is one of a bundle's models; see :func:`unetpipe.bundle.writing.export_bundle`.
 
     Parameters
     ----------

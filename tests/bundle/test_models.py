@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from unetpipe.bundle import find_bundle
+from unetpipe.bundle.models import add_model, export_model, inference_configs, model_names
+from unetpipe.bundle.writing import find_bundle
 from unetpipe.cli.main import main
 from unetpipe.errors import InputError
 from unetpipe.io import read_labels
-from unetpipe.models import add_model, export_model, inference_configs, model_names
 from unetpipe.segmentation import Segmenter
 
 

@@ -18,7 +18,7 @@ NAME = "unet_isbi"
 
 def find_bundle() -> Path:
     """Return the folder of the ``unet_isbi`` bundle: a checkout's, else the one that the wheel installed."""
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parent.parent
     for root in (package.parent, package):
         candidate = root / "bundles" / NAME
         if (candidate / "configs" / "metadata.json").is_file():
