@@ -1,5 +1,5 @@
 """Packages for communities that share models."""
 
-from unetpipe.zoo.package import write_package
+from unetpipe.export.bioimageio import write_package
 
 __all__ = ["write_package"]

@@ -22,10 +22,10 @@ from monai.bundle import ConfigParser
 
 from unetpipe.bundle.models import NORMALIZATION, inference_configs
 from unetpipe.errors import InputError
+from unetpipe.export.sample import picture, probabilities, sample_image
 from unetpipe.files import replacing
 from unetpipe.networks import UNet
 from unetpipe.segmentation import Segmenter
-from unetpipe.zoo.sample import picture, probabilities, sample_image
 
 ATTACHED = ("docs/data_license.txt", "LICENSE")
 SETTINGS = ("threshold", "marker_threshold", "merge_threshold", "min_size", "give_back", "pixel_size")
