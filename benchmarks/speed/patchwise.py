@@ -14,7 +14,8 @@ from benchmarks.speed.inference import job, network_with_statistics
 from benchmarks.speed.settings import Settings
 from benchmarks.speed.timing import Row, alternate, ratio
 from unetpipe.inferers import OverlapTileInferer
-from unetpipe.networks import PatchCNN, fold_batch_norm
+from unetpipe.networks import fold_batch_norm
+from unetpipe.networks.baselines import PatchCNN
 
 NAME = "patchwise"
 SAMPLE = 128  # windows

@@ -17,7 +17,8 @@ from unetpipe.bundle.models import add_model
 from unetpipe.bundle.writing import find_bundle, write_bundle
 from unetpipe.cli.main import main
 from unetpipe.io import read_image
-from unetpipe.networks import SmallUNet, save_state
+from unetpipe.networks import save_state
+from unetpipe.networks.baselines import SmallUNet
 from unetpipe.segmentation import Segmenter
 
 test_model.__test__ = False  # it is the library's, not one of ours
@@ -131,7 +132,7 @@ def test_flags_of_packages_are_refused_for_bundles(trained: Path, tmp_path: Path
 
 
 def test_other_networks_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    settings = {"network_class": "unetpipe.networks.SmallUNet", "channels": [2, 2], "norm": None}
+    settings = {"network_class": "unetpipe.networks.baselines.SmallUNet", "channels": [2, 2], "norm": None}
     write_bundle(find_bundle(), tmp_path / "small", settings)
     save_state(SmallUNet(channels=(2, 2)).state_dict(), tmp_path / "small" / "models" / "model.pt")
     arguments = ["export", str(tmp_path / "small"), "--format", "bioimageio", "--output", str(tmp_path / "a.zip")]

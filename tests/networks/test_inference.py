@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from unetpipe.errors import InputError
-from unetpipe.networks import SmallUNet, UNet, fold_batch_norm, inference_network, save_state
+from unetpipe.networks import UNet, fold_batch_norm, inference_network, save_state
+from unetpipe.networks.baselines import SmallUNet
 
 
 def trained() -> UNet:

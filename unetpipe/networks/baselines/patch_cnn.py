@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from unetpipe.errors import InputError
-from unetpipe.networks.window import WindowNetwork
+from unetpipe.networks.baselines.window import WindowNetwork
 
 KERNELS = (4, 5, 4, 4)  # each followed by a 2×2 pooling: 95 → 92, 46 → 42, 21 → 18, 9 → 6, 3
 LAST = 3  # side of the maps that the first fully connected layer sees

@@ -5,7 +5,7 @@ import torch
 
 from unetpipe.errors import InputError
 from unetpipe.inferers import OverlapTileInferer
-from unetpipe.networks import SmallUNet
+from unetpipe.networks.baselines import SmallUNet
 
 
 @pytest.mark.parametrize("skips", [None, [], [0], [1]])

@@ -6,7 +6,7 @@ import torch
 from unetpipe.errors import InputError
 from unetpipe.inferers import OverlapTileInferer
 from unetpipe.mirror import mirror_crop
-from unetpipe.networks import PatchCNN
+from unetpipe.networks.baselines import PatchCNN
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import torch
 
 from unetpipe.errors import InputError
 from unetpipe.inferers import OverlapTileInferer
-from unetpipe.networks import FoveatedPatchCNN
+from unetpipe.networks.baselines import FoveatedPatchCNN
 
 SMALL = {"channels": (4, 4, 4, 4), "hidden": 6}
 
