@@ -23,22 +23,22 @@ from unetpipe.datasets import write_synthetic_ctc
 from unetpipe.io import read_image, read_labels
 from unetpipe.label.uncertainty import border_uncertainty
 from unetpipe.metrics import object_jaccards
-from unetpipe.segmentation import Segmenter
+from unetpipe.predictor import Predictor
 
 POOL, VALIDATION, TEST = 16, 2, 8
 NETWORK: dict[str, Any] = {"channels": [8, 16, 32], "tile": 140, "batch_size": 1, "amp": False, "progress": False}
 LENGTH: dict[str, Any] = {"max_epochs": 1, "steps_per_epoch": 120, "val_interval": 1}
 
 Record = dict[str, str]
-Choice = Callable[[Segmenter, Sequence[Record], random.Random], Record]
+Choice = Callable[[Predictor, Sequence[Record], random.Random], Record]
 
 
-def uncertain(model: Segmenter, pool: Sequence[Record], draw: random.Random) -> Record:
+def uncertain(model: Predictor, pool: Sequence[Record], draw: random.Random) -> Record:
     """Return the image whose outlines are least certain."""
     return max(pool, key=lambda record: border_uncertainty(model(picture(record), return_probabilities=True)[1]))
 
 
-def at_random(model: Segmenter, pool: Sequence[Record], draw: random.Random) -> Record:
+def at_random(model: Predictor, pool: Sequence[Record], draw: random.Random) -> Record:
     """Return any image."""
     return draw.choice(pool)
 
@@ -54,7 +54,7 @@ def curve(choose: Choice, records: Sequence[Record], seed: int, labels: int, fol
         if not output.exists():
             train(labelled, val, output, seed, model)
         model = output / "models" / "model.pt"
-        segmenter = Segmenter(output)
+        segmenter = Predictor(output)
         scores.append(score(segmenter, test))
         if number < labels:
             chosen = choose(segmenter, pool, draw)
@@ -103,7 +103,7 @@ def train(labelled: Sequence[Record], val: Sequence[Record], output: Path, seed:
     workflow.run()
 
 
-def score(segmenter: Segmenter, test: Sequence[Record]) -> float:
+def score(segmenter: Predictor, test: Sequence[Record]) -> float:
     """Return SEG over all cells of the test frames."""
     pairs = [(read_labels(record["label"]), segmenter(picture(record))) for record in test]
     return float(np.concatenate([object_jaccards(truth, result) for truth, result in pairs]).mean())

@@ -3,13 +3,13 @@
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["Segmenter", "__version__", "segment"]
+__all__ = ["Predictor", "__version__", "segment"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import ``segment`` and ``Segmenter`` when they are first asked for: MONAI takes seconds to import."""
-    if name in ("segment", "Segmenter"):
-        from unetpipe import segmentation
+    """Import ``segment`` and ``Predictor`` when they are first asked for: MONAI takes seconds to import."""
+    if name in ("segment", "Predictor"):
+        from unetpipe import predictor as segmentation
 
-        return getattr(segmentation, name)
+        return getattr(predictor, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

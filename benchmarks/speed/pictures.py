@@ -11,7 +11,7 @@ from benchmarks.speed.cells import cell_map, relief_image
 from benchmarks.speed.timing import Row
 from unetpipe.bundle.writing import find_bundle
 from unetpipe.io import read_image
-from unetpipe.segmentation import Segmenter
+from unetpipe.predictor import Predictor
 
 FRAME = Path("ctc", "DIC-C2DH-HeLa", "01", "t083.tif")
 
@@ -28,7 +28,7 @@ def class_agreement(benchmark: str) -> Row:
     """Return on how many pixels bfloat16 changes the class that the bundle's model gives them."""
     name, image = picture()
     classes = [
-        Segmenter(find_bundle(), amp=amp, device="$torch.device('cpu')")(image, return_probabilities=True)[1] > 0.5  # type: ignore[operator]
+        Predictor(find_bundle(), amp=amp, device="$torch.device('cpu')")(image, return_probabilities=True)[1] > 0.5  # type: ignore[operator]
         for amp in (False, True)
     ]
     assert classes[0].any()

@@ -15,7 +15,7 @@ from monai.bundle import ckpt_export, onnx_export
 from PIL import Image
 from workflows import SHORT, SMALL, run, workflow
 
-from unetpipe import Segmenter
+from unetpipe import Predictor
 from unetpipe.cli.main import main
 from unetpipe.errors import input_error_behind
 from unetpipe.instances import instances_from_probability
@@ -192,7 +192,7 @@ def test_exported_bundle_is_small_and_names_no_place(trained: Path, synthetic: P
         assert str(trained) not in config.read_text()
     image = np.array(Image.open(synthetic / "01" / "t000.tif"))
     whole, half = (
-        Segmenter(folder, amp=False)(image, return_probabilities=True)[1] for folder in (trained, tmp_path / "mine")
+        Predictor(folder, amp=False)(image, return_probabilities=True)[1] for folder in (trained, tmp_path / "mine")
     )
     np.testing.assert_allclose(half, whole, atol=5e-3)  # half precision has 11 bits
     assert main(["export", str(trained), "--output", str(tmp_path / "mine")]) == 1

@@ -11,7 +11,7 @@ import zarr
 from large_images import small_bundle
 
 from unetpipe.cli.main import main
-from unetpipe.segmentation import Segmenter
+from unetpipe.predictor import Predictor
 
 IMAGE = np.random.default_rng(0).integers(0, 255, (60, 80), dtype=np.uint8)
 
@@ -28,8 +28,8 @@ def command(tmp_path: Path) -> list[str]:
 
 @pytest.mark.parametrize("threshold", [0.3, 0.6])
 def test_threshold(threshold: float, command: list[str], tmp_path: Path) -> None:
-    expected = Segmenter(tmp_path / "bundle", threshold=threshold)(IMAGE)
-    assert not np.array_equal(expected, Segmenter(tmp_path / "bundle")(IMAGE))
+    expected = Predictor(tmp_path / "bundle", threshold=threshold)(IMAGE)
+    assert not np.array_equal(expected, Predictor(tmp_path / "bundle")(IMAGE))
     assert main([*command, "--threshold", str(threshold)]) == 0
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "out" / "a_mask.tif"), expected)
     assert main([*command, "--threshold", str(threshold), "--large"]) == 0

@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from unetpipe.instances import instances_from_probability
 from unetpipe.instances.agglomeration import merge_open_borders
-from unetpipe.instances.objects import connected
+from unetpipe.instances.from_probability import connected
 
 part_maps = hnp.arrays(np.int32, (6, 7), elements=st.integers(0, 6))
 probabilities = hnp.arrays(np.float64, (6, 7), elements=st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0]))

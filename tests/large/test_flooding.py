@@ -9,7 +9,7 @@ import pytest
 import zarr
 from large_images import ArrayImage, same_objects, small_bundle
 
-from unetpipe import Segmenter
+from unetpipe import Predictor
 from unetpipe.errors import InputError
 from unetpipe.large import LargeSegmentation
 from unetpipe.large.memory import plan_blocks
@@ -31,7 +31,7 @@ def test_equals_memory(bundle: Path, tmp_path: Path) -> None:
     result = LargeSegmentation(ArrayImage(array, "tyx"), tmp_path, bundle, block=32).run(progress=False)
     labels = zarr.open_array(result / "labels/cells/0")[:]
     for page in range(2):
-        expected = Segmenter(bundle)(array[page])
+        expected = Predictor(bundle)(array[page])
         assert expected.max() > 1
         assert same_objects(labels[page], expected)
     assert zarr.open_group(result).attrs["unetpipe"]["cells"] == labels.max(axis=(1, 2)).tolist()

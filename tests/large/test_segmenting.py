@@ -17,7 +17,7 @@ from ome_zarr.io import parse_url
 from ome_zarr.reader import Reader
 from scipy import ndimage
 
-from unetpipe import Segmenter
+from unetpipe import Predictor
 from unetpipe.errors import InputError
 from unetpipe.instances import InstancesFromProbabilityd
 from unetpipe.large import LargeSegmentation, OmeZarrImage, TiffImage
@@ -35,7 +35,7 @@ def blobs(*shape: int, seed: int = 0) -> np.ndarray:
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Random weights, and thresholds that leave many cells."""
     folder = small_bundle(tmp_path_factory.mktemp("bundle"))
-    _, probability = Segmenter(folder)(blobs(300, 300), return_probabilities=True)
+    _, probability = Predictor(folder)(blobs(300, 300), return_probabilities=True)
     low, high = np.quantile(probability, [0.8, 0.93]).tolist()
     return small_bundle_like(folder, threshold=low, marker_threshold=high, min_size=12)
 
@@ -55,7 +55,7 @@ def arrays(result: Path) -> tuple[np.ndarray, np.ndarray]:
 def large(bundle: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """An image of 2048 × 2048 pixels, and its labels and probabilities computed in memory."""
     array = blobs(2048, 2048)
-    return array, *Segmenter(bundle, roi_size=444)(array, return_probabilities=True)
+    return array, *Predictor(bundle, roi_size=444)(array, return_probabilities=True)
 
 
 def check_equal(expected: tuple[np.ndarray, np.ndarray], rules: InstancesFromProbabilityd, result: Path) -> None:
@@ -75,7 +75,7 @@ def test_equals_memory(block: int, large, bundle: Path, tmp_path: Path) -> None:
     array, *expected = large
     image = OmeZarrImage(write_ome_zarr(tmp_path / "a.zarr", array, "yx", "0.5", chunks=700))
     result = LargeSegmentation(image, tmp_path / "out", bundle, block=block).run(progress=False)
-    check_equal(expected, Segmenter(bundle).instances, result)
+    check_equal(expected, Predictor(bundle).instances, result)
 
 
 @settings(deadline=None, max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -94,7 +94,7 @@ def test_equals_memory_at_any_size(sides, rest, block, rotations, seed, bundle: 
     output = tmp_path_factory.mktemp("out")
     overrides = {"rotations": rotations}
     result = LargeSegmentation(ArrayImage(array), output, bundle, overrides=overrides, block=block).run(progress=False)
-    _, probability = Segmenter(bundle, **overrides)(array, return_probabilities=True)
+    _, probability = Predictor(bundle, **overrides)(array, return_probabilities=True)
     np.testing.assert_allclose(arrays(result)[1], probability, atol=1e-4 if rotations else 1e-5)
 
 
@@ -105,7 +105,7 @@ def test_pages_and_channels(tmp_path: Path) -> None:
     labels, probability = arrays(LargeSegmentation(image, tmp_path / "out", folder, block=64).run(progress=False))
     assert labels.shape == (3, 90, 110)
     for page in range(3):
-        expected = Segmenter(folder)(np.moveaxis(array[page], 0, -1), axes="yxc", return_probabilities=True)
+        expected = Predictor(folder)(np.moveaxis(array[page], 0, -1), axes="yxc", return_probabilities=True)
         np.testing.assert_allclose(probability[page], expected[1], atol=1e-5)
         assert same_objects(labels[page], expected[0])
 
@@ -151,7 +151,7 @@ def test_tiff_of_any_size_on_request(bundle: Path, tmp_path: Path) -> None:
     array = blobs(200, 260)
     tifffile.imwrite(tmp_path / "a.tif", array, tile=(64, 64), compression="lzw")
     result = LargeSegmentation(TiffImage(tmp_path / "a.tif"), tmp_path / "out", bundle, block=64).run(progress=False)
-    segmenter = Segmenter(bundle)
+    segmenter = Predictor(bundle)
     check_equal(segmenter(array, return_probabilities=True), segmenter.instances, result)
 
 

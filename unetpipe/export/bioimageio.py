@@ -25,7 +25,7 @@ from unetpipe.errors import InputError
 from unetpipe.export.sample import picture, probabilities, sample_image
 from unetpipe.files import replacing
 from unetpipe.networks import UNet
-from unetpipe.segmentation import Segmenter
+from unetpipe.predictor import Predictor
 
 ATTACHED = ("docs/data_license.txt", "LICENSE")
 SETTINGS = ("threshold", "marker_threshold", "merge_threshold", "min_size", "give_back", "pixel_size")
@@ -68,7 +68,7 @@ def write_package(
     if path.suffix != ".zip":
         raise InputError(f"A package is a ZIP file; name one that ends in .zip, not {path}.")
     values = ConfigParser.load_config_files(inference_configs(bundle, model))
-    segmenter = Segmenter(bundle, model, device=torch.device("cpu"))
+    segmenter = Predictor(bundle, model, device=torch.device("cpu"))
     network = segmenter.network
     if not isinstance(network, UNet) or values.get("normalization", NORMALIZATION) != NORMALIZATION:
         raise InputError(

@@ -1,6 +1,6 @@
 """Instances: from probability to numbered cells, and the ridge between touching ones."""
 
-from unetpipe.instances.objects import instances_from_probability
+from unetpipe.instances.from_probability import instances_from_probability
 from unetpipe.instances.ridge import contact_zone, cut_ridge, give_back_ridge
 from unetpipe.instances.transform import InstancesFromProbabilityd
 

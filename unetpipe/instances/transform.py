@@ -13,7 +13,7 @@ from monai.transforms import MapTransform
 from monai.utils import convert_to_numpy
 
 from unetpipe.errors import InputError
-from unetpipe.instances.objects import instances_from_probability
+from unetpipe.instances.from_probability import instances_from_probability
 
 
 class InstancesFromProbabilityd(MapTransform):

@@ -20,7 +20,7 @@ from unetpipe.label.choices import choose, find_device
 from unetpipe.label.masks import check_suffix, write_masks
 from unetpipe.label.polygons import page_annotations
 from unetpipe.label.publish import locked
-from unetpipe.segmentation import Segmenter
+from unetpipe.predictor import Predictor
 
 MASKS = ("instances", "semantic")
 FLAGS = {True: True, False: False, "true": True, "false": False}
@@ -37,7 +37,7 @@ class CellInferTask(BundleInferTask):
     def __init__(self, path: str, conf: dict[str, str]) -> None:
         super().__init__(path, conf)
         self._config = {"device": device_list(), "masks": list(MASKS)}
-        self._loaded: dict[str, tuple[Any, Segmenter]] = {}
+        self._loaded: dict[str, tuple[Any, Predictor]] = {}
 
     def __call__(self, request: dict[str, Any], callbacks: Any = None) -> tuple[str, dict[str, Any]]:
         """Return the mask's file and what goes with it as JSON."""
@@ -73,12 +73,12 @@ class CellInferTask(BundleInferTask):
         segmenter = self.segmenter(find_device(None))
         return [_segment(segmenter, image, page)[1] for page in _pages(image, None)]
 
-    def segmenter(self, device: str) -> Segmenter:
+    def segmenter(self, device: str) -> Predictor:
         """Return the bundle on a device, loaded anew if a training has replaced it."""
         with locked(self.bundle_path):
             version = self.version_of_files()
             if device not in self._loaded or self._loaded[device][0] != version:
-                self._loaded[device] = (version, Segmenter(self.bundle_path, device=torch.device(device)))
+                self._loaded[device] = (version, Predictor(self.bundle_path, device=torch.device(device)))
         return self._loaded[device][1]
 
     def version_of_files(self) -> tuple[int, ...]:
@@ -97,7 +97,7 @@ class CellInferTask(BundleInferTask):
         return name
 
 
-def _segment(segmenter: Segmenter, image: str, page: int) -> tuple[np.ndarray, np.ndarray]:
+def _segment(segmenter: Predictor, image: str, page: int) -> tuple[np.ndarray, np.ndarray]:
     """Return labels and probability of "cell" (H, W) of a page."""
     labels, probability = segmenter(np.moveaxis(read_image(image, page), 0, -1), "yxc", return_probabilities=True)
     return labels, probability

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from unetpipe.instances.objects import EVERY_NEIGHBOUR
+from unetpipe.instances.from_probability import EVERY_NEIGHBOUR
 from unetpipe.large.blocks import Block, Region
 from unetpipe.large.joining import edges, join
 from unetpipe.large.work import Work

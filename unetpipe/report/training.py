@@ -14,9 +14,9 @@ from ignite.engine import Engine, Events
 from unetpipe.datasets import read_truth
 from unetpipe.errors import InputError
 from unetpipe.io import read_image
+from unetpipe.predictor import Predictor
 from unetpipe.report.gallery import Gallery, ScoredFrame, frame_name
 from unetpipe.report.page import NAME, write_report
-from unetpipe.segmentation import Segmenter
 from unetpipe.training.run import stop_program
 
 CHOSEN_HERE = (
@@ -75,7 +75,7 @@ def report_training(
 
 
 def _segmented(records: Sequence[dict[str, Any]], bundle: Path) -> Iterator[ScoredFrame]:
-    segmenter = Segmenter(bundle)
+    segmenter = Predictor(bundle)
     for record in records:
         image = read_image(record["image"], record.get("page"))
         truth, known = read_truth(record)

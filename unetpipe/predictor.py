@@ -59,10 +59,10 @@ def segment(
         If the axes, the channels, the pixels or the bundle do not fit.
     """
     folder = find_bundle() if bundle is None else bundle
-    return Segmenter(folder, model, image_pixel_size=pixel_size, rescale=rescale)(image, axes, return_probabilities)
+    return Predictor(folder, model, image_pixel_size=pixel_size, rescale=rescale)(image, axes, return_probabilities)
 
 
-class Segmenter:
+class Predictor:
     """A bundle, loaded once, to segment many arrays; call it as :func:`segment` without the bundle.
 
     Parameters
