@@ -21,7 +21,7 @@ from benchmarks.sentence import one_sentence
 from unetpipe.datasets import find_records, parse_frames, read_truth, recognise, select
 from unetpipe.errors import InputError
 from unetpipe.instances.from_probability import remove_small
-from unetpipe.instances.ridge import give_back_ridge
+from unetpipe.instances.ridge import refill_ridge
 from unetpipe.io import read_image
 from unetpipe.metrics import FrameScore, score_segmentation, summarise
 from unetpipe.metrics.borders import border_scores, sum_borders
@@ -61,7 +61,7 @@ def dark_inside(image: np.ndarray) -> np.ndarray:
 def above_neighbourhood(image: np.ndarray) -> np.ndarray:
     """Take what is brighter than its neighbourhood, parted by a thin line as the network's cells are."""
     smooth = ndimage.gaussian_filter(image.astype(np.float32), 1)
-    return give_back_ridge(components(smooth > ndimage.gaussian_filter(smooth, 8)), 2)
+    return refill_ridge(components(smooth > ndimage.gaussian_filter(smooth, 8)), 2)
 
 
 PREDICTORS: dict[str, Callable[[np.ndarray], np.ndarray]] = {

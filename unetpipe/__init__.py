@@ -9,7 +9,7 @@ __all__ = ["Predictor", "__version__", "segment"]
 def __getattr__(name: str) -> Any:
     """Import ``segment`` and ``Predictor`` when they are first asked for: MONAI takes seconds to import."""
     if name in ("segment", "Predictor"):
-        from unetpipe import predictor as segmentation
+        from unetpipe import predictor
 
         return getattr(predictor, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

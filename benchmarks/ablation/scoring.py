@@ -42,7 +42,10 @@ def score_bundle(bundle: Path, overlays: Sequence[Path], settings: Mapping[str, 
     network = parser.get_parsed_content("validate#evaluator#network")
     inferer = parser.get_parsed_content("validate#evaluator#inferer")
     device = parser.get_parsed_content("device")
-    common = {"min_size": parser.get_parsed_content("min_size"), "ridge": parser.get_parsed_content("give_back")}
+    common = {
+        "min_size": parser.get_parsed_content("min_size"),
+        "ridge": parser.get_parsed_content("ridge_refill_radius"),
+    }
     chosen = {key: parser.get_parsed_content(key) for key in PLAIN}
     frames = []
     for item in parser.get_parsed_content("validate#dataset"):

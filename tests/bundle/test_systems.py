@@ -116,7 +116,7 @@ def test_lungs_and_a_volume_in_hounsfield_units(tmp_path: Path):
     np.save(data / "images.npy", np.moveaxis(volume, -1, 0)[..., None].astype(np.float32))
     np.save(data / "masks.npy", np.moveaxis(lungs, -1, 0)[..., None].astype(np.float32))
     net = {"channels": [4, 8], "tile": 66, "batch_size": 2}
-    longer = {**TINY, "steps_per_epoch": 160, "learning_rate": 0.003, "averaging": 0.1}
+    longer = {**TINY, "steps_per_epoch": 160, "learning_rate": 0.003, "ema_momentum": 0.1}
     run(["train.json", "lungs.json"], dataset_dir=str(data), output_dir=str(trained), **longer, **net)
     assert evaluate(trained, tmp_path / "scores")["Dice"] > 0.8
     affine = np.diag([-0.7, -0.7, 2.5, 1.0])

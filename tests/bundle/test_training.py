@@ -103,7 +103,7 @@ def test_masks_are_the_whole_image_pass(trained: Path, synthetic: Path, tmp_path
         probability,
         settings["threshold"],
         settings["min_size"],
-        settings["give_back"],
+        settings["ridge_refill_radius"],
         settings["marker_threshold"],
     )
     assert np.array_equal(read_labels(tmp_path / "mask000.tif"), expected)

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 from ignite.engine import Events
-from unetpipe.training.checkpoints import check_checkpoint
 from workflows import SMALL, run, workflow
 
 from unetpipe.errors import InputError
 from unetpipe.networks import UNet
+from unetpipe.training.checkpoints import check_checkpoint
 
 LENGTH = {"max_epochs": 4, "steps_per_epoch": 3, "val_interval": 1}
 

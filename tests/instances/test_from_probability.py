@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 from monai.data import MetaTensor
 from scipy import ndimage
 
-from unetpipe.instances import InstancesFromProbabilityd, give_back_ridge, instances_from_probability
+from unetpipe.instances import InstancesFromProbabilityd, instances_from_probability, refill_ridge
 
 probabilities = hnp.arrays(
     np.float32, st.tuples(st.integers(1, 12), st.integers(1, 12)), elements=st.sampled_from([0.0, 0.25, 0.5, 0.75])
@@ -113,7 +113,7 @@ def test_every_object_is_one_filled_piece_of_the_least_size(probability, thresho
 def test_ridge_is_given_back_last(probability, min_size: int, ridge: float) -> None:
     without = instances_from_probability(probability, 0.3, min_size, ridge=0)
     np.testing.assert_array_equal(
-        instances_from_probability(probability, 0.3, min_size, ridge), give_back_ridge(without, ridge)
+        instances_from_probability(probability, 0.3, min_size, ridge), refill_ridge(without, ridge)
     )
 
 

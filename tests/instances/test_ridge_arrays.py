@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from unetpipe.instances import contact_zone, cut_ridge, give_back_ridge
+from unetpipe.instances import contact_zone, cut_ridge, refill_ridge
 
 label_maps = hnp.arrays(
     np.uint16, st.tuples(st.integers(1, 9), st.integers(1, 9)), elements=st.sampled_from([0, 0, 1, 7, 65535])
@@ -54,9 +54,9 @@ def test_cut_only_removes_and_leaves_cells_apart(instances: np.ndarray, radius: 
 
 @settings(deadline=None, max_examples=60)
 @given(instances=label_maps, radius=st.one_of(st.just(0.0), radii))
-def test_give_back_only_adds_to_the_nearest_cell_between_two(instances: np.ndarray, radius: float) -> None:
+def test_refilling_the_ridge_only_adds_to_the_nearest_cell_between_two(instances: np.ndarray, radius: float) -> None:
     before = instances.copy()
-    result = give_back_ridge(instances, radius)
+    result = refill_ridge(instances, radius)
     np.testing.assert_array_equal(instances, before)
     assert result.dtype == instances.dtype
     np.testing.assert_array_equal(result[instances > 0], instances[instances > 0])
@@ -86,44 +86,44 @@ def test_cells_that_meet_at_a_corner_are_cut_from_radius_1_5() -> None:
     np.testing.assert_array_equal(cut_ridge(corner, radius=1.5), draw("11.. 1... ...2 ..22"))
 
 
-def test_give_back_fills_the_gap_and_leaves_the_outer_outline() -> None:
-    filled = give_back_ridge(draw("..... 11.22 11.22 ....."), radius=1)
+def test_refilling_the_ridge_fills_the_gap_and_leaves_the_outer_outline() -> None:
+    filled = refill_ridge(draw("..... 11.22 11.22 ....."), radius=1)
     assert set(filled[1:3, 2].tolist()) <= {1, 2}  # equally near
     filled[1:3, 2] = 0
     np.testing.assert_array_equal(filled, draw("..... 11.22 11.22 ....."))
 
 
-def test_give_back_shares_a_gap_of_two() -> None:
-    np.testing.assert_array_equal(give_back_ridge(draw("11..22 11..22"), radius=2), draw("111222 111222"))
+def test_refilling_the_ridge_shares_a_gap_of_two() -> None:
+    np.testing.assert_array_equal(refill_ridge(draw("11..22 11..22"), radius=2), draw("111222 111222"))
 
 
-def test_give_back_does_not_bridge_a_gap_wider_than_the_radius() -> None:
+def test_refilling_the_ridge_does_not_bridge_a_gap_wider_than_the_radius() -> None:
     wide = draw("11...22 11...22")  # from the middle 2 to both, beside a cell 1 and 3
-    np.testing.assert_array_equal(give_back_ridge(wide, radius=1.9), wide)
-    assert (give_back_ridge(wide, radius=2)[:, [2, 4]] == 0).all()
-    assert (give_back_ridge(wide, radius=2)[:, 3] > 0).all()
+    np.testing.assert_array_equal(refill_ridge(wide, radius=1.9), wide)
+    assert (refill_ridge(wide, radius=2)[:, [2, 4]] == 0).all()
+    assert (refill_ridge(wide, radius=2)[:, 3] > 0).all()
 
 
 def test_notch_of_a_single_cell_is_not_filled() -> None:
     notch = draw("11111 1...1 1.... 11111")
-    np.testing.assert_array_equal(give_back_ridge(notch, radius=3), notch)
+    np.testing.assert_array_equal(refill_ridge(notch, radius=3), notch)
 
 
-def test_cut_and_give_back_restore_two_straight_cells() -> None:
+def test_cutting_and_refilling_restore_two_straight_cells() -> None:
     cells = draw("111222 111222 111222")
-    np.testing.assert_array_equal(give_back_ridge(cut_ridge(cells, 1), 2), cells)
+    np.testing.assert_array_equal(refill_ridge(cut_ridge(cells, 1), 2), cells)
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.int32, np.int64])
 def test_id_65535_is_a_cell(dtype: type) -> None:
     touching = np.array([[65535, 65535, 1, 1]], dtype)
     np.testing.assert_array_equal(cut_ridge(touching, 1), np.array([[65535, 0, 0, 1]], dtype))
-    np.testing.assert_array_equal(give_back_ridge(cut_ridge(touching, 1), 2), touching)
+    np.testing.assert_array_equal(refill_ridge(cut_ridge(touching, 1), 2), touching)
     assert cut_ridge(touching, 1).dtype == dtype
 
 
 def test_empty_map_stays_empty() -> None:
     empty = np.zeros((3, 4), np.int32)
     assert not cut_ridge(empty, 2).any()
-    assert not give_back_ridge(empty, 2).any()
+    assert not refill_ridge(empty, 2).any()
     assert not contact_zone(empty, 2).any()

@@ -18,7 +18,13 @@ from unetpipe.large.memory import plan_blocks
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("bundle")
-    rules = {"threshold": 0.2, "marker_threshold": 0.5, "merge_threshold": 0.5, "min_size": 4, "give_back": 1.0}
+    rules = {
+        "threshold": 0.2,
+        "marker_threshold": 0.5,
+        "merge_threshold": 0.5,
+        "min_size": 4,
+        "ridge_refill_radius": 1.0,
+    }
     return small_bundle(folder, channels=(4, 8), seed=5, **rules)
 
 

@@ -27,7 +27,12 @@ def random_cells(count: int, shape: tuple[int, int], seed: int) -> np.ndarray:
 
 
 def by_definition(
-    label: np.ndarray, known: np.ndarray, w0: float, sigma: float, class_balance: float, background_only: bool
+    label: np.ndarray,
+    known: np.ndarray,
+    w0: float,
+    sigma: float,
+    class_balance: float,
+    border_weight_outside_cells_only: bool,
 ) -> np.ndarray:
     """One distance transform of the whole image for each cell; sorted; the two smallest."""
     instances, known = label[0], known[0]
@@ -43,24 +48,26 @@ def by_definition(
     if len(numbers) >= 2:
         distances = np.sort([ndimage.distance_transform_edt(instances != number) for number in numbers], axis=0)
         border = w0 * np.exp(-((distances[0] + distances[1]) ** 2) / (2 * sigma**2))
-        weight += np.where(cell, 0, border) if background_only else border
+        weight += np.where(cell, 0, border) if border_weight_outside_cells_only else border
     return np.where(known, weight, 0)[None]
 
 
 def assert_equals_definition(label: np.ndarray, known: np.ndarray, **options) -> None:
-    options = {"w0": 10.0, "sigma": 5.0, "class_balance": 0.0, "background_only": False, **options}
+    options = {"w0": 10.0, "sigma": 5.0, "class_balance": 0.0, "border_weight_outside_cells_only": False, **options}
     result = BorderWeightMap(**options)(label, known)
     np.testing.assert_allclose(result.numpy(), by_definition(label, known, **options), atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("background_only", [False, True])
+@pytest.mark.parametrize("border_weight_outside_cells_only", [False, True])
 @pytest.mark.parametrize("class_balance", [0.0, 1.0])
 @pytest.mark.parametrize("count", [0, 1, 2, 50, 300])
-def test_equals_the_definition(count: int, class_balance: float, background_only: bool) -> None:
+def test_equals_the_definition(count: int, class_balance: float, border_weight_outside_cells_only: bool) -> None:
     label = random_cells(count, (90, 140), seed=count)
     known = np.random.default_rng(0).random(label.shape) > 0.2
     assert len(np.unique(label)) > 0.9 * count
-    assert_equals_definition(label, known, class_balance=class_balance, background_only=background_only)
+    assert_equals_definition(
+        label, known, class_balance=class_balance, border_weight_outside_cells_only=border_weight_outside_cells_only
+    )
 
 
 @settings(deadline=None, max_examples=40)
@@ -70,16 +77,21 @@ def test_equals_the_definition(count: int, class_balance: float, background_only
     w0=st.sampled_from([0.0, 1.0, 10.0, 50.0]),
     sigma=st.sampled_from([0.5, 2.0, 5.0, 12.0]),
     class_balance=st.sampled_from([0.0, 0.5, 1.0]),
-    background_only=st.booleans(),
+    border_weight_outside_cells_only=st.booleans(),
     unknown=st.sampled_from([0.0, 0.3, 1.0]),
     seed=st.integers(0, 99),
 )
 def test_equals_the_definition_whatever_the_arguments(
-    count, shape, w0, sigma, class_balance, background_only, unknown, seed
+    count, shape, w0, sigma, class_balance, border_weight_outside_cells_only, unknown, seed
 ) -> None:
     label = random_cells(count, shape, seed)
     known = np.random.default_rng(seed).random(label.shape) >= unknown
-    options = {"w0": w0, "sigma": sigma, "class_balance": class_balance, "background_only": background_only}
+    options = {
+        "w0": w0,
+        "sigma": sigma,
+        "class_balance": class_balance,
+        "border_weight_outside_cells_only": border_weight_outside_cells_only,
+    }
     assert_equals_definition(label, known, **options)
 
 
@@ -100,7 +112,7 @@ def test_border_term_by_hand() -> None:
 
 
 def test_background_only_leaves_cells_at_their_class_weight() -> None:
-    result = BorderWeightMap(background_only=True)(LINE).numpy()
+    result = BorderWeightMap(border_weight_outside_cells_only=True)(LINE).numpy()
     np.testing.assert_allclose(result, [[[1, 1 + AT_4, 1 + AT_4, 1 + AT_4, 1]]], rtol=1e-6)
 
 
@@ -216,7 +228,7 @@ def test_wrong_arguments_are_refused(wrong: dict) -> None:
 def test_dictionary_form_takes_the_known_mask_and_keeps_the_meta_data() -> None:
     known = np.array([[[True, False, True, True, True]]])
     item = {"label": MetaTensor(torch.from_numpy(LINE), meta={"name": "cells"}), "known": torch.from_numpy(known)}
-    result = BorderWeightMapd("label", w0=7, sigma=3, class_balance=1, background_only=True)(item)
+    result = BorderWeightMapd("label", w0=7, sigma=3, class_balance=1, border_weight_outside_cells_only=True)(item)
     assert set(item) == {"label", "known"}
     assert result["label"] is item["label"]
     assert isinstance(result["weight"], MetaTensor)

@@ -28,7 +28,7 @@ from unetpipe.networks import UNet
 from unetpipe.predictor import Predictor
 
 ATTACHED = ("docs/data_license.txt", "LICENSE")
-SETTINGS = ("threshold", "marker_threshold", "merge_threshold", "min_size", "give_back", "pixel_size")
+SETTINGS = ("threshold", "marker_threshold", "merge_threshold", "min_size", "ridge_refill_radius", "pixel_size")
 
 
 def write_package(

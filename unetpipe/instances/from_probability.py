@@ -7,7 +7,7 @@ from scipy import ndimage
 
 from unetpipe.instances.agglomeration import merge_open_borders
 from unetpipe.instances.markers import inner_peaks, split_at_markers
-from unetpipe.instances.ridge import give_back_ridge
+from unetpipe.instances.ridge import refill_ridge
 
 EVERY_NEIGHBOUR = np.ones((3, 3), bool)
 
@@ -38,7 +38,7 @@ def instances_from_probability(
         Cells of fewer pixels (holes filled) are removed.
     ridge : float
         Radius in pixels within which background between two cells is given to the nearer one
-        (:func:`unetpipe.instances.ridge.give_back_ridge`).
+        (:func:`unetpipe.instances.ridge.refill_ridge`).
     marker_threshold : float, optional
         A confident centre is a component above it of at least ``min_size`` pixels; None cuts nothing.
     merge_threshold : float, optional
@@ -60,7 +60,7 @@ def instances_from_probability(
             probability, np.ones(mask.shape, np.int32), inner_peaks(probability > marker_threshold)
         )
         cells = connected(np.where(mask, merge_open_borders(probability, parts, merge_threshold), 0))
-    return give_back_ridge(remove_small(cells, min_size), ridge)
+    return refill_ridge(remove_small(cells, min_size), ridge)
 
 
 def fill_holes(mask: np.ndarray) -> np.ndarray:

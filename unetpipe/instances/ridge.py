@@ -47,7 +47,7 @@ def cut_ridge(instances: np.ndarray, radius: float = 1.5) -> np.ndarray:
     return np.where(contact_zone(instances, radius), 0, instances).astype(instances.dtype)
 
 
-def give_back_ridge(instances: np.ndarray, radius: float = 2.0) -> np.ndarray:
+def refill_ridge(instances: np.ndarray, radius: float = 2.0) -> np.ndarray:
     """Give background pixels between two cells, within ``radius`` of both, to the nearest of them.
 
     Outlines that border on open background stay as they are.

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from unetpipe.instances import give_back_ridge
+from unetpipe.instances import refill_ridge
 from unetpipe.large.blocks import Block, Region
 from unetpipe.large.components import COMPONENTS, PAGE
 from unetpipe.large.cutting import CROSSING, PARTS, Crossing, crossings, pieces
@@ -84,7 +84,7 @@ def write_instances(work: Work, block: Block) -> None:
     # a pixel in the gap lies within the radius of both cells, and so does all that decides about it
     around = work.grid.region(block, halo=2 * math.ceil(max(work.rules.ridge, 0)) + 1)
     numbered = work.scratch(NUMBERED).read(block.page, around)
-    work.labels.write(block.page, region, give_back_ridge(numbered, work.rules.ridge)[region.within(around)])
+    work.labels.write(block.page, region, refill_ridge(numbered, work.rules.ridge)[region.within(around)])
 
 
 def _crossing(work: Work, page: int) -> dict[str, np.ndarray]:

@@ -33,7 +33,7 @@ class BorderWeightMap(Transform):
         Exponent b of w_c = (N / (2·N_class))^b, N the known pixels and N_class those of the
         pixel's class (cell or background): 1 gives both classes half of the total weight, 0 (the
         default) gives w_c = 1. Where a class is absent, w_c = 1.
-    background_only : bool
+    border_weight_outside_cells_only : bool
         True leaves the border term out inside cells. The paper's formula has it everywhere.
 
     Notes
@@ -44,7 +44,11 @@ class BorderWeightMap(Transform):
     """
 
     def __init__(
-        self, w0: float = 10.0, sigma: float = 5.0, class_balance: float = 0.0, background_only: bool = False
+        self,
+        w0: float = 10.0,
+        sigma: float = 5.0,
+        class_balance: float = 0.0,
+        border_weight_outside_cells_only: bool = False,
     ) -> None:
         if w0 < 0 or sigma <= 0 or class_balance < 0:
             raise ValueError(
@@ -53,7 +57,7 @@ class BorderWeightMap(Transform):
         self.w0 = w0
         self.sigma = sigma
         self.class_balance = class_balance
-        self.background_only = background_only
+        self.border_weight_outside_cells_only = border_weight_outside_cells_only
 
     def __call__(self, label: Any, known: Any = None) -> torch.Tensor:
         """Return the weights of an instance map.
@@ -78,7 +82,7 @@ class BorderWeightMap(Transform):
 
         weight = self._class_weight(instances > 0, known_pixels)
         border = self._border_term(instances)
-        if self.background_only:
+        if self.border_weight_outside_cells_only:
             border[instances > 0] = 0
         weight = np.where(known_pixels, weight + border, 0).astype(np.float32)
         tensor = torch.from_numpy(weight[None])
@@ -111,7 +115,7 @@ class BorderWeightMapd(MapTransform):
         Where the weights go (for several keys: the key's name and this, joined by "_").
     known_key : str, optional
         Boolean mask of known pixels; all are known where the item has no such key.
-    w0, sigma, class_balance, background_only
+    w0, sigma, class_balance, border_weight_outside_cells_only
         See :class:`BorderWeightMap`.
     """
 
@@ -123,13 +127,13 @@ class BorderWeightMapd(MapTransform):
         w0: float = 10.0,
         sigma: float = 5.0,
         class_balance: float = 0.0,
-        background_only: bool = False,
+        border_weight_outside_cells_only: bool = False,
         allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
         self.weight_key = weight_key
         self.known_key = known_key
-        self.weight_map = BorderWeightMap(w0, sigma, class_balance, background_only)
+        self.weight_map = BorderWeightMap(w0, sigma, class_balance, border_weight_outside_cells_only)
 
     def __call__(self, data: Mapping[Any, Any]) -> dict[Any, Any]:
         """Return the item with the weight map(s) added."""
