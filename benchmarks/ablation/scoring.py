@@ -44,7 +44,7 @@ def score_bundle(bundle: Path, overlays: Sequence[Path], settings: Mapping[str, 
     device = parser.get_parsed_content("device")
     common = {
         "min_size": parser.get_parsed_content("min_size"),
-        "ridge": parser.get_parsed_content("ridge_refill_radius"),
+        "ridge_refill_radius": parser.get_parsed_content("ridge_refill_radius"),
     }
     chosen = {key: parser.get_parsed_content(key) for key in PLAIN}
     frames = []
@@ -63,7 +63,7 @@ def score_frames(
     frames: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]],
     thresholds: Mapping[str, Any],
     min_size: int,
-    ridge: float,
+    ridge_refill_radius: float,
 ) -> dict[str, float]:
     """Return SEG, IoU and F1, the number of cells, and how many are missed, merged, split and invented.
 
@@ -71,12 +71,14 @@ def score_frames(
     ----------
     frames : sequence of (ndarray, ndarray, ndarray)
         Of each frame the truth (H, W), integer; where it is known (H, W), bool; the probability of "cell" (H, W).
-    thresholds, min_size, ridge
+    thresholds, min_size, ridge_refill_radius
         See :func:`unetpipe.instances.instances_from_probability`.
     """
     scores, mistakes = [], []
     for number, (truth, known, probability) in enumerate(frames):
-        result = instances_from_probability(probability, min_size=min_size, ridge=ridge, **thresholds)
+        result = instances_from_probability(
+            probability, min_size=min_size, ridge_refill_radius=ridge_refill_radius, **thresholds
+        )
         scores.append(FrameScore("", number, score_segmentation(number, truth, result, known)))
         mistakes.append(find_mistakes(truth, result, known))
     summary = summarise(scores)

@@ -63,7 +63,7 @@ def test_a_leak_does_not_join_two_cells_but_a_bulge_stays_with_its_cell() -> Non
     membrane = (x >= 38) & (x < 41)
     probability[membrane] = np.where(np.abs(y - 12) > 1, 0.05, 0.6)[membrane]
     probability[(np.abs(x - 18) < 2) & (np.abs(y - 12) > 6)] = 0.05
-    leaking = instances_from_probability(probability, 0.3, min_size=20, ridge=0)
+    leaking = instances_from_probability(probability, 0.3, min_size=20, ridge_refill_radius=0)
     assert leaking.max() == 1
     cells = instances_from_probability(probability, 0.3, 20, 0, marker_threshold=0.8, merge_threshold=0.5)
     assert cells.max() == 2

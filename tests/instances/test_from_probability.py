@@ -27,61 +27,64 @@ def labels(picture: str) -> np.ndarray:
 
 def test_threshold_is_strict() -> None:
     probability = np.array([[0.5, 0.5 + 1e-6, 0.1, 0.9]])
-    assert instances_from_probability(probability, ridge=0).tolist() == [[0, 1, 0, 2]]
-    assert instances_from_probability(probability, threshold=0.9, ridge=0).tolist() == [[0, 0, 0, 0]]
+    assert instances_from_probability(probability, ridge_refill_radius=0).tolist() == [[0, 1, 0, 2]]
+    assert instances_from_probability(probability, threshold=0.9, ridge_refill_radius=0).tolist() == [[0, 0, 0, 0]]
 
 
 def test_components_are_4_connected_and_numbered_from_1() -> None:
-    result = instances_from_probability(mask("##..# ..##. #...."), ridge=0)
+    result = instances_from_probability(mask("##..# ..##. #...."), ridge_refill_radius=0)
     np.testing.assert_array_equal(result, labels("11..2 ..33. 4...."))
     assert result.dtype == np.int32
 
 
 def test_holes_are_filled() -> None:
     np.testing.assert_array_equal(
-        instances_from_probability(mask("##### #...# #...# #####"), ridge=0), np.ones((4, 5), np.int32)
+        instances_from_probability(mask("##### #...# #...# #####"), ridge_refill_radius=0), np.ones((4, 5), np.int32)
     )
 
 
 def test_hole_that_opens_at_a_corner_is_no_hole() -> None:
     """Background is 8-connected: it leaks out between two pixels that meet at a corner."""
     leaking = mask(".##. #.#. ##.# ....")
-    np.testing.assert_array_equal(instances_from_probability(leaking, ridge=0) > 0, leaking > 0.5)
+    np.testing.assert_array_equal(instances_from_probability(leaking, ridge_refill_radius=0) > 0, leaking > 0.5)
 
 
 def test_bay_at_the_image_border_is_no_hole() -> None:
     bay = mask("#.# #.# ###")
-    np.testing.assert_array_equal(instances_from_probability(bay, ridge=0), bay > 0.5)
+    np.testing.assert_array_equal(instances_from_probability(bay, ridge_refill_radius=0), bay > 0.5)
 
 
 def test_small_objects_are_removed_and_the_rest_renumbered() -> None:
     picture = mask("#..## ....# ##... ##.#.")
     np.testing.assert_array_equal(
-        instances_from_probability(picture, min_size=3, ridge=0), labels("...11 ....1 22... 22...")
+        instances_from_probability(picture, min_size=3, ridge_refill_radius=0), labels("...11 ....1 22... 22...")
     )
     np.testing.assert_array_equal(
-        instances_from_probability(picture, min_size=4, ridge=0), labels("..... ..... 11... 11...")
+        instances_from_probability(picture, min_size=4, ridge_refill_radius=0), labels("..... ..... 11... 11...")
     )
-    assert not instances_from_probability(picture, min_size=5, ridge=0).any()
+    assert not instances_from_probability(picture, min_size=5, ridge_refill_radius=0).any()
 
 
 def test_filled_holes_count_for_the_size() -> None:
     ring = mask("### #.# ###")
-    assert (instances_from_probability(ring, min_size=9, ridge=0) == 1).all()
-    assert not instances_from_probability(ring, min_size=10, ridge=0).any()
+    assert (instances_from_probability(ring, min_size=9, ridge_refill_radius=0) == 1).all()
+    assert not instances_from_probability(ring, min_size=10, ridge_refill_radius=0).any()
 
 
 def test_ridge_is_given_back_between_cells_only() -> None:
     np.testing.assert_array_equal(
-        instances_from_probability(mask("...... ##..## ##..## ......"), ridge=2)[1:3], labels("111222 111222")
+        instances_from_probability(mask("...... ##..## ##..## ......"), ridge_refill_radius=2)[1:3],
+        labels("111222 111222"),
     )
     lone = mask("#.... #....")
-    np.testing.assert_array_equal(instances_from_probability(lone, ridge=2), labels("1.... 1...."))
+    np.testing.assert_array_equal(instances_from_probability(lone, ridge_refill_radius=2), labels("1.... 1...."))
 
 
 def test_removed_object_gets_no_ridge() -> None:
     """The speck is gone before the ridge is given back, so nothing lies between two cells."""
-    np.testing.assert_array_equal(instances_from_probability(mask("##.#"), min_size=2, ridge=2), labels("11.."))
+    np.testing.assert_array_equal(
+        instances_from_probability(mask("##.#"), min_size=2, ridge_refill_radius=2), labels("11..")
+    )
 
 
 def test_nothing_above_the_threshold_gives_an_empty_map() -> None:
@@ -94,7 +97,7 @@ def test_nothing_above_the_threshold_gives_an_empty_map() -> None:
 @settings(deadline=None, max_examples=100)
 @given(probability=probabilities, threshold=st.sampled_from([0.0, 0.25, 0.4]), min_size=st.integers(0, 6))
 def test_every_object_is_one_filled_piece_of_the_least_size(probability, threshold: float, min_size: int) -> None:
-    result = instances_from_probability(probability, threshold, min_size, ridge=0)
+    result = instances_from_probability(probability, threshold, min_size, ridge_refill_radius=0)
     assert result.dtype == np.int32
     assert np.unique(result[result > 0]).tolist() == list(range(1, result.max() + 1))
     for number in range(1, result.max() + 1):
@@ -111,7 +114,7 @@ def test_every_object_is_one_filled_piece_of_the_least_size(probability, thresho
 @settings(deadline=None, max_examples=50)
 @given(probability=probabilities, min_size=st.integers(0, 4), ridge=st.sampled_from([1.0, 2.0, 3.0]))
 def test_ridge_is_given_back_last(probability, min_size: int, ridge: float) -> None:
-    without = instances_from_probability(probability, 0.3, min_size, ridge=0)
+    without = instances_from_probability(probability, 0.3, min_size, ridge_refill_radius=0)
     np.testing.assert_array_equal(
         instances_from_probability(probability, 0.3, min_size, ridge), refill_ridge(without, ridge)
     )
@@ -122,7 +125,7 @@ def test_transform_takes_one_minus_the_background_class() -> None:
     background = np.array([[0.9, 0.4, 0.4, 0.9, 0.2, 0.2, 0.2]], np.float32)
     classes = np.stack([background, 0.5 * (1 - background), 0.5 * (1 - background)])
     item = {"pred": MetaTensor(torch.from_numpy(classes), meta={"mask_name": "mask000.tif"}), "label": 1}
-    result = InstancesFromProbabilityd("pred", threshold=0.5, min_size=3, ridge=0)(item)
+    result = InstancesFromProbabilityd("pred", threshold=0.5, min_size=3, ridge_refill_radius=0)(item)
     assert result["pred"].dtype == torch.int32
     assert result["pred"].tolist() == [[[0, 0, 0, 0, 1, 1, 1]]]
     assert result["pred"].meta["mask_name"] == "mask000.tif"
@@ -133,8 +136,12 @@ def test_transform_takes_one_minus_the_background_class() -> None:
 def test_transform_passes_its_arguments_on() -> None:
     cell = torch.tensor([[[0.9, 0.6, 0.1, 0.8, 0.3]]])
     item = {"pred": torch.cat([1 - cell, cell])}
-    assert InstancesFromProbabilityd("pred", ridge=0)(item)["pred"].tolist() == [[[1, 1, 0, 2, 0]]]
-    assert InstancesFromProbabilityd("pred", threshold=0.7, ridge=0)(item)["pred"].tolist() == [[[1, 0, 0, 2, 0]]]
-    assert InstancesFromProbabilityd("pred", min_size=2, ridge=0)(item)["pred"].tolist() == [[[1, 1, 0, 0, 0]]]
-    assert InstancesFromProbabilityd("pred", ridge=1)(item)["pred"].count_nonzero() == 4
+    assert InstancesFromProbabilityd("pred", ridge_refill_radius=0)(item)["pred"].tolist() == [[[1, 1, 0, 2, 0]]]
+    assert InstancesFromProbabilityd("pred", threshold=0.7, ridge_refill_radius=0)(item)["pred"].tolist() == [
+        [[1, 0, 0, 2, 0]]
+    ]
+    assert InstancesFromProbabilityd("pred", min_size=2, ridge_refill_radius=0)(item)["pred"].tolist() == [
+        [[1, 1, 0, 0, 0]]
+    ]
+    assert InstancesFromProbabilityd("pred", ridge_refill_radius=1)(item)["pred"].count_nonzero() == 4
     assert not isinstance(InstancesFromProbabilityd("pred")(item)["pred"], MetaTensor)

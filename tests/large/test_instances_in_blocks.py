@@ -15,11 +15,13 @@ from scipy import ndimage
 from unetpipe.instances import instances_from_probability
 from unetpipe.large.work import Rules
 
-PLAIN = Rules(threshold=0.5, min_size=1, ridge=0.0, marker_threshold=None)
+PLAIN = Rules(threshold=0.5, min_size=1, ridge_refill_radius=0.0, marker_threshold=None)
 
 
 def in_memory(probability: np.ndarray, rules: Rules) -> np.ndarray:
-    return instances_from_probability(probability, rules.threshold, rules.min_size, rules.ridge, rules.marker_threshold)
+    return instances_from_probability(
+        probability, rules.threshold, rules.min_size, rules.ridge_refill_radius, rules.marker_threshold
+    )
 
 
 def check(probability: np.ndarray, rules: Rules, side: int) -> np.ndarray:

@@ -120,7 +120,7 @@ def probability(*cell: float) -> torch.Tensor:
 
 def test_best_threshold_is_found() -> None:
     """At 0.2 the cells merge, at 0.8 the faint one is lost; at 0.5 both are right."""
-    metric = BestThresholdSEGMetric([0.8, 0.2, 0.5], ridge=0)
+    metric = BestThresholdSEGMetric([0.8, 0.2, 0.5], ridge_refill_radius=0)
     metric([probability(0.9, 0.9, 0.3, 0.7, 0.7)], [tensor("11.22")])
     assert metric.aggregate() == 1
     assert metric.best["threshold"] == 0.5
@@ -129,7 +129,7 @@ def test_best_threshold_is_found() -> None:
 @pytest.mark.parametrize(("equals", "middle"), [([0.3, 0.4, 0.6], [0.4]), ([0.3, 0.4, 0.5, 0.6], [0.4, 0.5])])
 def test_best_threshold_is_the_middle_one_of_equals(equals: list[float], middle: list[float]) -> None:
     """At 0.1 the cells merge, at 0.95 nothing is left."""
-    metric = BestThresholdSEGMetric([0.1, *equals, 0.95], ridge=0)
+    metric = BestThresholdSEGMetric([0.1, *equals, 0.95], ridge_refill_radius=0)
     metric([probability(0.9, 0.9, 0.2, 0.7, 0.7)], [tensor("11.22")])
     assert metric.aggregate() == 1
     assert metric.best["threshold"] in middle
@@ -137,7 +137,7 @@ def test_best_threshold_is_the_middle_one_of_equals(equals: list[float], middle:
 
 def test_best_threshold_is_chosen_over_all_objects() -> None:
     """Three cells of one image want 0.2, one cell of another wants 0.7."""
-    metric = BestThresholdSEGMetric([0.2, 0.7], ridge=0)
+    metric = BestThresholdSEGMetric([0.2, 0.7], ridge_refill_radius=0)
     metric(
         [probability(0.5, 0.0, 0.5, 0.0, 0.5), probability(0.9, 0.5, 0.0, 0.0, 0.0)], [tensor("1.2.3"), tensor("1....")]
     )
@@ -149,17 +149,17 @@ def test_best_threshold_uses_min_size_and_ridge() -> None:
     faint = probability(0.9, 0.9, 0.1, 0.1, 0.9, 0.9)
     truth = tensor("111222")
     for ridge, expected in ((2.0, 1.0), (0.0, 2 / 3)):
-        metric = BestThresholdSEGMetric([0.5], ridge=ridge)
+        metric = BestThresholdSEGMetric([0.5], ridge_refill_radius=ridge)
         metric([faint], [truth])
         assert metric.aggregate() == pytest.approx(expected)
-    metric = BestThresholdSEGMetric([0.5], min_size=3, ridge=0)
+    metric = BestThresholdSEGMetric([0.5], min_size=3, ridge_refill_radius=0)
     metric([faint], [truth])
     assert metric.aggregate() == 0
 
 
 def test_best_markers_are_found() -> None:
     """At 0.4 two cells are one, at 0.6 they lose their rims; between centres above 0.8 they part."""
-    metric = BestThresholdSEGMetric([0.4, 0.6], [0.8], ridge=0)
+    metric = BestThresholdSEGMetric([0.4, 0.6], [0.8], ridge_refill_radius=0)
     metric([probability(0.5, 0.9, 0.5, 0.45, 0.9, 0.5)], [tensor("111222")])
     assert metric.aggregate() == pytest.approx(1)
     assert metric.best == {"threshold": 0.4, "marker_threshold": 0.8, "merge_threshold": None}

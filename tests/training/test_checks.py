@@ -140,7 +140,7 @@ def test_a_bug_is_not_taken_for_bad_input(monkeypatch: pytest.MonkeyPatch, datas
     def broken(record: dict) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("unetpipe.transforms.reading.read_truth", broken)
+    monkeypatch.setattr("unetpipe.datasets.survey.read_truth", broken)
     with pytest.raises(ZeroDivisionError):
         check_training(str(dataset), "gold", NOTHING_CHOSEN, network, 66, "output")
 

@@ -16,7 +16,7 @@ def instances_from_probability(
     probability: np.ndarray,
     threshold: float = 0.5,
     min_size: int = 0,
-    ridge: float = 2.0,
+    ridge_refill_radius: float = 2.0,
     marker_threshold: float | None = None,
     merge_threshold: float | None = None,
 ) -> np.ndarray:
@@ -36,7 +36,7 @@ def instances_from_probability(
         A pixel is cell if its probability is above it.
     min_size : int
         Cells of fewer pixels (holes filled) are removed.
-    ridge : float
+    ridge_refill_radius : float
         Radius in pixels within which background between two cells is given to the nearer one
         (:func:`unetpipe.instances.ridge.refill_ridge`).
     marker_threshold : float, optional
@@ -60,7 +60,7 @@ def instances_from_probability(
             probability, np.ones(mask.shape, np.int32), inner_peaks(probability > marker_threshold)
         )
         cells = connected(np.where(mask, merge_open_borders(probability, parts, merge_threshold), 0))
-    return refill_ridge(remove_small(cells, min_size), ridge)
+    return refill_ridge(remove_small(cells, min_size), ridge_refill_radius)
 
 
 def fill_holes(mask: np.ndarray) -> np.ndarray:

@@ -23,7 +23,7 @@ class InstancesFromProbabilityd(MapTransform):
     ----------
     keys : str or sequence of str
         The probabilities; class 0 is background, "cell" is 1 minus its probability.
-    threshold, min_size, ridge, marker_threshold, merge_threshold
+    threshold, min_size, ridge_refill_radius, marker_threshold, merge_threshold
         See :func:`unetpipe.instances.instances_from_probability`.
 
     Raises
@@ -37,7 +37,7 @@ class InstancesFromProbabilityd(MapTransform):
         keys: KeysCollection,
         threshold: float = 0.5,
         min_size: int = 0,
-        ridge: float = 2.0,
+        ridge_refill_radius: float = 2.0,
         marker_threshold: float | None = None,
         merge_threshold: float | None = None,
         allow_missing_keys: bool = False,
@@ -49,7 +49,7 @@ class InstancesFromProbabilityd(MapTransform):
                 _check_probability(name, value)
         self.threshold = threshold
         self.min_size = min_size
-        self.ridge = ridge
+        self.ridge_refill_radius = ridge_refill_radius
         self.marker_threshold = marker_threshold
         self.merge_threshold = merge_threshold
 
@@ -59,7 +59,12 @@ class InstancesFromProbabilityd(MapTransform):
         for key in self.key_iterator(item):
             cell = 1 - convert_to_numpy(item[key])[0]
             instances = instances_from_probability(
-                cell, self.threshold, self.min_size, self.ridge, self.marker_threshold, self.merge_threshold
+                cell,
+                self.threshold,
+                self.min_size,
+                self.ridge_refill_radius,
+                self.marker_threshold,
+                self.merge_threshold,
             )
             tensor = torch.from_numpy(instances[None])
             item[key] = MetaTensor(tensor).copy_meta_from(item[key]) if isinstance(item[key], MetaTensor) else tensor

@@ -28,7 +28,7 @@ class Rules:
 
     threshold: float
     min_size: int
-    ridge: float
+    ridge_refill_radius: float
     marker_threshold: float | None
     merge_threshold: float | None = None
 

@@ -32,7 +32,7 @@ class BestThresholdMetric(CumulativeIterationMetric):
         not cut.
     merge_thresholds : iterable of float
         With each of these, merge thresholds to try.
-    min_size, ridge
+    min_size, ridge_refill_radius
         See :func:`unetpipe.instances.instances_from_probability`.
     """
 
@@ -42,12 +42,12 @@ class BestThresholdMetric(CumulativeIterationMetric):
         marker_thresholds: Iterable[float] = (),
         merge_thresholds: Iterable[float] = (),
         min_size: int = 0,
-        ridge: float = 2.0,
+        ridge_refill_radius: float = 2.0,
     ) -> None:
         super().__init__()
         self.choices = threshold_choices(thresholds, marker_thresholds, merge_thresholds)
         self.min_size = min_size
-        self.ridge = ridge
+        self.ridge_refill_radius = ridge_refill_radius
         self.best = self.choices[len(self.choices) // 2]
 
     @staticmethod
@@ -65,7 +65,12 @@ class BestThresholdMetric(CumulativeIterationMetric):
         for probability, truth in zip(y_pred, y, strict=True):
             cell, label = 1 - convert_to_numpy(probability)[0], convert_to_numpy(truth)[0]
             found = [
-                self.scores(label, instances_from_probability(cell, min_size=self.min_size, ridge=self.ridge, **choice))
+                self.scores(
+                    label,
+                    instances_from_probability(
+                        cell, min_size=self.min_size, ridge_refill_radius=self.ridge_refill_radius, **choice
+                    ),
+                )
                 for choice in self.choices
             ]
             rows.append([*(scores.sum() for scores in found), len(found[0])])
