@@ -1,17 +1,10 @@
-"""``python -m benchmarks NAME …``: run a benchmark from a checkout."""
+"""``python -m benchmarks NAME …``: run benchmarks of speed from a checkout."""
 
 from __future__ import annotations
 
 import sys
 
-from benchmarks.ablation import command as ablation
-from benchmarks.speed import command as speed
-
-
-def main(argv: list[str]) -> int:
-    """Run the named benchmark and return its exit status: "ablation", or one of speed."""
-    return ablation.main(argv[1:]) if argv[:1] == ["ablation"] else speed.main(argv)
-
+from benchmarks.speed.command import main
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.ablation.variants import Row
+from experiments.ablation.variants import Row
 from unetpipe.files import write_text
 from unetpipe.io.tables import write_csv
 
@@ -35,7 +35,7 @@ class Table:
         self.scores: dict[str, dict[int, dict[str, Any]]] = {row.name: {} for row in rows}
 
     def add(self, row: Row, seed: int, scores: dict[str, Any]) -> None:
-        """Add the scores of a row and seed, as :func:`benchmarks.ablation.scoring.score_bundle` returns them."""
+        """Add the scores of a row and seed, as :func:`experiments.ablation.scoring.score_bundle` returns them."""
         self.scores[row.name][seed] = scores
 
     def values(self, row: Row, measure: str, thresholds: str = "chosen") -> list[float]:

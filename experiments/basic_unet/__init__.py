@@ -1,5 +1,5 @@
 """MONAI's padded BasicUNet with its sliding window, trained and scored by the same configs as ours."""
 
-from benchmarks.basic_unet.network import SizedBasicUNet
+from experiments.basic_unet.network import SizedBasicUNet
 
 __all__ = ["SizedBasicUNet"]

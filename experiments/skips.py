@@ -1,6 +1,6 @@
 """An autoencoder against U-Nets: what the skip connections of each level add, on images such as MNIST's.
 
-    python -m benchmarks.skips DATASET --output DIR
+    python -m experiments.skips DATASET --output DIR
 
 Trains the bundle's ``autoencoder.json`` once for each choice of skips, on the images that come first, and scores the
 reconstruction of the last fifth. Beside it: the mean image, 4 × 4 block means, and a PCA with as many numbers an
@@ -20,7 +20,7 @@ import torch
 from monai.bundle import ConfigWorkflow
 from PIL import Image
 
-from benchmarks.sentence import one_sentence
+from benchmarks.arguments import one_sentence
 from unetpipe.bundle.writing import find_bundle
 from unetpipe.datasets import split_records
 from unetpipe.datasets.mnist import idx_records

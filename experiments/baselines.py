@@ -1,6 +1,6 @@
 """What constant and classical predictors reach on a data set, by the same measures as ``evaluating``.
 
-    python -m benchmarks.baselines DATASET --frames 18-23
+    python -m experiments.baselines DATASET --frames 18-23
 
 Constant: everything is one object; nothing is. Classical, each with 4-connected components: Otsu's threshold on the
 mean of the channels, taking the bright side, the dark side, or the rarer one; the dark side without what reaches the
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
-from benchmarks.sentence import one_sentence
+from benchmarks.arguments import one_sentence
 from unetpipe.datasets import find_records, parse_frames, read_truth, recognise, select
 from unetpipe.errors import InputError
 from unetpipe.instances.from_probability import remove_small

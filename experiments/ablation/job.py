@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 from monai.bundle import ConfigParser, ConfigWorkflow
 
-from benchmarks.ablation.datasets import Dataset
-from benchmarks.ablation.scoring import score_bundle
-from benchmarks.ablation.variants import FOLDER, Row, read_overlays
+from experiments.ablation.datasets import Dataset
+from experiments.ablation.scoring import score_bundle
+from experiments.ablation.variants import FOLDER, Row, read_overlays
 from unetpipe.bundle.writing import find_bundle
 from unetpipe.errors import InputError
 from unetpipe.files import write_text

@@ -1,23 +1,23 @@
-"""``python -m benchmarks ablation``: train and score every row for every seed, and write the table and picture."""
+"""``python -m experiments.ablation``: train and score every row for every seed, and write the table and picture."""
 
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from pathlib import Path
 
-from benchmarks.ablation.datasets import find_dataset
-from benchmarks.ablation.job import Job
-from benchmarks.ablation.picture import draw
-from benchmarks.ablation.table import Table, write_table
-from benchmarks.ablation.variants import choose_rows, find_budget
-from benchmarks.arguments import folder, positive
-from benchmarks.sentence import one_sentence
+from benchmarks.arguments import folder, one_sentence, positive
+from experiments.ablation.datasets import find_dataset
+from experiments.ablation.job import Job
+from experiments.ablation.picture import draw
+from experiments.ablation.table import Table, write_table
+from experiments.ablation.variants import choose_rows, find_budget
 
 
 def main(argv: list[str]) -> int:
     """Run what is still missing; return the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks ablation", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m experiments.ablation", description=__doc__)
     parser.add_argument("--dataset", required=True, help='"synthetic" (written by the command) or a data set\'s folder')
     parser.add_argument("--budget", default="cpu", help="cpu, or an overlay (JSON) with width, tile and steps (cpu)")
     parser.add_argument("--rows", nargs="+", metavar="ROW", help="rows to compute beside full; by default all")
@@ -51,3 +51,7 @@ def run(options: argparse.Namespace) -> None:
     draw(output / "ablation.svg", table)
     print(table.markdown())
     print(f"Table, every figure, picture: {output}/ablation.md, .csv, .svg")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

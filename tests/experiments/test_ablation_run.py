@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from benchmarks.__main__ import main
-from benchmarks.ablation import job
-from benchmarks.ablation.datasets import Dataset
-from benchmarks.ablation.job import Job
-from benchmarks.ablation.variants import ROWS, find_budget
+from experiments.ablation import job
+from experiments.ablation.__main__ import main
+from experiments.ablation.datasets import Dataset
+from experiments.ablation.job import Job
+from experiments.ablation.variants import ROWS, find_budget
 from unetpipe.datasets import write_synthetic_ctc
 
 TINY = {
@@ -32,7 +32,7 @@ def arguments(data: Path) -> list[str]:
     """The command but for its output."""
     budget = data.parent / "tiny.json"
     budget.write_text(json.dumps(TINY))
-    return ["ablation", "--dataset", str(data), "--budget", str(budget), "--seeds", "1", "--rows", *NAMES]
+    return ["--dataset", str(data), "--budget", str(budget), "--seeds", "1", "--rows", *NAMES]
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,7 @@ def test_other_settings_are_not_mixed_in(arguments: list[str], output: Path, tmp
 def test_mistakes_are_one_sentence(data: Path, tmp_path: Path, change: dict[str, str], sentence: str) -> None:
     given = {"--dataset": str(data), "--output": str(tmp_path / "out"), **change}
     with pytest.raises(SystemExit) as stopped:
-        main(["ablation", *(part for pair in given.items() for part in pair)])
+        main([*(part for pair in given.items() for part in pair)])
     said = str(stopped.value)
     assert sentence in said
     assert len(said.splitlines()) == 1
@@ -126,7 +126,7 @@ def test_bad_budgets(data: Path, tmp_path: Path, text: str, sentence: str) -> No
     (tmp_path / "budget.json").write_text(text)
     arguments = ["--dataset", str(data), "--output", str(tmp_path / "out"), "--budget", str(tmp_path / "budget.json")]
     with pytest.raises(SystemExit, match=sentence):
-        main(["ablation", *arguments])
+        main([*arguments])
     assert not (tmp_path / "out").exists()
 
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.ablation.datasets import find_dataset, split_gold
-from benchmarks.ablation.scoring import score_frames
-from benchmarks.ablation.table import Table, spread, write_table
-from benchmarks.ablation.variants import ROWS, choose_rows
-from benchmarks.ablation.zero_border import RandZeroCropd, ZeroBorderTileInferer
+from experiments.ablation.datasets import find_dataset, split_gold
+from experiments.ablation.scoring import score_frames
+from experiments.ablation.table import Table, spread, write_table
+from experiments.ablation.variants import ROWS, choose_rows
+from experiments.ablation.zero_border import RandZeroCropd, ZeroBorderTileInferer
 from unetpipe.datasets import find_records, split_records, write_synthetic_ctc
 from unetpipe.errors import InputError
 from unetpipe.networks import UNet

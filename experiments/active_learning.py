@@ -116,7 +116,7 @@ def picture(record: Record) -> np.ndarray:
 
 def main() -> None:
     """Run the seeds and print the table."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.active_learning", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m experiments.active_learning", description=__doc__.split("\n")[0])
     parser.add_argument("--seeds", type=int, default=5, help="repetitions, each with frames of its own (5)")
     parser.add_argument("--labels", type=int, default=5, help="images labelled in the end (5)")
     options = parser.parse_args()

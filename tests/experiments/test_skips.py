@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks import skips
+from experiments import skips
 from unetpipe.cli.main import main
 
 

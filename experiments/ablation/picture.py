@@ -8,7 +8,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmarks.ablation.table import Table
+from experiments.ablation.table import Table
 from unetpipe.files import replacing
 
 PANELS = (

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.baselines import PREDICTORS, main, rarer
+from experiments.baselines import PREDICTORS, main, rarer
 
 
 def test_rarer_side_is_the_object_whatever_the_contrast():

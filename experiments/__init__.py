@@ -1,0 +1,1 @@
+"""Experiments: which ideas help, what other networks and classical methods reach, how annotating pays."""
