@@ -21,11 +21,11 @@ from benchmarks.arguments import one_sentence
 from unetpipe.datasets import find_records, parse_frames, read_truth, recognise, select
 from unetpipe.errors import InputError
 from unetpipe.instances.from_probability import remove_small
+from unetpipe.instances.otsu import otsu_components
 from unetpipe.instances.ridge import refill_ridge
 from unetpipe.io import read_image
 from unetpipe.metrics import FrameScore, score_segmentation, summarise
 from unetpipe.metrics.borders import border_scores, sum_borders
-from unetpipe.report.baseline import otsu_components
 
 SMALLEST = 20  # px
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from unetpipe.datasets.pairs import read_pair_label
+from unetpipe.datasets.paired_folders import read_pair_label
 from unetpipe.errors import InputError
 from unetpipe.io import read_labels, write_label_pages
 from unetpipe.io.nifti import read_affine

@@ -21,9 +21,8 @@ from unetpipe import Predictor
 from unetpipe.errors import InputError
 from unetpipe.instances import InstancesFromProbabilityd
 from unetpipe.large import LargeSegmentation, OmeZarrImage, TiffImage
-from unetpipe.large.memory import parse_bytes
+from unetpipe.large.planning import estimated_seconds, parse_bytes
 from unetpipe.large.result import halved
-from unetpipe.large.timing import estimated_seconds
 
 
 def blobs(*shape: int, seed: int = 0) -> np.ndarray:

@@ -12,8 +12,7 @@ from unetpipe.metrics.detection import (
     detection_score,
     mean_precision,
 )
-from unetpipe.metrics.matching import match_frame
-from unetpipe.metrics.overlap import overlap
+from unetpipe.metrics.matching import match_frame, overlap
 from unetpipe.metrics.pixels import mask_dice, mask_iou
 from unetpipe.metrics.seg import object_jaccards
 

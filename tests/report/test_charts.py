@@ -9,8 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.tensorboard import SummaryWriter
 
-from unetpipe.report.curves import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Curve, lay_out, read_curves
-from unetpipe.report.histogram import jaccard_histogram
+from unetpipe.report.charts import (
+    BOTTOM,
+    HEIGHT,
+    LEFT,
+    RIGHT,
+    TOP,
+    WIDTH,
+    Curve,
+    jaccard_histogram,
+    lay_out,
+    read_curves,
+)
 
 
 def test_histogram_counts_by_hand() -> None:

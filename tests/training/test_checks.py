@@ -1,8 +1,7 @@
 """What a user can get wrong is said in one sentence that names the file, before any work."""
 
-from __future__ import annotations
-
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -140,7 +139,7 @@ def test_a_bug_is_not_taken_for_bad_input(monkeypatch: pytest.MonkeyPatch, datas
     def broken(record: dict) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("unetpipe.datasets.survey.read_truth", broken)
+    monkeypatch.setattr(sys.modules["unetpipe.datasets.survey"], "read_truth", broken)
     with pytest.raises(ZeroDivisionError):
         check_training(str(dataset), "gold", NOTHING_CHOSEN, network, 66, "output")
 

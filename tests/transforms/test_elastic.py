@@ -11,7 +11,7 @@ from monai.data import CacheDataset, MetaTensor
 from torch import Tensor
 
 from unetpipe.transforms import RandElastic2D, RandElastic2Dd, RandElasticGrid
-from unetpipe.transforms.elastic_grid import centred_coordinates, interpolation_matrix
+from unetpipe.transforms.elastic import centred_coordinates, interpolation_matrix
 
 SIZES = [(31, 31), (32, 32), (33, 48), (48, 21), (1, 7)]
 STILL = {"magnitude_range": (0, 0), "flip_prob": 0}

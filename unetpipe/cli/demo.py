@@ -14,9 +14,9 @@ import numpy as np
 from unetpipe.bundle.writing import find_bundle
 from unetpipe.datasets import ctc_records, measure_records, select, write_synthetic_ctc
 from unetpipe.errors import InputError
+from unetpipe.instances.otsu import otsu_components
 from unetpipe.io import read_image, read_labels
 from unetpipe.metrics import object_jaccards
-from unetpipe.report.baseline import otsu_components
 
 TRAIN_SEQUENCES, VAL_SEQUENCES, TEST_SEQUENCES = [*range(1, 11)], [11, 12], [13, 14, 15, 16]
 NARROW = {"channels": [16, 32, 64, 128, 256], "tile": 252, "batch_size": 2}

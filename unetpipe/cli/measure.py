@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from unetpipe.datasets import find_records, read_truth
-from unetpipe.datasets.matching import MaskMatcher
+from unetpipe.datasets.images import MaskMatcher
 from unetpipe.errors import InputError
 from unetpipe.files import check_folder
 from unetpipe.io.formats import image_stem, images_in, is_nifti
@@ -20,7 +20,7 @@ from unetpipe.io.images import count_pages, read_labels, write_picture
 from unetpipe.io.tables import write_csv
 from unetpipe.metrics import within_known
 from unetpipe.morphometry import CellMosaic, measure_mosaic, measure_volume
-from unetpipe.report.mosaic import draw_mosaic
+from unetpipe.report.overlay import draw_mosaic
 
 Tables = dict[str, tuple[Sequence[str], Sequence[Sequence[Any]]]]  # file: columns, rows
 

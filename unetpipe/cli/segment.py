@@ -140,7 +140,7 @@ def find_large_images(options: argparse.Namespace) -> list:
     """
     try:
         from unetpipe.large.finding import find_large
-        from unetpipe.large.memory import parse_bytes
+        from unetpipe.large.planning import parse_bytes
     except ImportError as error:
         asked = options.large or options.memory or options.workers is not None or options.scheduler
         if not asked and options.input.suffix != ".zarr":

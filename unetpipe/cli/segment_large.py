@@ -9,9 +9,8 @@ from typing import Any
 
 from unetpipe.cli.segment import model_overrides
 from unetpipe.large import LargeSegmentation, LazyImage
-from unetpipe.large.memory import parse_bytes
+from unetpipe.large.planning import estimated_seconds, parse_bytes, say_time, seconds_a_block
 from unetpipe.large.processes import Processes, ThisProcess, cluster_processes, local_processes
-from unetpipe.large.timing import estimated_seconds, say_time, seconds_a_block
 from unetpipe.memory import keep_freed_memory
 
 

@@ -1,8 +1,7 @@
 """Data sets: their layouts, truth, splits, surveys, downloads, and synthetic cells."""
 
 from unetpipe.datasets.annotated_field import border_records
-from unetpipe.datasets.balance import balanced_weights
-from unetpipe.datasets.cells import CellStatistics, measure_cells, measure_records, smallest_cell
+from unetpipe.datasets.cells import CellStatistics, balanced_weights, measure_cells, measure_records, smallest_cell
 from unetpipe.datasets.ctc import ctc_records, find_sequences
 from unetpipe.datasets.dsb2018 import dsb2018_records
 from unetpipe.datasets.images import find_images, mask_name
@@ -11,8 +10,7 @@ from unetpipe.datasets.layouts import LAYOUTS, find_records, recognise
 from unetpipe.datasets.masks import components, decide_masks
 from unetpipe.datasets.mnist import idx_records
 from unetpipe.datasets.npy_stack import array_records
-from unetpipe.datasets.paired_folders import folder_records, pair_files
-from unetpipe.datasets.pairs import read_pair_label
+from unetpipe.datasets.paired_folders import folder_records, pair_files, read_pair_label
 from unetpipe.datasets.split import evaluation_records, parse_frames, select, split_records
 from unetpipe.datasets.survey import Frame, Survey, check_images, survey
 from unetpipe.datasets.synthetic import write_synthetic_ctc

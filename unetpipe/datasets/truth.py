@@ -10,7 +10,7 @@ from unetpipe.datasets import ctc
 from unetpipe.datasets.annotated_field import read_cells
 from unetpipe.datasets.dsb2018 import read_nuclei
 from unetpipe.datasets.masks import components
-from unetpipe.datasets.pairs import read_pair_label
+from unetpipe.datasets.paired_folders import read_pair_label
 from unetpipe.errors import InputError
 from unetpipe.io.images import read_labels
 from unetpipe.io.npy import read_share

@@ -3,8 +3,7 @@
 from unetpipe.handlers.background import BackgroundPostprocessing, ReadAheadLoader
 from unetpipe.handlers.bundle_saver import BundleSaver
 from unetpipe.handlers.checkpoint import Checkpoint
-from unetpipe.handlers.epoch import EpochLoss, EpochStats, SeedEachEpoch
-from unetpipe.handlers.step_times import StepTimes
+from unetpipe.handlers.epoch import EpochLoss, EpochStats, SeedEachEpoch, StepTimes
 from unetpipe.handlers.weight_average import AverageWeights, WeightAverage
 
 __all__ = [

@@ -1,10 +1,9 @@
 """Inferers: overlap-tile with mirror padding; around any inferer, mixed precision, rescaling, rotations."""
 
 from unetpipe.inferers.autocast import AutocastInferer, bfloat16_is_fast
-from unetpipe.inferers.overlap_tile import OverlapTileInferer, plan_tiles
+from unetpipe.inferers.overlap_tile import OverlapTileInferer, choose_tile, plan_tiles
 from unetpipe.inferers.rescale import RescaleInferer, scale_factor
 from unetpipe.inferers.rotations import RotationInferer, SymmetryInferer, rotated
-from unetpipe.inferers.tile_size import choose_tile
 
 __all__ = [
     "AutocastInferer",

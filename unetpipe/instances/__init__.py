@@ -1,8 +1,7 @@
 """Instances: from probability to numbered cells, and the ridge between touching ones."""
 
-from unetpipe.instances.from_probability import instances_from_probability
+from unetpipe.instances.from_probability import InstancesFromProbabilityd, instances_from_probability
 from unetpipe.instances.ridge import contact_zone, cut_ridge, refill_ridge
-from unetpipe.instances.transform import InstancesFromProbabilityd
 
 __all__ = [
     "InstancesFromProbabilityd",

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from numbers import Real
+from typing import Any
+
 import numpy as np
+import torch
+from monai.config import KeysCollection
+from monai.data import MetaTensor
+from monai.transforms import MapTransform
+from monai.utils import convert_to_numpy
 from scipy import ndimage
 
-from unetpipe.instances.agglomeration import merge_open_borders
-from unetpipe.instances.markers import inner_peaks, split_at_markers
+from unetpipe.errors import InputError
 from unetpipe.instances.ridge import refill_ridge
+from unetpipe.instances.splitting import inner_peaks, merge_open_borders, split_at_markers
 
 EVERY_NEIGHBOUR = np.ones((3, 3), bool)
 
@@ -23,9 +32,9 @@ def instances_from_probability(
     """Number the cells: threshold, filled holes, 4-connected components, small ones removed, ridge given back.
 
     Where a component holds several confident centres, it is cut between them by a watershed
-    (:func:`unetpipe.instances.markers.split_at_markers`). With a ``merge_threshold`` the whole image is flooded
+    (:func:`unetpipe.instances.splitting.split_at_markers`). With a ``merge_threshold`` the whole image is flooded
     instead, from every bulge of the confident pixels, and parts without a membrane along their border are put
-    together (:func:`unetpipe.instances.agglomeration.merge_open_borders`): the way for stacks of membranes, where
+    together (:func:`unetpipe.instances.splitting.merge_open_borders`): the way for stacks of membranes, where
     one leak joins two cells.
 
     Parameters
@@ -89,3 +98,63 @@ def remove_small(instances: np.ndarray, min_size: int) -> np.ndarray:
     sizes = np.bincount(instances.ravel())
     keep = (sizes >= max(min_size, 1)) & (np.arange(len(sizes)) > 0)
     return np.where(keep, np.cumsum(keep), 0).astype(np.int32)[instances]
+
+
+class InstancesFromProbabilityd(MapTransform):
+    """Replace class probabilities (K, H, W) by an instance map (1, H, W), int32.
+
+    Parameters
+    ----------
+    keys : str or sequence of str
+        The probabilities; class 0 is background, "cell" is 1 minus its probability.
+    threshold, min_size, ridge_refill_radius, marker_threshold, merge_threshold
+        See :func:`unetpipe.instances.instances_from_probability`.
+
+    Raises
+    ------
+    InputError
+        If a threshold is no probability.
+    """
+
+    def __init__(
+        self,
+        keys: KeysCollection,
+        threshold: float = 0.5,
+        min_size: int = 0,
+        ridge_refill_radius: float = 2.0,
+        marker_threshold: float | None = None,
+        merge_threshold: float | None = None,
+        allow_missing_keys: bool = False,
+    ) -> None:
+        super().__init__(keys, allow_missing_keys)
+        _check_probability("threshold", threshold)
+        for name, value in (("marker_threshold", marker_threshold), ("merge_threshold", merge_threshold)):
+            if value is not None:
+                _check_probability(name, value)
+        self.threshold = threshold
+        self.min_size = min_size
+        self.ridge_refill_radius = ridge_refill_radius
+        self.marker_threshold = marker_threshold
+        self.merge_threshold = merge_threshold
+
+    def __call__(self, data: Mapping[Any, Any]) -> dict[Any, Any]:
+        """Return the item with the instance map(s) in place of the probabilities."""
+        item = dict(data)
+        for key in self.key_iterator(item):
+            cell = 1 - convert_to_numpy(item[key])[0]
+            instances = instances_from_probability(
+                cell,
+                self.threshold,
+                self.min_size,
+                self.ridge_refill_radius,
+                self.marker_threshold,
+                self.merge_threshold,
+            )
+            tensor = torch.from_numpy(instances[None])
+            item[key] = MetaTensor(tensor).copy_meta_from(item[key]) if isinstance(item[key], MetaTensor) else tensor
+        return item
+
+
+def _check_probability(name: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) <= 1:
+        raise InputError(f"{name}={value!r} is no probability; it must be a number from 0 to 1.")

@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from unetpipe.errors import InputError
 from unetpipe.instances.from_probability import fill_holes, remove_small
-from unetpipe.instances.markers import split_at_markers
+from unetpipe.instances.splitting import split_at_markers
 from unetpipe.large.blocks import Block, Region
 from unetpipe.large.components import COMPONENTS, PAGE, measures
 from unetpipe.large.work import Work

@@ -9,8 +9,8 @@ from unetpipe.datasets.images import named_images
 from unetpipe.errors import InputError
 from unetpipe.io.formats import images_in
 from unetpipe.large.image import LazyImage
-from unetpipe.large.memory import default_memory
 from unetpipe.large.ome_zarr import OmeZarrImage, is_zarr
+from unetpipe.large.planning import default_memory
 from unetpipe.large.tiff import TiffImage
 from unetpipe.memory import image_bytes
 

@@ -1,7 +1,4 @@
-"""Instances numbered over the whole page, and the ridge between them given back.
-
-Numbers follow the raster order of the instances' first pixels, so they do not depend on the blocks.
-"""
+"""Cells numbered through all blocks, and written."""
 
 from __future__ import annotations
 
@@ -127,3 +124,19 @@ def _paste(work: Work, crossing: Crossing, table: Mapping[str, np.ndarray], regi
         numbers = np.concatenate([[0], table["across"][begin : begin + labels.max(initial=0)]]).astype(np.int32)
         place = shared.within(region)
         into[place] = np.where(piece > 0, numbers[piece], into[place])
+
+
+def flood(work: Work, page: int) -> None:
+    """Write a page's instances; keep how many there are."""
+    grid = work.grid
+    instances = work.rules.instances(work.probability.read(page, Region(0, 0, grid.height, grid.width)))
+    for block in grid.blocks(page):
+        region = grid.region(block)
+        work.labels.write(page, region, instances[region.rows, region.columns])
+    work.save(NUMBERS, page, count=int(instances.max(initial=0)))
+
+
+def is_flooded(work: Work, page: int) -> bool:
+    """Return whether all of a page's instances are there."""
+    whole = all(work.labels.is_complete(page, work.grid.region(block)) for block in work.grid.blocks(page))
+    return whole and work.is_kept(NUMBERS, page)

@@ -20,9 +20,9 @@ from unetpipe.errors import InputError
 from unetpipe.files import check_folder, first_line, write_text
 from unetpipe.large.blocks import Grid
 from unetpipe.large.image import LazyImage
-from unetpipe.large.memory import Budget, default_memory, gib, plan_blocks
 from unetpipe.large.network import Model, load_model
 from unetpipe.large.numbering import NUMBERS
+from unetpipe.large.planning import Budget, default_memory, gib, plan_blocks
 from unetpipe.large.processes import Processes, ThisProcess, quiet
 from unetpipe.large.result import create, disk_bytes, is_whole, publish, published
 from unetpipe.large.stages import stages

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from unetpipe.large import components, cutting, flooding, network, numbering, result, statistics
+from unetpipe.large import components, cutting, network, numbering, result, statistics
 from unetpipe.large.blocks import Block
 from unetpipe.large.work import PagedArray, Work
 
@@ -35,7 +35,7 @@ def stages(work: Work) -> list[Stage]:
 
 
 def _flooded() -> list[Stage]:
-    return [Stage("cells of a page", _pages, flooding.flood, flooding.is_flooded)]
+    return [Stage("cells of a page", _pages, numbering.flood, numbering.is_flooded)]
 
 
 def _joined(work: Work) -> list[Stage]:

@@ -1,14 +1,16 @@
 """Metrics: the challenges' own measures. Those of ISBI 2012 are in :mod:`unetpipe.metrics.isbi2012`."""
 
-from unetpipe.metrics.aogm import det_score, seg_score, tra_score
-from unetpipe.metrics.best_threshold import BestThresholdMeanPrecisionMetric, BestThresholdMetric
+from unetpipe.metrics.aogm import DETMetric, det_score, seg_score, tra_score
+from unetpipe.metrics.best_threshold import (
+    BestThresholdDiceMetric,
+    BestThresholdMeanPrecisionMetric,
+    BestThresholdMetric,
+)
 from unetpipe.metrics.borders import BorderScore, border_score
 from unetpipe.metrics.ctc import CTCScore, score_result
-from unetpipe.metrics.det import DETMetric
 from unetpipe.metrics.detection import detection_score, mean_precision
-from unetpipe.metrics.dice import BestThresholdDiceMetric
 from unetpipe.metrics.frame import FrameScore, score_segmentation
-from unetpipe.metrics.known import within_known
+from unetpipe.metrics.matching import within_known
 from unetpipe.metrics.pixels import mask_dice, mask_iou
 from unetpipe.metrics.seg import BestThresholdSEGMetric, SEGMetric, object_jaccards
 from unetpipe.metrics.summary import Summary, summarise

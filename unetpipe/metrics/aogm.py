@@ -16,8 +16,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import torch
+from monai.metrics import CumulativeIterationMetric
+from monai.utils import convert_to_numpy
 
 from unetpipe.io.track_tables import Track, check_tracks
 from unetpipe.metrics.matching import FrameMatch, match_frame
@@ -155,3 +159,28 @@ def _edges(ids: Mapping[int, tuple[int, ...]], tracks: Sequence[Track]) -> dict[
 
 def _match_frames(references: Sequence[np.ndarray], results: Sequence[np.ndarray]) -> dict[int, FrameMatch]:
     return {frame: match_frame(*pair) for frame, pair in enumerate(zip(references, results, strict=True))}
+
+
+class DETMetric(CumulativeIterationMetric):
+    """DET over all images, as a MONAI metric.
+
+    Call it with lists (or a batch) of instance maps (1, H, W), prediction first, then the markers of all
+    cells or their outlines; ``aggregate`` returns DET as a float, NaN before the first true cell.
+    """
+
+    def _compute_tensor(self, y_pred: torch.Tensor, y: torch.Tensor | None = None, **kwargs: Any) -> torch.Tensor:
+        if y is None:
+            raise ValueError("DET needs the truth beside the prediction.")
+        rows = []
+        for result, truth in zip(y_pred, y, strict=True):
+            errors = count_errors({0: match_frame(convert_to_numpy(truth)[0], convert_to_numpy(result)[0])})
+            rows.append([errors.ns, errors.fn, errors.fp, errors.vertices])
+        return torch.tensor(rows, dtype=torch.float64)
+
+    def aggregate(self) -> float:
+        """Return DET of all images so far."""
+        buffer = self.get_buffer()
+        if buffer is None:
+            return float("nan")
+        ns, fn, fp, vertices = map(int, buffer.sum(0).tolist())  # type: ignore[union-attr]
+        return AOGMErrors(ns, fn, fp, 0, 0, 0, vertices, 0).det

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable
-from typing import Any
+from itertools import product
+from typing import Any, TypedDict
 
 import numpy as np
 import torch
@@ -12,8 +13,8 @@ from monai.metrics import CumulativeIterationMetric
 from monai.utils import convert_to_numpy
 
 from unetpipe.instances import instances_from_probability
-from unetpipe.metrics.choices import threshold_choices
 from unetpipe.metrics.detection import mean_precision
+from unetpipe.metrics.pixels import PixelScore, pixel_score
 
 
 class BestThresholdMetric(CumulativeIterationMetric):
@@ -100,3 +101,68 @@ class BestThresholdMeanPrecisionMetric(BestThresholdMetric):
     def scores(truth: np.ndarray, cells: np.ndarray) -> np.ndarray:
         """Return the mean precision over IoU 0.5–0.95 of one image, (1,)."""
         return np.array([mean_precision(truth, cells)])
+
+
+class Thresholds(TypedDict):
+    """Settings of :func:`unetpipe.instances.instances_from_probability` that are chosen on validation frames."""
+
+    threshold: float
+    marker_threshold: float | None
+    merge_threshold: float | None
+
+
+def threshold_choices(
+    thresholds: Iterable[float], marker_thresholds: Iterable[float] = (), merge_thresholds: Iterable[float] = ()
+) -> list[Thresholds]:
+    """Return every threshold with every marker threshold above it, and those with every merge threshold.
+
+    A threshold with no marker threshold above it stands alone.
+
+    Examples
+    --------
+    >>> [tuple(choice.values()) for choice in threshold_choices([0.9, 0.5], [0.7, 0.8])]
+    [(0.5, 0.7, None), (0.5, 0.8, None), (0.9, None, None)]
+    """
+    choices: list[Thresholds] = []
+    markers = sorted(marker_thresholds)
+    merges: list[float | None] = [*sorted(merge_thresholds)]
+    for threshold in sorted(thresholds):
+        above = [marker for marker in markers if marker > threshold]
+        for marker, merge in product(above, merges or [None]) if above else [(None, None)]:
+            choices.append({"threshold": threshold, "marker_threshold": marker, "merge_threshold": merge})
+    return choices
+
+
+class BestThresholdDiceMetric(CumulativeIterationMetric):
+    """Dice of foreground over all pixels of all images, at a threshold that is chosen on validation frames.
+
+    Call it with lists of probabilities (K, H, W) and label maps (1, H, W), nonzero where foreground; ``aggregate``
+    returns the highest Dice, and ``best`` holds the threshold that reached it, the middle one of equals.
+
+    Parameters
+    ----------
+    thresholds : iterable of float
+        Thresholds of the probability of foreground, 1 minus that of class 0, to try.
+    """
+
+    def __init__(self, thresholds: Iterable[float]) -> None:
+        super().__init__()
+        self.choices = threshold_choices(thresholds)
+        self.best = self.choices[len(self.choices) // 2]
+
+    def _compute_tensor(self, y_pred: torch.Tensor, y: torch.Tensor | None = None, **kwargs: Any) -> torch.Tensor:
+        if y is None:
+            raise ValueError("Dice needs the truth beside the prediction.")
+        rows = []
+        for probability, truth in zip(y_pred, y, strict=True):
+            foreground, label = 1 - convert_to_numpy(probability)[0], convert_to_numpy(truth)[0]
+            rows.append([pixel_score(label, foreground > choice["threshold"]) for choice in self.choices])
+        return torch.tensor(rows, dtype=torch.float64)
+
+    def aggregate(self) -> float:
+        """Return the highest Dice over the thresholds."""
+        sums = self.get_buffer().sum(0).tolist()  # type: ignore[union-attr]
+        dice = [PixelScore(int(both), int(either)).dice for both, either in sums]
+        best = [choice for choice, value in zip(self.choices, dice, strict=True) if value == max(dice)]
+        self.best = best[len(best) // 2]
+        return max(dice)

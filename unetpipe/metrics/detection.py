@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from unetpipe.metrics.overlap import overlap
+from unetpipe.metrics.matching import overlap
 from unetpipe.metrics.pixels import share
 
 # k / 20 and not steps of 0.05: an IoU of exactly 0.55 must not pass as above it

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from unetpipe.metrics.detection import DetectionScore, detection_score, mean_precision
-from unetpipe.metrics.known import within_known
-from unetpipe.metrics.matching import FrameMatch, match_frame
+from unetpipe.metrics.matching import FrameMatch, match_frame, within_known
 from unetpipe.metrics.pixels import PixelScore, pixel_score
 from unetpipe.metrics.seg import object_jaccards
 
@@ -36,7 +35,7 @@ class SegmentationScore:
     detection : DetectionScore
         At IoU 0.5.
     mean_precision : float
-        These four count only where the truth is known (:func:`unetpipe.metrics.known.within_known`).
+        These four count only where the truth is known (:func:`unetpipe.metrics.matching.within_known`).
     """
 
     objects: tuple[ReferenceObject, ...]

@@ -1,20 +1,12 @@
-"""Which object of a result stands for which object of the truth, as the Cell Tracking Challenge decides it.
-
-References
-----------
-P. Matula et al.: Cell tracking accuracy measurement based on comparison of acyclic oriented graphs
-(AOGM), PLoS ONE 10 (2015) e0144959: a result object matches a reference object if it covers more
-than half of it.
-"""
+"""Which objects of truth and result belong together, by the pixels that they share; which pixels are known."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-
-from unetpipe.metrics.overlap import overlap
 
 
 @dataclass(frozen=True)
@@ -57,3 +49,98 @@ def match_frame(reference: np.ndarray, result: np.ndarray) -> FrameMatch:
     covered = 2 * shared.max(axis=1) > counts[1:].sum(axis=1)
     matched = np.where(covered, np.append(0, result_ids)[shared.argmax(axis=1)], 0)
     return FrameMatch(tuple(reference_ids.tolist()), tuple(matched.tolist()), tuple(result_ids.tolist()))
+
+
+LARGEST_TABLE = 65535
+
+
+class Overlap(NamedTuple):
+    """How many pixels each object of one instance map shares with each object of another.
+
+    Attributes
+    ----------
+    truth_ids : ndarray
+        (n,), int64: the ids in the truth without 0, ascending.
+    result_ids : ndarray
+        (m,), int64: the ids in the result without 0, ascending.
+    counts : ndarray
+        (n + 1, m + 1), int64: pixels; row and column 0 are background.
+    """
+
+    truth_ids: np.ndarray
+    result_ids: np.ndarray
+    counts: np.ndarray
+
+    @property
+    def ious(self) -> np.ndarray:
+        """The IoU of each true object with each result object: (n, m), float64."""
+        union = self.counts.sum(1, keepdims=True) + self.counts.sum(0, keepdims=True) - self.counts
+        return self.counts[1:, 1:] / union[1:, 1:]
+
+
+def overlap(truth: np.ndarray, result: np.ndarray) -> Overlap:
+    """Count the pixels that objects of two instance maps share.
+
+    Parameters
+    ----------
+    truth, result : ndarray
+        (H, W), integer: 0 background, else the object's id.
+
+    Raises
+    ------
+    ValueError
+        If they differ in shape or are no integers from 0.
+    """
+    if truth.shape != result.shape:
+        raise ValueError(f"Truth {truth.shape} and result {result.shape} must have one height and width.")
+    (truth_ids, rows), (result_ids, columns) = _indexed(truth), _indexed(result)
+    shape = (len(truth_ids) + 1, len(result_ids) + 1)
+    counts = np.bincount(rows * shape[1] + columns, minlength=shape[0] * shape[1]).reshape(shape)
+    return Overlap(truth_ids, result_ids, counts)
+
+
+def _indexed(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ids without 0, and each pixel's place among them, counted from 1; 0 is background."""
+    if labels.dtype.kind not in "biu":
+        raise ValueError(f"An instance map holds integer ids, not {labels.dtype}.")
+    flat = labels.ravel().astype(np.int64)
+    if flat.min(initial=0) < 0:
+        raise ValueError(f"An instance map holds ids from 0, not {flat.min()}.")
+    if flat.max(initial=0) > LARGEST_TABLE:
+        ids, places = np.unique(np.append(flat, 0), return_inverse=True)
+        return ids[1:], places[:-1]
+    present = np.bincount(flat, minlength=1) > 0
+    present[0] = False
+    return np.flatnonzero(present), np.where(present, np.cumsum(present), 0)[flat]
+
+
+def within_known(truth: np.ndarray, result: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return truth and result with background where nothing is known, so that nothing is counted there.
+
+    A result object with more than half of its pixels there is taken for a cell that was not annotated
+    and left out as a whole: what of it lies outside is no object that was invented.
+
+    Parameters
+    ----------
+    truth, result : ndarray
+        (H, W), integer: 0 background, else the object's id.
+    known : ndarray
+        (H, W), bool: where the truth is known.
+
+    Returns
+    -------
+    truth, result : ndarray
+        (H, W), of their own dtypes.
+
+    Raises
+    ------
+    ValueError
+        If the three differ in shape.
+    """
+    if known.shape != truth.shape:
+        raise ValueError(f"Known pixels {known.shape} and truth {truth.shape} must have one height and width.")
+    _, ids, counts = overlap(known, result)  # rows: unknown, known
+    if known.all():
+        return truth, result
+    unannotated = ids[2 * counts[0, 1:] > counts[:, 1:].sum(0)]
+    return np.where(known, truth, 0), np.where(known & ~np.isin(result, unannotated), result, 0)

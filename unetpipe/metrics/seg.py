@@ -17,7 +17,7 @@ from monai.metrics import CumulativeIterationMetric
 from monai.utils import convert_to_numpy
 
 from unetpipe.metrics.best_threshold import BestThresholdMetric
-from unetpipe.metrics.overlap import overlap
+from unetpipe.metrics.matching import overlap
 
 
 def object_jaccards(truth: np.ndarray, result: np.ndarray) -> np.ndarray:

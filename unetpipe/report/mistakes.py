@@ -7,9 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from unetpipe.metrics.known import within_known
-from unetpipe.metrics.matching import match_frame
-from unetpipe.metrics.overlap import overlap
+from unetpipe.metrics.matching import match_frame, overlap, within_known
 from unetpipe.metrics.seg import object_jaccards
 
 SMALLEST_PIECE = 0.1  # of the cell; a speck beside a cell that was found does not split it

@@ -14,9 +14,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 import unetpipe
 from unetpipe.files import write_text
-from unetpipe.report import curves
+from unetpipe.report import charts as curves
+from unetpipe.report.charts import jaccard_histogram
 from unetpipe.report.gallery import Gallery
-from unetpipe.report.histogram import jaccard_histogram
 from unetpipe.report.published import FIGURES, published_name
 from unetpipe.report.view import SYMBOLS, make_view
 

@@ -12,7 +12,7 @@ from scipy.optimize import linear_sum_assignment
 from unetpipe.errors import InputError
 from unetpipe.io.images import write_labels
 from unetpipe.io.track_tables import Track, write_tracks
-from unetpipe.metrics.overlap import overlap
+from unetpipe.metrics.matching import overlap
 
 
 class CellLinker:

@@ -1,15 +1,13 @@
 """Transforms: items read and written, border weight map, ridge, elastic deformation, mirrored tiles, pasted cells."""
 
 from unetpipe.transforms.axial_view import AxialViewd
-from unetpipe.transforms.elastic import RandElastic2D, RandElastic2Dd
-from unetpipe.transforms.elastic_grid import RandElasticGrid
-from unetpipe.transforms.hand_out import HandOutd
+from unetpipe.transforms.elastic import RandElastic2D, RandElastic2Dd, RandElasticGrid
 from unetpipe.transforms.mirror_crop import RandMirrorCropd
 from unetpipe.transforms.normalize_bright import NormalizeBrightd
 from unetpipe.transforms.paste_cells import PasteCellsd, RandPasteCellsd
 from unetpipe.transforms.reading import ReadImaged, ReadTruthd
 from unetpipe.transforms.ridge import TouchingRidge, TouchingRidged
-from unetpipe.transforms.saving import SaveMasksd
+from unetpipe.transforms.saving import HandOutd, SaveMasksd
 from unetpipe.transforms.weight_map import BorderWeightMap, BorderWeightMapd
 
 __all__ = [

@@ -1,7 +1,6 @@
 """Public data sets fetched on request: downloaded, resumed, checked, unpacked."""
 
-from unetpipe.datasets.download.fetching import fetch
-from unetpipe.datasets.download.sets import SETS, address
+from unetpipe.datasets.download.fetching import SETS, address, fetch
 from unetpipe.datasets.download.transfer import download
 from unetpipe.datasets.download.unpack import unpack
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import ndimage
 
-from unetpipe.metrics.isbi2012.simple_points import EIGHT_CONNECTED, FOREGROUND_ARCS, RING, SIMPLE, ring_codes
+from unetpipe.metrics.isbi2012.thinning import EIGHT_CONNECTED, FOREGROUND_ARCS, RING, SIMPLE, ring_codes
 from unetpipe.metrics.isbi2012.thresholds import THRESHOLDS, ThresholdScores, as_tuple, check_stacks
 
 

@@ -16,8 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from unetpipe.errors import InputError
-from unetpipe.networks.baselines.patch_cnn import PatchCNN
-from unetpipe.networks.baselines.window import WindowNetwork
+from unetpipe.networks.baselines.patch_cnn import PatchCNN, WindowNetwork
 
 MIDDLE = 16  # px on each side of the centre that stay as they are
 

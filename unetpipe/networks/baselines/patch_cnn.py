@@ -18,10 +18,34 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from unetpipe.errors import InputError
-from unetpipe.networks.baselines.window import WindowNetwork
 
 KERNELS = (4, 5, 4, 4)  # each followed by a 2×2 pooling: 95 → 92, 46 → 42, 21 → 18, 9 → 6, 3
 LAST = 3  # side of the maps that the first fully connected layer sees
+
+
+class WindowNetwork(nn.Module):
+    """A network whose result is one value a class for each window that fits into its input.
+
+    Attributes
+    ----------
+    window : int
+        Side of the window in pixels, odd.
+    margin : int
+        Pixels of the window on each side of its centre.
+    """
+
+    window: int
+    margin: int
+
+    def check_size(self, height: int, width: int) -> None:
+        """Raise ValueError if no window fits."""
+        if min(height, width) < self.window:
+            raise ValueError(f"An input of {height} × {width} pixels holds no window of {self.window} × {self.window}.")
+
+    def output_size(self, size: int) -> int:
+        """Return the output side of an input side: a window gives 1. ValueError if it is too small."""
+        self.check_size(size, size)
+        return size - 2 * self.margin
 
 
 class PatchCNN(WindowNetwork):
