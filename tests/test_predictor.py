@@ -32,7 +32,7 @@ def test_three_ways_give_the_same_masks(trained: Path, synthetic: Path, tmp_path
 
 
 def test_a_stack_is_its_images(trained: Path, image: np.ndarray):
-    segmenter = unetpipe.Predictor(trained)
+    segmenter = unetpipe.Predictor.load(trained)
     stack = np.stack([image, image[::-1]])
     labels, probabilities = segmenter(stack, return_probabilities=True)
     assert labels.shape == probabilities.shape == stack.shape
@@ -43,13 +43,13 @@ def test_a_stack_is_its_images(trained: Path, image: np.ndarray):
 
 
 def test_axes_can_be_stated(trained: Path, image: np.ndarray):
-    segmenter = unetpipe.Predictor(trained)
+    segmenter = unetpipe.Predictor.load(trained)
     assert np.array_equal(segmenter(image[..., None], axes="yxc"), segmenter(image))
     assert segmenter(image[None]).shape == (1, *image.shape)
 
 
 def test_a_constant_added_or_a_wider_dtype_changes_nothing(trained: Path, image: np.ndarray):
-    segmenter = unetpipe.Predictor(trained)
+    segmenter = unetpipe.Predictor.load(trained)
     assert np.array_equal(segmenter(image.astype(np.uint16)), segmenter(image))
 
 
@@ -74,7 +74,7 @@ def test_channels_that_do_not_fit(trained: Path):
 
 
 def test_a_network_of_colours_takes_grey_as_three_equal_channels(trained: Path, image: np.ndarray):
-    segmenter = unetpipe.Predictor(trained, in_channels=3, trained_network="$@network.eval()")  # of random weights
+    segmenter = unetpipe.Predictor.load(trained, in_channels=3, trained_network="$@network.eval()")  # of random weights
     grey, colour, stack = (
         segmenter(array, return_probabilities=True)[1] for array in (image, np.dstack([image] * 3), image[None])
     )
@@ -86,7 +86,7 @@ def test_a_network_of_colours_takes_grey_as_three_equal_channels(trained: Path, 
 
 
 def test_a_folder_that_is_no_bundle(tmp_path: Path, image: np.ndarray):
-    with pytest.raises(InputError, match="is no bundle"):
+    with pytest.raises(InputError, match=r"is not a bundle: configs/inference\.json is missing"):
         unetpipe.segment(image, bundle=tmp_path)
 
 

@@ -13,7 +13,7 @@ from scipy import ndimage
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from unetpipe.instances.from_probability import EVERY_NEIGHBOUR
+from unetpipe.instances.from_probability import background_regions
 from unetpipe.large.blocks import Block, Grid, Region
 from unetpipe.large.work import Work
 
@@ -22,7 +22,7 @@ BACKGROUND, HOLES, COMPONENTS, PAGE = "background", "holes", "components", "page
 
 def label_background(work: Work, block: Block) -> None:
     """Keep the edges of the background regions (8-connected) of a block."""
-    labels, count = ndimage.label(~work.mask(block), structure=EVERY_NEIGHBOUR)
+    labels, count = background_regions(work.mask(block))
     work.save(BACKGROUND, block, count=count, **edges(labels))
 
 
@@ -52,7 +52,7 @@ def label_components(work: Work, block: Block) -> None:
     page's raster order of its first pixel.
     """
     mask = work.mask(block)
-    background, regions = ndimage.label(~mask, structure=EVERY_NEIGHBOUR)
+    background, regions = background_regions(mask)
     table = work.table(HOLES, block.page)
     start = table["first"][block.row, block.column]
     reaches = np.concatenate([[True], table["reaches"][start : start + regions]])

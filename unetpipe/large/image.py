@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from unetpipe.errors import InputError
 from unetpipe.files import first_line
@@ -158,8 +157,3 @@ class LazyImage(ABC):
 
 def _span(indices: np.ndarray) -> slice:
     return slice(int(indices.min()), int(indices.max()) + 1)
-
-
-def as_tensor(pixels: np.ndarray) -> torch.Tensor:
-    """Return (C, H, W) as a batch of one, (1, C, H, W)."""
-    return torch.from_numpy(np.ascontiguousarray(pixels))[None]

@@ -32,7 +32,7 @@ def number(work: Work, page: int) -> None:
     sizes.append(across["sizes"])
     firsts.append(across["firsts"])
     all_sizes, all_firsts = np.concatenate(sizes), np.concatenate(firsts)
-    kept = np.flatnonzero(all_sizes >= max(work.rules.min_size, 1))
+    kept = np.flatnonzero(all_sizes >= max(work.settings.min_size, 1))
     numbers = np.zeros(len(all_sizes), np.int32)
     numbers[kept[np.argsort(all_firsts[kept], kind="stable")]] = np.arange(1, len(kept) + 1)
     work.save(
@@ -53,7 +53,7 @@ def write_numbered(work: Work, block: Block) -> None:
     parts = work.scratch(PARTS).read(page, region)
     start = table["starts"][block.row, block.column]
     result = np.concatenate([[0], table["parts"][start : start + parts.max(initial=0)]])[parts].astype(np.int32)
-    if work.rules.cuts:
+    if work.settings.cuts:
         boxes = table["boxes"]
         near = (
             (boxes[:, 0] < region.bottom)
@@ -79,9 +79,11 @@ def write_instances(work: Work, block: Block) -> None:
     """Write a block of the result: what lies between two instances is given back as in memory."""
     region = work.grid.region(block)
     # a pixel in the gap lies within the radius of both cells, and so does all that decides about it
-    around = work.grid.region(block, halo=2 * math.ceil(max(work.rules.ridge_refill_radius, 0)) + 1)
+    around = work.grid.region(block, halo=2 * math.ceil(max(work.settings.ridge_refill_radius, 0)) + 1)
     numbered = work.scratch(NUMBERED).read(block.page, around)
-    work.labels.write(block.page, region, refill_ridge(numbered, work.rules.ridge_refill_radius)[region.within(around)])
+    work.labels.write(
+        block.page, region, refill_ridge(numbered, work.settings.ridge_refill_radius)[region.within(around)]
+    )
 
 
 def _crossing(work: Work, page: int) -> dict[str, np.ndarray]:
@@ -90,7 +92,7 @@ def _crossing(work: Work, page: int) -> dict[str, np.ndarray]:
     "sizes" and "firsts" are the parts'; "components", "groups", "boxes" and "begins", where its parts begin in those
     two, are the components'.
     """
-    if not work.rules.cuts:
+    if not work.settings.cuts:
         table = work.table(PAGE, page)
         found = np.flatnonzero(table["blocks"] > 1)
         return {
@@ -129,7 +131,7 @@ def _paste(work: Work, crossing: Crossing, table: Mapping[str, np.ndarray], regi
 def flood(work: Work, page: int) -> None:
     """Write a page's instances; keep how many there are."""
     grid = work.grid
-    instances = work.rules.instances(work.probability.read(page, Region(0, 0, grid.height, grid.width)))
+    instances = work.settings.instances(work.probability.read(page, Region(0, 0, grid.height, grid.width)))
     for block in grid.blocks(page):
         region = grid.region(block)
         work.labels.write(page, region, instances[region.rows, region.columns])

@@ -13,10 +13,11 @@ import torch
 from unetpipe.errors import InputError
 from unetpipe.large.blocks import Block, Grid
 from unetpipe.large.image import LazyImage
-from unetpipe.large.network import Model, probability
+from unetpipe.large.network import probability
 from unetpipe.large.statistics import moments
 from unetpipe.large.work import Work
 from unetpipe.memory import free_memory, network_bytes, return_freed_memory
+from unetpipe.predictor import Predictor
 
 LARGEST_BLOCK = 1024  # px; larger ones save little of the margin that neighbours compute too
 PARTS = (64, 48, 32, 24, 16, 12, 8, 6, 4)  # sixty-fourths of it that are tried
@@ -58,13 +59,15 @@ def used_memory() -> int:
     return psutil.Process().memory_info().rss + LIBRARIES
 
 
-def plan_blocks(model: Model, image: LazyImage, granted: int, workers: int = 0, side: int | None = None) -> Budget:
+def plan_blocks(
+    predictor: Predictor, image: LazyImage, granted: int, workers: int = 0, side: int | None = None
+) -> Budget:
     """Choose the largest blocks that keep the memory within what is granted.
 
     Parameters
     ----------
-    model : Model
-        The loaded model.
+    predictor : Predictor
+        The model; its network is a UNet.
     image : LazyImage
         What is segmented.
     granted : int
@@ -80,13 +83,13 @@ def plan_blocks(model: Model, image: LazyImage, granted: int, workers: int = 0, 
         If the smallest blocks take more, or a page that has to be flooded as a whole.
     """
     base = used_memory()
-    step = model.network.step
+    step = predictor.network.step
     candidates = [part * LARGEST_BLOCK // 64 for part in PARTS] if side is None else [side]
     candidates = [max(candidate // step, 1) * step for candidate in candidates]
     processes = max(workers, 1)
     beside = base if workers else 0
     held = beside + processes * base
-    flood = min(processes, image.pages) * page_bytes(model, image)
+    flood = min(processes, image.pages) * page_bytes(predictor, image)
     if flood and held + flood > granted:
         raise InputError(
             f"{image.path} has {image.size[0]} × {image.size[1]} pixels, which a model with merge_threshold floods "
@@ -94,7 +97,7 @@ def plan_blocks(model: Model, image: LazyImage, granted: int, workers: int = 0, 
             "the image into parts, or take a model without merge_threshold."
         )
     for candidate in candidates:
-        need = held + max(processes * block_bytes(model, image, candidate), flood)
+        need = held + max(processes * block_bytes(predictor, image, candidate), flood)
         if need <= granted or side is not None:
             break
     else:
@@ -103,22 +106,24 @@ def plan_blocks(model: Model, image: LazyImage, granted: int, workers: int = 0, 
             "granted; grant more by --memory" + (", or take fewer workers." if workers > 1 else ".")
         )
     free = (granted - beside) // processes - base
-    return Budget(candidate, model.network.input_size(candidate), need, max(free // FLOOD_BYTES, (2 * candidate) ** 2))
+    return Budget(
+        candidate, predictor.network.input_size(candidate), need, max(free // FLOOD_BYTES, (2 * candidate) ** 2)
+    )
 
 
-def block_bytes(model: Model, image: LazyImage, side: int) -> int:
+def block_bytes(predictor: Predictor, image: LazyImage, side: int) -> int:
     """Estimate the bytes that a process takes at most to compute a block, beyond what it holds anyway."""
-    tile = model.network.input_size(side) ** 2
-    on_gpu = model.device.type == "cuda"
-    network = 0 if on_gpu else network_bytes(model.network, tile)
+    tile = predictor.network.input_size(side) ** 2
+    on_gpu = predictor.device.type == "cuda"
+    network = 0 if on_gpu else network_bytes(predictor.network, tile)
     reading = 16 * image.channels * tile + 2 * image.native_bytes()
-    cutting = FLOOD_BYTES * (2 * side) ** 2 if model.rules.cuts else 0
+    cutting = FLOOD_BYTES * (2 * side) ** 2 if predictor.settings.cuts else 0
     return int(1.1 * max(network + reading, BLOCK_BYTES * side**2, cutting))
 
 
-def page_bytes(model: Model, image: LazyImage) -> int:
+def page_bytes(predictor: Predictor, image: LazyImage) -> int:
     """Estimate the bytes that the cells of a page take where they cannot be found block by block; else 0."""
-    return FLOOD_BYTES * image.size[0] * image.size[1] if model.rules.floods else 0
+    return FLOOD_BYTES * image.size[0] * image.size[1] if predictor.settings.floods else 0
 
 
 def gib(count: float) -> str:
@@ -143,7 +148,7 @@ def seconds_a_block(work: Work) -> float:
     seconds = 0.0
     for _ in range(2):
         start = time.perf_counter()
-        work.rules.instances(probability(trial, block))
+        work.settings.instances(probability(trial, block))
         seconds = time.perf_counter() - start
     return seconds
 

@@ -20,7 +20,7 @@ from unetpipe.errors import InputError
 from unetpipe.files import check_folder, first_line, write_text
 from unetpipe.large.blocks import Grid
 from unetpipe.large.image import LazyImage
-from unetpipe.large.network import Model, load_model
+from unetpipe.large.network import load_predictor
 from unetpipe.large.numbering import NUMBERS
 from unetpipe.large.planning import Budget, default_memory, gib, plan_blocks
 from unetpipe.large.processes import Processes, ThisProcess, quiet
@@ -28,6 +28,7 @@ from unetpipe.large.result import create, disk_bytes, is_whole, publish, publish
 from unetpipe.large.stages import stages
 from unetpipe.large.statistics import PAGE as NORMALISATION
 from unetpipe.large.work import Work
+from unetpipe.predictor import Predictor
 
 logger = logging.getLogger(__name__)
 
@@ -96,14 +97,14 @@ class LargeSegmentation:
         self.resume = resume
         self.processes: Processes = processes if processes is not None else ThisProcess()
         root, pairs = str(Path(bundle or find_bundle()).absolute()), tuple(sorted((overrides or {}).items()))
-        self.model = load_model(root, model, pairs)
-        image.check(self.model.network.in_channels)
+        self.predictor = load_predictor(root, model, pairs)
+        image.check(self.predictor.channels)
         self.granted = default_memory() if memory is None else memory
         folder = self.target.parent / f".{image.name}.work"
-        self.identity = _identity(image, self.model, statistics)
+        self.identity = _identity(image, self.predictor, statistics)
         begun = self._begun(folder)
         side = begun["side"] if begun else block
-        self.budget: Budget = plan_blocks(self.model, image, self.granted, self.processes.workers, side)
+        self.budget: Budget = plan_blocks(self.predictor, image, self.granted, self.processes.workers, side)
         if begun and memory is not None and self.budget.total > memory:
             raise InputError(
                 f"{folder} holds work in blocks of {side} pixels, which take about {gib(self.budget.total)}, more than "
@@ -113,7 +114,7 @@ class LargeSegmentation:
             image=image,
             folder=folder,
             grid=Grid(image.pages, *image.size, side=self.budget.side),
-            rules=self.model.rules,
+            settings=self.predictor.settings,
             bundle=root,
             model=model,
             overrides=pairs,
@@ -231,9 +232,17 @@ def free_space(folder: Path) -> int:
     return shutil.disk_usage(next(place for place in (folder, *folder.parents) if place.exists())).free
 
 
-def _identity(image: LazyImage, model: Model, statistics: tuple[Any, Any] | None) -> str:
+def _identity(image: LazyImage, predictor: Predictor, statistics: tuple[Any, Any] | None) -> str:
     """Return a hash of all that the result depends on."""
-    weights = hashlib.sha256(Path(model.weights).read_bytes()).hexdigest()
+    weights = hashlib.sha256(predictor.weights.read_bytes()).hexdigest()
     numbers = None if statistics is None else np.asarray(statistics, float).tolist()
-    parts = [FORMAT, image.fingerprint(), weights, model.amp, model.symmetries, asdict(model.rules), numbers]
+    parts = [
+        FORMAT,
+        image.fingerprint(),
+        weights,
+        predictor.amp,
+        predictor.rotations,
+        asdict(predictor.settings),
+        numbers,
+    ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

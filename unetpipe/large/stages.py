@@ -29,7 +29,7 @@ def stages(work: Work) -> list[Stage]:
     return [
         *(own_statistics if work.statistics is None else []),
         Stage("network", _blocks, network.compute, _written(work.probability)),
-        *(_flooded() if work.rules.floods else _joined(work)),
+        *(_flooded() if work.settings.floods else _joined(work)),
         *(_level(level) for level in range(1, len(result.levels(work.grid)))),
     ]
 

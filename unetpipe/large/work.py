@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,34 +17,9 @@ import numpy as np
 import zarr
 
 from unetpipe.files import replacing
-from unetpipe.instances import instances_from_probability
+from unetpipe.instances import InstanceSettings
 from unetpipe.large.blocks import Block, Grid, Region
 from unetpipe.large.image import LazyImage
-
-
-@dataclass(frozen=True)
-class Rules:
-    """From probability to instances, as :func:`unetpipe.instances.instances_from_probability` takes them."""
-
-    threshold: float
-    min_size: int
-    ridge_refill_radius: float
-    marker_threshold: float | None
-    merge_threshold: float | None = None
-
-    @property
-    def cuts(self) -> bool:
-        """Whether components with several confident centres are cut between them."""
-        return self.marker_threshold is not None and self.marker_threshold > self.threshold
-
-    @property
-    def floods(self) -> bool:
-        """Whether a page is flooded as a whole: what becomes of a pixel may depend on any other."""
-        return self.cuts and self.merge_threshold is not None
-
-    def instances(self, probability: np.ndarray) -> np.ndarray:
-        """Return the instances (H, W), int32, of a page that is in memory."""
-        return instances_from_probability(probability, **asdict(self))
 
 
 @dataclass(frozen=True)
@@ -59,8 +34,8 @@ class Work:
         Where the work is kept, absolute.
     grid : Grid
         The blocks.
-    rules : Rules
-        From probability to instances.
+    settings : InstanceSettings
+        How the probability becomes cells.
     bundle, model, overrides
         The bundle's folder, one of its models by name, and values for keys of its ``inference.json`` (pairs).
     statistics : tuple of (mean, standard deviation), optional
@@ -72,7 +47,7 @@ class Work:
     image: LazyImage
     folder: Path
     grid: Grid
-    rules: Rules
+    settings: InstanceSettings
     bundle: str
     model: str | None
     overrides: tuple[tuple[str, Any], ...]
@@ -100,7 +75,7 @@ class Work:
 
     def mask(self, block: Block) -> np.ndarray:
         """Return which pixels of a block are cell before holes are filled."""
-        return self.probability.read(block.page, self.grid.region(block)) > self.rules.threshold
+        return self.probability.read(block.page, self.grid.region(block)) > self.settings.threshold
 
     def file(self, stage: str, name: object) -> Path:
         """Return the file that keeps what a stage found out about a block or page."""
