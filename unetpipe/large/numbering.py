@@ -79,11 +79,10 @@ def write_instances(work: Work, block: Block) -> None:
     """Write a block of the result: what lies between two instances is given back as in memory."""
     region = work.grid.region(block)
     # a pixel in the gap lies within the radius of both cells, and so does all that decides about it
-    around = work.grid.region(block, halo=2 * math.ceil(max(work.settings.ridge_refill_radius, 0)) + 1)
+    radius = work.settings.ridge_refill_radius
+    around = work.grid.region(block, halo=2 * math.ceil(max(radius, 0)) + 1)
     numbered = work.scratch(NUMBERED).read(block.page, around)
-    work.labels.write(
-        block.page, region, refill_ridge(numbered, work.settings.ridge_refill_radius)[region.within(around)]
-    )
+    work.labels.write(block.page, region, refill_ridge(numbered, radius)[region.within(around)])
 
 
 def _crossing(work: Work, page: int) -> dict[str, np.ndarray]:

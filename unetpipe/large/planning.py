@@ -106,9 +106,8 @@ def plan_blocks(
             "granted; grant more by --memory" + (", or take fewer workers." if workers > 1 else ".")
         )
     free = (granted - beside) // processes - base
-    return Budget(
-        candidate, predictor.network.input_size(candidate), need, max(free // FLOOD_BYTES, (2 * candidate) ** 2)
-    )
+    tile = predictor.network.input_size(candidate)
+    return Budget(candidate, tile, need, max(free // FLOOD_BYTES, (2 * candidate) ** 2))
 
 
 def block_bytes(predictor: Predictor, image: LazyImage, side: int) -> int:
