@@ -12,7 +12,7 @@ import zarr
 from unetpipe.bundle.writing import find_bundle, write_bundle
 from unetpipe.instances import InstanceSettings
 from unetpipe.large.blocks import Grid
-from unetpipe.large.image import LazyImage
+from unetpipe.large.images import LazyImage
 from unetpipe.large.result import create
 from unetpipe.large.stages import stages
 from unetpipe.large.work import Work

@@ -65,6 +65,6 @@ def test_unknown_model_is_one_sentence(holder: Path, synthetic: Path, tmp_path: 
     assert not (tmp_path / "out").exists()
 
 
-def test_folder_without_config_is_no_bundle(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no bundle"):
+def test_folder_without_config_is_not_a_bundle(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="not a bundle"):
         inference_configs(tmp_path)

@@ -227,7 +227,7 @@ def test_work_left_by_a_run_killed_at_its_very_end_goes(bundle: Path, tmp_path: 
 
 def test_what_is_no_result_is_not_replaced(bundle: Path, tmp_path: Path) -> None:
     write_ome_zarr(tmp_path / "array.ome.zarr", blobs(20, 30), "yx", "0.5")
-    with pytest.raises(InputError, match=r"array\.ome\.zarr is there already, and no result"):
+    with pytest.raises(InputError, match=r"array\.ome\.zarr exists already and is not a result"):
         LargeSegmentation(ArrayImage(blobs(90, 100)), tmp_path, bundle)
     (tmp_path / "link").symlink_to(tmp_path)
     image = OmeZarrImage(tmp_path / "array.ome.zarr")
@@ -292,7 +292,7 @@ def test_amounts_of_memory(text: str, count: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "lots", "-1G", "0"])
 def test_what_is_no_amount_of_memory(text: str) -> None:
-    with pytest.raises(InputError, match="no amount of memory"):
+    with pytest.raises(InputError, match="not an amount of memory"):
         parse_bytes(text)
 
 

@@ -138,7 +138,7 @@ def find_large_images(options: argparse.Namespace) -> list:
         If such images or options are given and what they need is not installed.
     """
     try:
-        from unetpipe.large.finding import find_large
+        from unetpipe.large.images import find_large
         from unetpipe.large.planning import parse_bytes
     except ImportError as error:
         asked = options.large or options.memory or options.workers is not None or options.scheduler

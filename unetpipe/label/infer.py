@@ -1,4 +1,4 @@
-"""Inference: masks of an image or of each page of a stack, by the served bundle."""
+"""Inference: masks of an image or of each page of a stack, by the bundle that is served."""
 
 from __future__ import annotations
 

@@ -16,19 +16,19 @@ PARTS, CROSSING = "parts", "crossing"
 
 
 class Crossing(NamedTuple):
-    """Components of a page that lie in several blocks, near each other, cut in one go; ``number`` names the group."""
+    """Components of a page, near each other, that lie in several blocks and are cut in one job, named ``number``."""
 
     page: int
     number: int
     components: tuple[int, ...]
 
     def __str__(self) -> str:
-        """Name it, as its file is named."""
+        """Return the name that its file has."""
         return f"{self.page}-{self.number}"
 
 
 def cut_block(work: Work, block: Block) -> None:
-    """Write the parts of the components that lie in this block alone as "parts"; keep their measures."""
+    """Write the parts of the components that lie only in this block as "parts"; keep their measures."""
     region = work.grid.region(block)
     labels = work.scratch(COMPONENTS).read(block.page, region)
     table = work.table(PAGE, block.page)
@@ -41,9 +41,9 @@ def cut_block(work: Work, block: Block) -> None:
 
 
 def crossings(work: Work, page: int) -> list[Crossing]:
-    """Return the components of a page that lie in several blocks: those that begin in one block together.
+    """Return the components of a page that lie in several blocks, grouped by the block in which they begin.
 
-    Those larger than two blocks stand alone. Where nothing is to be cut there are none.
+    A component whose box is larger than a block is a group of its own. If nothing is to be cut, there are no groups.
     """
     if not work.settings.cuts:
         return []

@@ -1,4 +1,4 @@
-"""The steps from an image to its result, in order; each job of a step can be done, and redone, by itself."""
+"""The steps from an image to its result, in order; each job of a step can be done, and repeated, by itself."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Stage(NamedTuple):
 
 
 def stages(work: Work) -> list[Stage]:
-    """Return the steps that a work takes."""
+    """Return the steps of a segmentation."""
     own_statistics = [
         Stage("statistics", _blocks, statistics.measure, _kept(statistics.PARTS)),
         Stage("mean and deviation", _pages, statistics.gather, _kept(statistics.PAGE)),

@@ -1,8 +1,8 @@
-"""A segmentation under way: what is computed, how, and the folder that keeps what is complete.
+"""A running segmentation: what is computed, how, and the folder that keeps what is complete.
 
 The folder ``.NAME.work`` beside the result holds ``plan.json``, the result under construction, arrays in between,
-and one small file for each block and stage. Each file appears under its name only when complete, so a run that is
-killed goes on where it was: a stage redoes the blocks whose file is missing or cannot be read.
+and one small file for each block and stage. A file gets its name only when it is complete, so a run that was killed
+can go on: each stage computes the blocks whose file is missing or cannot be read.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ import zarr
 from unetpipe.files import replacing
 from unetpipe.instances import InstanceSettings
 from unetpipe.large.blocks import Block, Grid, Region
-from unetpipe.large.image import LazyImage
+from unetpipe.large.images import LazyImage
 
 
 @dataclass(frozen=True)
 class Work:
-    """Everything that a process needs to compute a block; small, and the same in all processes.
+    """Everything that a process needs to compute a block. It is small, and the same in all processes.
 
     Attributes
     ----------
     image : LazyImage
-        What is segmented.
+        The image that is segmented.
     folder : Path
-        Where the work is kept, absolute.
+        The work folder, absolute.
     grid : Grid
         The blocks.
     settings : InstanceSettings
@@ -39,7 +39,7 @@ class Work:
     bundle, model, overrides
         The bundle's folder, one of its models by name, and values for keys of its ``inference.json`` (pairs).
     statistics : tuple of (mean, standard deviation), optional
-        By which every page is normalised, each a tuple of a number a channel; by default each page's own.
+        Values by which every page is normalised, each a tuple with one number per channel; by default each page's own.
     largest_cut : int
         Pixels of the largest region that may be cut between markers in one piece.
     """
@@ -70,7 +70,7 @@ class Work:
         return PagedArray(self.result / "labels" / "cells" / "0", len(self.image.page_shape))
 
     def scratch(self, name: str) -> PagedArray:
-        """An array in between, int32: "components", "parts" or "numbered"."""
+        """An intermediate array, int32: "components", "parts" or "numbered"."""
         return PagedArray(self.folder / f"{name}.zarr", len(self.image.page_shape))
 
     def mask(self, block: Block) -> np.ndarray:
@@ -82,7 +82,7 @@ class Work:
         return self.folder / stage / f"{name}.npz"
 
     def save(self, stage: str, name: object, **arrays: Any) -> None:
-        """Keep small arrays; the file appears when complete."""
+        """Keep small arrays in a file, which gets its name when it is complete."""
         with replacing(self.file(stage, name)) as temporary, temporary.open("wb") as file:
             np.savez(file, **arrays)
 
@@ -91,12 +91,12 @@ class Work:
         return read_arrays(self.file(stage, name))
 
     def table(self, stage: str, page: int) -> Mapping[str, np.ndarray]:
-        """Return what was kept about a page; many blocks ask for it, so it is read once a process and version."""
+        """Return what was kept about a page. Many blocks need it, so a process reads each version once."""
         path = self.file(stage, page)
         return _load(path, path.stat().st_mtime_ns)
 
     def is_kept(self, stage: str, name: object) -> bool:
-        """Return whether a complete file is there."""
+        """Return whether the file exists and is complete."""
         try:
             self.load(stage, name)
         except Exception:  # missing, or cut off by a power failure: the zip file's and numpy's errors
@@ -120,7 +120,7 @@ class PagedArray:
         self._array()[self._index(page, region)] = values
 
     def is_complete(self, page: int, region: Region) -> bool:
-        """Return whether the chunk that holds a block is there and can be decoded (each has a check sum)."""
+        """Return whether the chunk that holds a block exists and can be decoded (each has a check sum)."""
         array = self._array()
         index = self._index(page, region)
         chunk = tuple(
@@ -165,7 +165,7 @@ def _load(path: Path, changed: int) -> Mapping[str, np.ndarray]:
 
 @functools.lru_cache(maxsize=32)
 def _open(path: Path, changed: int) -> zarr.Array:
-    """Open an array to read and write, once a process and version."""
+    """Open an array to read and write, once in each process for each version of it."""
     array = zarr.open_array(path, mode="r+")
     # a chunk that is 0 throughout is written too: its file says that it is complete
     return array.with_config({"write_empty_chunks": True})

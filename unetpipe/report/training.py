@@ -19,8 +19,8 @@ from unetpipe.report.page import NAME, write_report
 from unetpipe.training.run import stop_program
 
 CHOSEN_HERE = (
-    "The best epoch and the thresholds were chosen on these frames, which flatters the score; an honest one comes from "
-    "frames that took no part in that."
+    "The best epoch and the thresholds were chosen on these frames, which makes the score look better than it is; use "
+    "frames that took no part in the training for an honest score."
 )
 TRAINED_HERE = "These frames trained the network too, so the score tells only that it learned them."
 
