@@ -15,7 +15,7 @@ from monai.inferers import Inferer
 
 from unetpipe.bundle.models import inference_configs
 from unetpipe.bundle.writing import find_bundle
-from unetpipe.errors import InputError
+from unetpipe.errors import InputError, input_error_behind
 from unetpipe.inferers import OverlapTileInferer
 from unetpipe.instances import InstanceSettings
 from unetpipe.networks import UNet
@@ -143,7 +143,7 @@ class Predictor:
     def weights(self) -> Path:
         """The file of the weights, which need not exist."""
         try:
-            return Path(self._config.get_parsed_content("weights"))
+            return Path(self._get("weights"))
         except (KeyError, ValueError, RuntimeError) as error:
             raise InputError(f"{self.configs[0]} does not say where the weights are; set the key weights.") from error
 
@@ -154,62 +154,62 @@ class Predictor:
         Networks of other classes have a UNet's sizes too (``margin``, ``step`` …).
         """
         # a parser of its own, which goes: the other one would keep the weights as they were before folding
-        return self._parser().get_parsed_content("trained_network")
+        return _parsed(self._parser(), "trained_network")
 
     @cached_property
     def device(self) -> torch.device:
         """Where the network computes."""
-        return self._config.get_parsed_content("device")
+        return self._get("device")
 
     @cached_property
     def channels(self) -> int:
         """Number of channels that the network takes."""
-        return int(self._config.get_parsed_content("in_channels"))
+        return int(self._get("in_channels"))
 
     @cached_property
     def amp(self) -> bool:
         """Whether to compute in bfloat16 where the device has it in hardware."""
-        return bool(self._config.get_parsed_content("amp"))
+        return bool(self._get("amp"))
 
     @cached_property
     def normalization(self) -> str:
         """Name of the transform that normalises an image."""
-        return self._config.get_parsed_content("normalization")
+        return self._get("normalization")
 
     @cached_property
     def normalize(self) -> Callable[[dict[str, Any]], dict[str, Any]]:
         """The transform that normalises ``{"image": (C, H, W)}``, float32, in place."""
-        return self._config.get_parsed_content("normalize")
+        return self._get("normalize")
 
     @cached_property
     def inferer(self) -> Inferer:
         """The inferer of a whole image: scale, rotations and tiles together. It returns logits of the image's size."""
-        return self._config.get_parsed_content("inferer")
+        return self._get("inferer")
 
     @cached_property
     def tiles(self) -> OverlapTileInferer:
         """The part of :attr:`inferer` that cuts an image into tiles."""
-        return self._config.get_parsed_content("tiles#inferer")
+        return self._get("tiles#inferer")
 
     @cached_property
     def rotations(self) -> int:
         """Over how many rotated versions the probability is averaged (:func:`unetpipe.inferers.rotated`); 0 is one."""
-        return self._config.get_parsed_content("rotations")
+        return self._get("rotations")
 
     @cached_property
     def scale(self) -> float:
         """By which factor images are scaled before inference; 1 leaves them as they are."""
-        return self._config.get_parsed_content("scale")
+        return self._get("scale")
 
     @cached_property
     def pixel_size(self) -> float | None:
         """Pixel size that the model was trained at, in micrometres; None if it is not known."""
-        return self._config.get_parsed_content("pixel_size")
+        return self._get("pixel_size")
 
     @cached_property
     def settings(self) -> InstanceSettings:
         """How the probability becomes cells; ``min_size`` is in pixels of the image, whatever the scale."""
-        return self._config.get_parsed_content("instances").settings
+        return self._get("instances").settings
 
     def __call__(
         self, image: np.ndarray, axes: str | None = None, return_probabilities: bool = False
@@ -256,9 +256,20 @@ class Predictor:
             raise InputError(f"The array of shape {image.shape} is empty or holds pixels that are NaN or infinite.")
         return stack
 
+    def _get(self, key: str) -> Any:
+        return _parsed(self._config, key)
+
     def _parser(self) -> ConfigParser:
         parser = ConfigParser()
         parser.read_config(self.configs)
         parser.update(self.values)
         parser.update({key: value for key, value in DEFAULTS.items() if key not in parser})
         return parser
+
+
+def _parsed(parser: ConfigParser, key: str) -> Any:
+    """Return what a key of the config stands for; MONAI wraps an InputError of a part, which is unwrapped."""
+    try:
+        return parser.get_parsed_content(key)
+    except RuntimeError as error:
+        raise (input_error_behind(error) or error) from None
