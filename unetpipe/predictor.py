@@ -153,7 +153,7 @@ class Predictor:
 
         Networks of other classes have a UNet's sizes too (``margin``, ``step`` …).
         """
-        # a parser of its own, which goes: the other one would keep the weights as they were before folding
+        # by a parser that is not kept, since it holds the weights once more, as they were before folding
         return _parsed(self._parser(), "trained_network")
 
     @cached_property

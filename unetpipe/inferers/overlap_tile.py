@@ -107,7 +107,7 @@ class OverlapTileInferer(Inferer):
                 smaller = (halve_tile(roi_size[0], margin, step), halve_tile(roi_size[1], margin, step))
                 if smaller == roi_size:
                     raise
-                logger.warning("Out of GPU memory with tiles of %s pixels; going on with %s", roi_size, smaller)
+                logger.warning("Out of GPU memory with tiles of %s pixels; trying again with %s", roi_size, smaller)
                 roi_size = smaller
                 torch.cuda.empty_cache()
 
@@ -149,8 +149,8 @@ class OverlapTileInferer(Inferer):
             expected = (row_tile - 2 * margin, column_tile - 2 * margin)
             if tuple(output.shape[-2:]) != expected:
                 raise ValueError(
-                    f"The network made {tuple(output.shape[-2:])} pixels of a {(row_tile, column_tile)} tile where a "
-                    f"margin of {margin} asks for {expected}; give the inferer the network's own margin."
+                    f"The network made {tuple(output.shape[-2:])} pixels of a {(row_tile, column_tile)} tile although a "
+                    f"margin of {margin} leaves {expected}; give the inferer the network's own margin."
                 )
             if result is None:
                 shape = (inputs.shape[0], output.shape[1], *inputs.shape[-2:])
@@ -171,7 +171,7 @@ class OverlapTileInferer(Inferer):
         step = self.step if self.step is not None else getattr(own, "step", None)
         if margin is None or step is None:
             raise ValueError(
-                f"{type(own).__name__} names no margin and step; give them to the inferer (the paper's U-Net: 92, 16)."
+                f"{type(own).__name__} has no margin and step; give them to the inferer (the paper's U-Net: 92, 16)."
             )
         return int(margin), int(step)
 
@@ -189,7 +189,7 @@ def plan_tiles(size: int, roi_size: int, margin: int, step: int) -> tuple[list[T
     tiles : list of Tile
         Their ``first`` … ``stop`` ranges cover 0 … size − 1, each pixel once.
     tile : int
-        The input side used: ``roi_size``, or less by a multiple of ``step`` where that suffices.
+        The input side used: ``roi_size``, or less by a multiple of ``step`` if that is enough.
     """
     output = roi_size - 2 * margin
     if output < 1:

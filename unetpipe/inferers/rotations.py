@@ -173,5 +173,5 @@ def rotate(images: Tensor, angle: float) -> Tensor:
 
 
 def log_probability(probability: Tensor) -> Tensor:
-    """Return the logarithm, finite also where the probability is 0."""
+    """Return the logarithm, which is finite even for a probability of 0."""
     return probability.clamp(min=torch.finfo(probability.dtype).tiny).log()

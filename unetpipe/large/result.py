@@ -39,7 +39,7 @@ def levels(grid: Grid) -> list[Grid]:
 
 
 def create(work: Work) -> None:
-    """Make the empty arrays and the metadata of the result, and the arrays in between."""
+    """Make the empty arrays and the metadata of the result, and the intermediate arrays."""
     pyramid = levels(work.grid)
     probability = multiscales(work.image, "probability", len(pyramid), centred=True)
     instances = multiscales(work.image, "cells", len(pyramid), centred=False)

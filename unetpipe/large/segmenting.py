@@ -57,7 +57,7 @@ class LargeSegmentation:
     block : int, optional
         Side of the blocks in pixels; by default it follows from the memory.
     resume : bool
-        Go on where an earlier run of the same segmentation was cut off.
+        Continue an earlier run of the same segmentation that was interrupted.
     statistics : (sequence of float, sequence of float), optional
         Mean and standard deviation of each channel to normalise by, instead of each page's own.
     processes : Processes, optional

@@ -1,6 +1,6 @@
 """A running segmentation: what is computed, how, and the folder that keeps what is complete.
 
-The folder ``.NAME.work`` beside the result holds ``plan.json``, the result under construction, arrays in between,
+The folder ``.NAME.work`` next to the result holds ``plan.json``, the unfinished result, intermediate arrays,
 and one small file for each block and stage. A file gets its name only when it is complete, so a run that was killed
 can go on: each stage computes the blocks whose file is missing or cannot be read.
 """

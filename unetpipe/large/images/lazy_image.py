@@ -72,7 +72,7 @@ class LazyImage(ABC):
 
     @property
     def pages(self) -> int:
-        """Number of pages, each an image of its own."""
+        """Number of pages; each is segmented as a separate image."""
         return math.prod(self.page_shape)
 
     @property

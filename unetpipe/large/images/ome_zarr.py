@@ -127,7 +127,7 @@ def _states(folder: Path) -> str:
 
 
 def _scale(multiscales: dict[str, Any], dataset: dict[str, Any], count: int) -> list[float]:
-    """Return the product of the scales of a level and of the whole image; 1 along each axis where there is none."""
+    """Return the product of the scales of a level and of the whole image; 1 along axes without a scale."""
     total = np.ones(count)
     for level in (dataset, multiscales):
         for step in level.get("coordinateTransformations", []):
