@@ -149,8 +149,8 @@ class OverlapTileInferer(Inferer):
             expected = (row_tile - 2 * margin, column_tile - 2 * margin)
             if tuple(output.shape[-2:]) != expected:
                 raise ValueError(
-                    f"The network made {tuple(output.shape[-2:])} pixels of a {(row_tile, column_tile)} tile although a "
-                    f"margin of {margin} leaves {expected}; give the inferer the network's own margin."
+                    f"The network made {tuple(output.shape[-2:])} pixels of a {(row_tile, column_tile)} tile although "
+                    f"a margin of {margin} leaves {expected}; give the inferer the network's own margin."
                 )
             if result is None:
                 shape = (inputs.shape[0], output.shape[1], *inputs.shape[-2:])
