@@ -111,7 +111,10 @@ class Predictor:
 
     def __init__(self, configs: Sequence[str], values: Mapping[str, Any]) -> None:
         self.configs, self.values = list(configs), dict(values)
-        self._config = self._parser()
+        self._config = ConfigParser()
+        self._config.read_config(self.configs)
+        self._config.update(self.values)
+        self._config.update({key: value for key, value in DEFAULTS.items() if key not in self._config})
 
     @classmethod
     def load(cls, bundle: str | os.PathLike | None = None, model: str | None = None, **overrides: Any) -> Predictor:
@@ -154,7 +157,7 @@ class Predictor:
         Networks of other classes have a UNet's sizes too (``margin``, ``step`` …).
         """
         # by a parser that is not kept, since it holds the weights once more, as they were before folding
-        return _parsed(self._parser(), "trained_network")
+        return _parsed(ConfigParser(self._config.config), "trained_network")
 
     @cached_property
     def device(self) -> torch.device:
@@ -258,13 +261,6 @@ class Predictor:
 
     def _get(self, key: str) -> Any:
         return _parsed(self._config, key)
-
-    def _parser(self) -> ConfigParser:
-        parser = ConfigParser()
-        parser.read_config(self.configs)
-        parser.update(self.values)
-        parser.update({key: value for key, value in DEFAULTS.items() if key not in parser})
-        return parser
 
 
 def _parsed(parser: ConfigParser, key: str) -> Any:

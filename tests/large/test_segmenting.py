@@ -115,7 +115,7 @@ def test_crop_by_the_statistics_of_the_whole(bundle: Path, tmp_path: Path) -> No
     statistics = ((array.mean(),), (array.std(),))
     whole = LargeSegmentation(ArrayImage(array), tmp_path / "whole", bundle, block=128).run(progress=False)
     part = LargeSegmentation(ArrayImage(crop), tmp_path / "crop", bundle, block=64, statistics=statistics)
-    margin = part.model.network.margin
+    margin = part.predictor.network.margin
     inner = np.s_[margin:-margin, margin:-margin]
     np.testing.assert_allclose(
         arrays(part.run(progress=False))[1][inner], arrays(whole)[1][96:340, 160:480][inner], atol=1e-5

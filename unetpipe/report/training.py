@@ -57,8 +57,8 @@ def report_training(
         print("No report: training ended before its first validation.", flush=True)
         return
     bundle = Path(output_dir)
-    predictor = Predictor.load(bundle)
     try:
+        predictor = Predictor.load(bundle)
         write_report(
             bundle / NAME,
             Gallery(_segmented(records, predictor)),
