@@ -54,7 +54,7 @@ def curve(choose: Choice, records: Sequence[Record], seed: int, labels: int, fol
         if not output.exists():
             train(labelled, val, output, seed, model)
         model = output / "models" / "model.pt"
-        segmenter = Predictor(output)
+        segmenter = Predictor.load(output)
         scores.append(score(segmenter, test))
         if number < labels:
             chosen = choose(segmenter, pool, draw)

@@ -20,8 +20,7 @@ from scipy import ndimage
 from benchmarks.arguments import one_sentence
 from unetpipe.datasets import find_records, parse_frames, read_truth, recognise, select
 from unetpipe.errors import InputError
-from unetpipe.instances.from_probability import remove_small
-from unetpipe.instances.otsu import otsu_components
+from unetpipe.instances.from_probability import otsu_components, remove_small
 from unetpipe.instances.ridge import refill_ridge
 from unetpipe.io import read_image
 from unetpipe.metrics import FrameScore, score_segmentation, summarise

@@ -17,8 +17,6 @@ from unetpipe.errors import InputError
 from unetpipe.files import write_text
 from unetpipe.networks.weights import read_weights, save_state
 
-NORMALIZATION = "NormalizeIntensityd"  # by each channel's mean and standard deviation, unless a bundle names another
-
 
 def model_names(bundle: str | os.PathLike) -> list[str]:
     """Return the names of the models of a bundle, sorted."""
@@ -31,11 +29,11 @@ def inference_configs(bundle: str | os.PathLike, model: str | None = None) -> li
     Raises
     ------
     InputError
-        If the folder is no bundle, or has no such model; the sentence names those it has.
+        If the folder is not a bundle, or has no such model; the sentence names those it has.
     """
     config = Path(bundle) / "configs" / "inference.json"
     if not config.is_file():
-        raise InputError(f"{bundle} is no bundle: it has no configs/inference.json.")
+        raise InputError(f"{bundle} is not a bundle: configs/inference.json is missing.")
     if model is None:
         return [str(config)]
     names = model_names(bundle)
@@ -59,7 +57,7 @@ def add_model(trained: str | os.PathLike, bundle: str | os.PathLike, name: str) 
     Raises
     ------
     InputError
-        If either is no bundle, or the weights cannot be read.
+        If either is not a bundle, or the weights cannot be read.
     """
     (own,), (theirs,) = inference_configs(bundle), inference_configs(trained)
     base, values = json.loads(Path(own).read_text()), json.loads(Path(theirs).read_text())

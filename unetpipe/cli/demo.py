@@ -14,7 +14,7 @@ import numpy as np
 from unetpipe.bundle.writing import find_bundle
 from unetpipe.datasets import ctc_records, measure_records, select, write_synthetic_ctc
 from unetpipe.errors import InputError
-from unetpipe.instances.otsu import otsu_components
+from unetpipe.instances.from_probability import otsu_components
 from unetpipe.io import read_image, read_labels
 from unetpipe.metrics import object_jaccards
 

@@ -1,4 +1,4 @@
-"""Inference: masks of an image or of each page of a stack, by the served bundle."""
+"""Inference: masks of an image or of each page of a stack, by the bundle that is served."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ from unetpipe.errors import InputError
 from unetpipe.io.formats import image_suffix
 from unetpipe.io.images import count_pages, read_image
 from unetpipe.label.choices import choose, find_device
-from unetpipe.label.masks import check_suffix, write_masks
-from unetpipe.label.polygons import page_annotations
+from unetpipe.label.masks import check_suffix, page_annotations, write_masks
 from unetpipe.label.publish import locked
 from unetpipe.predictor import Predictor
 
@@ -50,8 +49,8 @@ class CellInferTask(BundleInferTask):
         pages = _pages(image, request.get("page"))
         suffix = "." + str(request.get("result_extension") or image_suffix(image)).lstrip(".")
         check_suffix(suffix, len(pages))
-        segmenter = self.segmenter(find_device(request.get("device")))
-        cells = [_segment(segmenter, image, page)[0] for page in pages]
+        predictor = self.predictor(find_device(request.get("device")))
+        cells = [_segment(predictor, image, page)[0] for page in pages]
         masks = cells if kind == "instances" else [(page > 0).astype(np.uint16) for page in cells]
         file = self._temporary(suffix)
         try:
@@ -70,15 +69,16 @@ class CellInferTask(BundleInferTask):
 
     def probabilities(self, image: str) -> list[np.ndarray]:
         """Return the probability of "cell" (H, W) of each page of an image."""
-        segmenter = self.segmenter(find_device(None))
-        return [_segment(segmenter, image, page)[1] for page in _pages(image, None)]
+        predictor = self.predictor(find_device(None))
+        return [_segment(predictor, image, page)[1] for page in _pages(image, None)]
 
-    def segmenter(self, device: str) -> Predictor:
-        """Return the bundle on a device, loaded anew if a training has replaced it."""
+    def predictor(self, device: str) -> Predictor:
+        """Return the bundle's model on a device; it is loaded again if a training has replaced it."""
         with locked(self.bundle_path):
             version = self.version_of_files()
             if device not in self._loaded or self._loaded[device][0] != version:
-                self._loaded[device] = (version, Predictor(self.bundle_path, device=torch.device(device)))
+                predictor = Predictor.load(self.bundle_path, device=torch.device(device)).prepare()
+                self._loaded[device] = (version, predictor)
         return self._loaded[device][1]
 
     def version_of_files(self) -> tuple[int, ...]:
@@ -97,9 +97,9 @@ class CellInferTask(BundleInferTask):
         return name
 
 
-def _segment(segmenter: Predictor, image: str, page: int) -> tuple[np.ndarray, np.ndarray]:
+def _segment(predictor: Predictor, image: str, page: int) -> tuple[np.ndarray, np.ndarray]:
     """Return labels and probability of "cell" (H, W) of a page."""
-    labels, probability = segmenter(np.moveaxis(read_image(image, page), 0, -1), "yxc", return_probabilities=True)
+    labels, probability = predictor(np.moveaxis(read_image(image, page), 0, -1), "yxc", return_probabilities=True)
     return labels, probability
 
 

@@ -14,19 +14,19 @@ import zarr
 
 from unetpipe.errors import InputError
 from unetpipe.files import first_line
-from unetpipe.large.image import LazyImage
+from unetpipe.large.images.lazy_image import LazyImage
 
 # tifffile's letters: several kinds of page axes, and "S" for the samples of a colour image
 PAGE_LETTERS = {"T": "t", "Z": "z", "I": "t", "Q": "t", "R": "t"}
 
 
 class TiffImage(LazyImage):
-    """The first series of a TIFF or OME-TIFF, at full resolution. Pages are images of their own.
+    """The first series of a TIFF or OME-TIFF, at full resolution; each page is a separate image.
 
     Raises
     ------
     InputError
-        If it is no readable TIFF, has palette or inverted grey values, or axes other than pages, channels, y, x.
+        If it cannot be read as TIFF, has palette or inverted grey values, or axes other than pages, channels, y, x.
     """
 
     def __init__(self, path: str | os.PathLike) -> None:
@@ -66,13 +66,13 @@ class TiffImage(LazyImage):
     def _read(self, index: tuple[int | slice, ...]) -> np.ndarray:
         if self.offset is None:
             return np.asarray(_open(self.path, self.path.stat().st_mtime_ns)[index])
-        # mapped anew for each read, so that pages of the file do not pile up in this process's memory
+        # mapped again for each read, so that pages of the file do not stay in this process's memory
         mapped = np.memmap(self.path, self.dtype, "r", self.offset, self.array_shape)
         return np.array(mapped[index])
 
 
 def _check_pages(file: tifffile.TiffFile) -> None:
-    """Raise ValueError if the last page that can be read names another one: the file lacks pages then."""
+    """Raise ValueError if the last readable page points to another one: pages are missing then."""
     form, handle = file.tiff, file.filehandle
     start = file.pages[len(file.pages) - 1].offset
     handle.seek(start)
@@ -85,7 +85,7 @@ def _check_pages(file: tifffile.TiffFile) -> None:
 
 @functools.lru_cache(maxsize=8)
 def _open(path: Path, changed: int) -> zarr.Array:
-    """Open the file as an array whose chunks are its tiles or strips, once a process and version."""
+    """Open the file as an array whose chunks are its tiles or strips, once in each process for each version of it."""
     store = tifffile.imread(path, aszarr=True, level=0, series=0)
     array = zarr.open(store, mode="r")
     if not isinstance(array, zarr.Array):

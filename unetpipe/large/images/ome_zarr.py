@@ -18,10 +18,10 @@ import zarr
 
 from unetpipe.errors import InputError
 from unetpipe.files import first_line
-from unetpipe.large.image import PAGE_AXES, LazyImage
+from unetpipe.large.images.lazy_image import PAGE_AXES, LazyImage
 
 MARKERS = ("zarr.json", ".zgroup", ".zarray", ".zattrs")
-OLD_AXES = "tczyx"  # of metadata 0.1 and 0.2, which name none
+OLD_AXES = "tczyx"  # in metadata 0.1 and 0.2, which do not name the axes
 
 
 def is_zarr(path: str | os.PathLike) -> bool:
@@ -40,7 +40,7 @@ class OmeZarrImage(LazyImage):
     Raises
     ------
     InputError
-        If it is no OME-Zarr image, its metadata contradict its array, or it has other axes than t, c, z, y, x.
+        If it is not an OME-Zarr image, its metadata contradict its array, or it has other axes than t, c, z, y, x.
     """
 
     def __init__(self, path: str | os.PathLike) -> None:
@@ -91,7 +91,7 @@ class OmeZarrImage(LazyImage):
         if "multiscales" not in ome:
             if "plate" in ome or "well" in ome or "bioformats2raw.layout" in ome:
                 raise self._wrong(f"is a collection of images; name one of them, such as {self.path / '0'}")
-            raise self._wrong("is no OME-Zarr image: its metadata hold no multiscales")
+            raise self._wrong("is not an OME-Zarr image: its metadata hold no multiscales")
         return ome["multiscales"][0]
 
     def _array(self) -> zarr.Array:
@@ -108,10 +108,10 @@ class OmeZarrImage(LazyImage):
 
 @functools.lru_cache(maxsize=64)
 def _open(path: Path, changed: int) -> zarr.Array:
-    """Open an array to read, once a process and version."""
+    """Open an array to read, once in each process for each version of it."""
     array = zarr.open_array(path, mode="r")
     if not isinstance(array, zarr.Array):
-        raise TypeError("it is no array")
+        raise TypeError("it is not an array")
     return array
 
 
@@ -127,7 +127,7 @@ def _states(folder: Path) -> str:
 
 
 def _scale(multiscales: dict[str, Any], dataset: dict[str, Any], count: int) -> list[float]:
-    """Return the product of the scales of a level and of the whole image; 1 along each axis where there is none."""
+    """Return the product of the scales of a level and of the whole image; 1 along axes without a scale."""
     total = np.ones(count)
     for level in (dataset, multiscales):
         for step in level.get("coordinateTransformations", []):

@@ -1,4 +1,4 @@
-"""Which images of an input are segmented block by block: all OME-Zarr, and TIFF where memory would not do."""
+"""Which images of an input are segmented block by block: every OME-Zarr, and TIFF that does not fit into memory."""
 
 from __future__ import annotations
 
@@ -8,36 +8,36 @@ from pathlib import Path
 from unetpipe.datasets.images import named_images
 from unetpipe.errors import InputError
 from unetpipe.io.formats import images_in
-from unetpipe.large.image import LazyImage
-from unetpipe.large.ome_zarr import OmeZarrImage, is_zarr
-from unetpipe.large.planning import default_memory
-from unetpipe.large.tiff import TiffImage
-from unetpipe.memory import image_bytes
+from unetpipe.large.images.lazy_image import LazyImage
+from unetpipe.large.images.ome_zarr import OmeZarrImage, is_zarr
+from unetpipe.large.images.tiff import TiffImage
+from unetpipe.memory import default_memory, image_bytes
 
 TIFF_SUFFIXES = (".tif", ".tiff")
 
 
 def find_large(path: str | os.PathLike, memory: int | None = None, force: bool = False) -> list[tuple[LazyImage, Path]]:
-    """List the images of a file or folder that are segmented block by block, if they are.
+    """List the images of a file or folder that have to be segmented block by block.
 
     Parameters
     ----------
     path : path
         An OME-Zarr, a TIFF, a folder of either, or a data set of a known layout.
     memory : int, optional
-        Bytes that may be taken; by default half of what is free. If an image takes more in memory, all are listed.
+        Bytes that may be used; by default half of what is free. If one image needs more, all images are listed.
     force : bool
         List TIFF files of any size.
 
     Returns
     -------
     list of (LazyImage, Path)
-        The images, and the folder below the output that each result goes to. Empty if all fit into memory.
+        The images, each with the folder for its result, relative to the output. Empty if all images fit into memory.
 
     Raises
     ------
     InputError
-        If there is no such path, files of other kinds stand beside, one cannot be read, or two would have one result.
+        If there is no such path, the folder also holds other kinds of images, an image cannot be read, or two images
+        would have the same result.
     """
     root = Path(path)
     zarrs = [root] if is_zarr(root) else sorted(filter(is_zarr, root.iterdir())) if root.is_dir() else []
@@ -48,7 +48,7 @@ def find_large(path: str | os.PathLike, memory: int | None = None, force: bool =
         beside = [] if zarrs == [root] else images_in(root)
         if beside:
             raise InputError(
-                f"{root} holds OME-Zarr and other images, such as {beside[0].name}; put either in a folder of its own."
+                f"{root} holds OME-Zarr and other images, such as {beside[0].name}; put each kind into its own folder."
             )
         return _apart([(OmeZarrImage(folder), Path()) for folder in zarrs])
     files = named_images(root)
@@ -63,7 +63,7 @@ def find_large(path: str | os.PathLike, memory: int | None = None, force: bool =
 
 
 def _apart(images: list[tuple[LazyImage, Path]]) -> list[tuple[LazyImage, Path]]:
-    """Return the images; InputError if two would have one result."""
+    """Return the images; InputError if two would have the same result."""
     source: dict[Path, Path] = {}
     for image, folder in images:
         other = source.setdefault(folder / image.name, image.path)
@@ -77,7 +77,7 @@ def _is_tiff(path: Path) -> bool:
 
 
 def _in_memory(path: Path) -> int:
-    """Return the bytes that a page takes in memory; 0 if that is not known, and reading it in memory says why."""
+    """Return the bytes that a page takes in memory; 0 if the file cannot be read, which reading it later explains."""
     try:
         image = TiffImage(path)
     except InputError:

@@ -1,4 +1,4 @@
-"""An image on disk of which only the parts asked for are read."""
+"""The common part of images on disk that are read region by region."""
 
 from __future__ import annotations
 
@@ -10,37 +10,36 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from unetpipe.errors import InputError
 from unetpipe.files import first_line
 from unetpipe.mirror import mirror_indices
 
 PAGE_AXES = "tz"
-# by the names of OME-Zarr
+# the units of length of OME-Zarr
 MICROMETRES = {"angstrom": 1e-4, "nanometer": 1e-3, "micrometer": 1.0, "millimeter": 1e3, "meter": 1e6}
 SUFFIXES = (".ome.zarr", ".zarr", ".ome.tiff", ".ome.tif", ".tiff", ".tif")
 
 
 class LazyImage(ABC):
-    """Pages (C, H, W) of an image on disk, read region by region; it can be pickled, for other processes.
+    """Pages (C, H, W) of an image on disk, read region by region. It can be pickled and sent to other processes.
 
     Attributes
     ----------
     path : Path
         File or folder, absolute.
     axes : str
-        The array's axes, such as "tczyx"; "c" is left out where there is no axis of channels.
+        The axes of the array, such as "tczyx"; without "c" if there is no axis of channels.
     array_shape : tuple of int
         Lengths of these axes.
     dtype : numpy.dtype
         Of the pixels in the file.
     native : (int, int)
-        Height and width in pixels that one access to the file decodes at least.
+        Height and width, in pixels, of the smallest part that the file can decode.
     scale : (float, …)
-        Pixel size along each axis but "c", in ``units``.
+        Pixel size along each axis except "c", in ``units``.
     units : tuple of (str or None)
-        Unit of each axis but "c".
+        Unit of each axis except "c".
     """
 
     path: Path
@@ -73,12 +72,12 @@ class LazyImage(ABC):
 
     @property
     def pages(self) -> int:
-        """Number of pages, each an image of its own."""
+        """Number of pages; each is segmented as a separate image."""
         return math.prod(self.page_shape)
 
     @property
     def pixel_size(self) -> float | None:
-        """Width of a pixel in micrometres, None unless the file tells it in one of these units."""
+        """Width of a pixel in micrometres; None if the file does not state it in a unit of length."""
         times = MICROMETRES.get(self.units[-1] or "")
         return None if times is None else self.scale[-1] * times
 
@@ -90,14 +89,14 @@ class LazyImage(ABC):
 
     @abstractmethod
     def identity(self) -> dict[str, Any]:
-        """Return what changes when the image does, as plain values."""
+        """Return plain values that change when the image changes."""
 
     @abstractmethod
     def _read(self, index: tuple[int | slice, ...]) -> np.ndarray:
         """Read ``array[index]``, the axes in the file's order."""
 
     def read(self, page: int, rows: slice, columns: slice) -> np.ndarray:
-        """Read a region (C, h, w), float32, that lies inside the image.
+        """Read a region (C, h, w), float32; it must lie inside the image.
 
         Raises
         ------
@@ -127,9 +126,9 @@ class LazyImage(ABC):
         return pixels
 
     def read_mirrored(self, page: int, top: int, left: int, height: int, width: int) -> np.ndarray:
-        """Read (C, height, width), float32, of which parts may lie outside the image: there it is mirrored.
+        """Read a region (C, height, width), float32; parts of it that lie outside the image are mirrored.
 
-        Equal to a crop of ``np.pad(image, …, mode="reflect")``.
+        The result is equal to a crop of ``np.pad(image, …, mode="reflect")``.
         """
         rows, columns = (
             mirror_indices(start, start + length, side).numpy()
@@ -139,15 +138,15 @@ class LazyImage(ABC):
         return region[:, rows - rows.min()][:, :, columns - columns.min()]
 
     def native_bytes(self) -> int:
-        """Return the bytes that one access to the file decodes at least."""
+        """Return the bytes of the smallest part that the file can decode."""
         return self.native[0] * self.native[1] * self.channels * self.dtype.itemsize
 
     def fingerprint(self) -> str:
-        """Return a hash that changes when the image does."""
+        """Return a hash that changes when the image changes."""
         return hashlib.sha256(json.dumps(self.identity(), sort_keys=True, default=str).encode()).hexdigest()
 
     def check(self, channels: int) -> None:
-        """Raise InputError unless a network that takes so many channels can segment the image."""
+        """Raise InputError if a network with that many input channels cannot segment the image."""
         if self.dtype.kind not in "buif":
             raise InputError(f"{self.path} holds {self.dtype}; an image holds whole or floating-point numbers.")
         if 0 in self.array_shape:
@@ -158,8 +157,3 @@ class LazyImage(ABC):
 
 def _span(indices: np.ndarray) -> slice:
     return slice(int(indices.min()), int(indices.max()) + 1)
-
-
-def as_tensor(pixels: np.ndarray) -> torch.Tensor:
-    """Return (C, H, W) as a batch of one, (1, C, H, W)."""
-    return torch.from_numpy(np.ascontiguousarray(pixels))[None]
