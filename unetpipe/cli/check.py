@@ -62,7 +62,7 @@ def run(options: argparse.Namespace) -> None:
     """
     problems: list[str] = []
     _say("Folder", options.folder)
-    _say("Layout", LAYOUTS[recognise(options.folder)])
+    _say("Layout", LAYOUTS[recognise(options.folder)].DESCRIPTION)
     records = find_records(options.folder, masks=options.masks, complain=problems.append)
     found = survey(records, complain=problems.append)
     channels = _describe(found, records, options.folder)

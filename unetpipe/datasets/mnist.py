@@ -1,35 +1,53 @@
-"""The layout of MNIST: a folder of ``*-images-idx3-ubyte`` files, plain or gzip-compressed."""
+"""The layout of MNIST: a folder of ``*-images-idx3-ubyte`` files, plain or gzip-compressed. They have no truth."""
 
 from __future__ import annotations
 
-import os
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from unetpipe.errors import InputError
+import numpy as np
+
+from unetpipe.datasets.records import Record, mask_name
+from unetpipe.errors import InputError, stop
 from unetpipe.io.idx import is_idx, read_idx
 
+NAME = "mnist"
+DESCRIPTION = "MNIST (*-images-idx3-ubyte, or .gz: images without truth, for configs/autoencoder.json)"
+FLAT = True
 
-def idx_records(dataset_dir: str | os.PathLike) -> list[dict[str, Any]]:
-    """List the images of a folder's files, those of one file as frames 0, 1 … of a sequence; they have no truth.
 
-    Returns
-    -------
-    list of dict
-        "image" (path), "page" and "frame" (int), "sequence" (str, the file's name up to "-images").
+def matches(folder: Path) -> bool:
+    """Return whether a folder holds such a file."""
+    return any(is_idx(path) for path in folder.iterdir())
+
+
+def records(folder: str | Path, complain: Callable[[str], None] = stop, **_: str) -> list[Record]:
+    """List the images of a folder's files, those of one file as frames 0, 1 … of a sequence.
+
+    The sequence is called after the file, up to "-images".
 
     Raises
     ------
     InputError
-        If there is no folder or no such file, or one cannot be read.
+        If there is no folder, or a file cannot be read.
     """
-    root = Path(dataset_dir)
-    paths = sorted(path for path in root.iterdir() if is_idx(path)) if root.is_dir() else []
+    root = Path(folder)
+    paths = [path for path, _ in images(root)] if root.is_dir() else []
     if not paths:
-        raise InputError(f"{root} holds no file of images such as t10k-images-idx3-ubyte.gz.")
+        complain(f"{root} holds no file of images such as t10k-images-idx3-ubyte.gz.")
     return [
-        {"image": str(path), "page": page, "frame": page, "sequence": re.split("[.-]images", path.name)[0]}
+        Record(image=str(path), page=page, frame=page, sequence=re.split("[.-]images", path.name)[0])
         for path in paths
         for page in range(len(read_idx(path)))
     ]
+
+
+def images(folder: Path) -> list[tuple[Path, str]]:
+    """List the files of the folder."""
+    return [(path, mask_name(path.name)) for path in sorted(folder.iterdir()) if is_idx(path)]
+
+
+def read_truth(record: Record) -> tuple[np.ndarray, np.ndarray]:
+    """Raise InputError: there is no truth."""
+    raise InputError(f"{record['image']} has no truth: MNIST's files hold images only.")
