@@ -122,7 +122,7 @@ def test_images_of_a_folder_come_before_those_in_its_folders(tmp_path: Path):
 def test_images_without_truth_are_one_sentence(real_data: Path):
     assert recognise(real_data / "mnist") == "mnist"
     assert len(find_images(real_data / "mnist")) == 10_000
-    with pytest.raises(InputError, match="No image in .*mnist has truth; its layout has none"):
+    with pytest.raises(InputError, match=r"No image in .*mnist has truth; its layout has none"):
         find_records(real_data / "mnist")
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from monai.bundle import ConfigParser
 
+from unetpipe.datasets.records import Record
 from unetpipe.errors import InputError
 from unetpipe.inferers import plan_tiles
 from unetpipe.io.images import read_image
@@ -30,7 +31,7 @@ def open_journal(output: Path, configs: Sequence[str], overrides: Mapping[str, A
     return Journal(output / NAME, digest.hexdigest())
 
 
-def remaining(records: Sequence[dict[str, Any]], output: Path, journal: Journal) -> list[dict[str, Any]]:
+def remaining(records: Sequence[Record], output: Path, journal: Journal) -> list[Record]:
     """Return the records whose masks are not complete."""
     complete = {
         name: journal.is_complete(output / name, image)
@@ -39,7 +40,7 @@ def remaining(records: Sequence[dict[str, Any]], output: Path, journal: Journal)
     return [record for record in records if not complete[record["mask_name"]]]
 
 
-def describe(records: Sequence[dict[str, Any]], configs: Sequence[str], overrides: Mapping[str, Any]) -> str:
+def describe(records: Sequence[Record], configs: Sequence[str], overrides: Mapping[str, Any]) -> str:
     """Say how many tiles images take, how much memory, and how long from the second of two trials of a tile."""
     parser = _parse(configs, overrides)
     for step in ("inferer", "instances"):

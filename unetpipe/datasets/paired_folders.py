@@ -86,12 +86,12 @@ def records(folder: Path, complain: Callable[[str], None] = stop, *, masks: str 
     list of Record
     """
     check_choice(masks)
-    pairs, _, masks_alone = pair_files(folder)
-    for mask in masks_alone:
+    files = pair_files(folder)
+    for mask in files.masks_alone:
         complain(f"{mask} has no image: none of that name ({', '.join(IMAGE_SUFFIXES)}) is in the folder of images.")
     found: list[Record] = []
     single = 0
-    for image, mask in pairs:
+    for image, mask in files.pairs:
         try:
             pages = _common_pages(image, mask)
         except InputError as error:

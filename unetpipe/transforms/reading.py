@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from monai.config import KeysCollection
@@ -13,7 +13,7 @@ from monai.transforms import MapTransform, Transform
 
 from unetpipe.datasets.images import read_for_network
 from unetpipe.datasets.layouts import check_same_size, read_truth
-from unetpipe.datasets.records import mask_name
+from unetpipe.datasets.records import Record, mask_name
 
 OF_SOME_RECORDS = ("layout", "markers", "silver", "field", "page", "masks")
 
@@ -65,9 +65,10 @@ class ReadTruthd(Transform):
         item = {key: value for key, value in data.items() if key not in OF_SOME_RECORDS}
         image = item.get("image")
         source = image.meta["filename_or_obj"] if isinstance(image, MetaTensor) else image
-        label, known = read_truth({**data, "image": source})  # type: ignore[dict-item]
+        record = cast(Record, {**data, "image": source})
+        label, known = read_truth(record)
         if isinstance(image, torch.Tensor):
-            check_same_size(dict(data), label, tuple(image.shape))
+            check_same_size(record, label, tuple(image.shape))
         meta = {"filename_or_obj": str(data["label"])}
         item["label"] = MetaTensor(torch.from_numpy(label[None]), meta=meta)
         item["known"] = MetaTensor(torch.from_numpy(known[None]), meta=meta)
