@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +9,8 @@ import numpy as np
 
 from unetpipe.datasets.records import Record, mask_name
 from unetpipe.errors import InputError, stop
-from unetpipe.io.idx import is_idx, read_idx
+from unetpipe.io.formats import image_stem, images_in
+from unetpipe.io.idx import SUFFIXES, count_pages
 
 NAME = "mnist"
 DESCRIPTION = "MNIST (*-images-idx3-ubyte, or .gz: images without truth, for configs/autoencoder.json)"
@@ -19,7 +19,7 @@ FLAT = True
 
 def matches(folder: Path) -> bool:
     """Return whether a folder holds such a file."""
-    return any(is_idx(path) for path in folder.iterdir())
+    return bool(images(folder))
 
 
 def records(folder: str | Path, complain: Callable[[str], None] = stop, **_: str) -> list[Record]:
@@ -37,15 +37,15 @@ def records(folder: str | Path, complain: Callable[[str], None] = stop, **_: str
     if not paths:
         complain(f"{root} holds no file of images such as t10k-images-idx3-ubyte.gz.")
     return [
-        Record(image=str(path), page=page, frame=page, sequence=re.split("[.-]images", path.name)[0])
+        Record(image=str(path), page=page, frame=page, sequence=image_stem(path))
         for path in paths
-        for page in range(len(read_idx(path)))
+        for page in range(count_pages(path))
     ]
 
 
 def images(folder: Path) -> list[tuple[Path, str]]:
     """List the files of the folder."""
-    return [(path, mask_name(path.name)) for path in sorted(folder.iterdir()) if is_idx(path)]
+    return [(path, mask_name(path.name)) for path in images_in(folder) if path.name.lower().endswith(SUFFIXES)]
 
 
 def read_truth(record: Record) -> tuple[np.ndarray, np.ndarray]:

@@ -7,7 +7,6 @@ killed goes on where it was: a stage redoes the blocks whose file is missing or 
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 import numpy as np
 import zarr
 
-from unetpipe.files import replacing
+from unetpipe.files import remember, replacing
 from unetpipe.instances import instances_from_probability
 from unetpipe.large.blocks import Block, Grid, Region
 from unetpipe.large.image import LazyImage
@@ -117,8 +116,7 @@ class Work:
 
     def table(self, stage: str, page: int) -> Mapping[str, np.ndarray]:
         """Return what was kept about a page; many blocks ask for it, so it is read once a process and version."""
-        path = self.file(stage, page)
-        return _load(path, path.stat().st_mtime_ns)
+        return _table(self.file(stage, page))
 
     def is_kept(self, stage: str, name: object) -> bool:
         """Return whether a complete file is there."""
@@ -174,7 +172,7 @@ class PagedArray:
         )
 
     def _array(self) -> zarr.Array:
-        return _open(self.path, (self.path / "zarr.json").stat().st_mtime_ns)
+        return _open(self.path)
 
 
 def read_arrays(path: Path) -> Mapping[str, np.ndarray]:
@@ -183,14 +181,12 @@ def read_arrays(path: Path) -> Mapping[str, np.ndarray]:
         return dict(arrays)
 
 
-@functools.lru_cache(maxsize=4)
-def _load(path: Path, changed: int) -> Mapping[str, np.ndarray]:
-    return read_arrays(path)
+_table = remember(maxsize=4)(read_arrays)
 
 
-@functools.lru_cache(maxsize=32)
-def _open(path: Path, changed: int) -> zarr.Array:
-    """Open an array to read and write, once a process and version."""
+@remember(maxsize=32, changes=lambda array: array / "zarr.json")
+def _open(path: Path) -> zarr.Array:
+    """Open an array to read and write."""
     array = zarr.open_array(path, mode="r+")
     # a chunk that is 0 throughout is written too: its file says that it is complete
     return array.with_config({"write_empty_chunks": True})
