@@ -7,10 +7,10 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 
+from unetpipe.datasets.records import Record
 from unetpipe.inferers import plan_tiles
 from unetpipe.io.images import read_image
 from unetpipe.io.journal import NAME, Journal
@@ -28,7 +28,7 @@ def open_journal(output: Path, predictor: Predictor) -> Journal:
     return Journal(output / NAME, digest.hexdigest())
 
 
-def remaining(records: Sequence[dict[str, Any]], output: Path, journal: Journal) -> list[dict[str, Any]]:
+def remaining(records: Sequence[Record], output: Path, journal: Journal) -> list[Record]:
     """Return the records whose masks are not complete."""
     complete = {
         name: journal.is_complete(output / name, image)
@@ -37,7 +37,7 @@ def remaining(records: Sequence[dict[str, Any]], output: Path, journal: Journal)
     return [record for record in records if not complete[record["mask_name"]]]
 
 
-def describe(records: Sequence[dict[str, Any]], predictor: Predictor) -> str:
+def describe(records: Sequence[Record], predictor: Predictor) -> str:
     """Say how many tiles and how much memory the images take, and how long; a tile is timed for that."""
     _ = predictor.inferer, predictor.settings  # refuse what segmenting would refuse
     network, device, rotations, scale = predictor.network, predictor.device, predictor.rotations, predictor.scale

@@ -16,6 +16,7 @@ from unetpipe.cli.link import describe
 from unetpipe.cli.resuming import describe as describe_work
 from unetpipe.cli.resuming import open_journal, remaining
 from unetpipe.datasets.images import find_images
+from unetpipe.datasets.records import Record
 from unetpipe.errors import InputError
 from unetpipe.files import check_folder
 from unetpipe.io.journal import Journal
@@ -103,7 +104,7 @@ def model_overrides(options: argparse.Namespace) -> dict[str, Any]:
 
 def segment_images(
     predictor: Predictor,
-    records: list[dict[str, Any]],
+    records: list[Record],
     journal: Journal,
     tracked: Sequence[Path] = (),
     resume: bool = False,

@@ -10,6 +10,7 @@ from typing import Any
 from monailabel.tasks.train.bundle import BundleTrainTask
 from monailabel.utils.others.generic import device_list
 
+from unetpipe.datasets.records import Record
 from unetpipe.errors import InputError
 from unetpipe.label.choices import find_device
 from unetpipe.label.history import hold_out
@@ -42,12 +43,12 @@ class RetrainTask(BundleTrainTask):
         """Return what a request may have, with its defaults."""
         return {"device": device_list(), "pretrained": True, **DEFAULTS}
 
-    def _fetch_datalist(self, request: dict[str, Any], datastore: Studies) -> list[dict[str, Any]]:
+    def _fetch_datalist(self, request: dict[str, Any], datastore: Studies) -> list[Record]:
         return datastore.pairs()
 
     def _partition_datalist(
-        self, datalist: Sequence[dict[str, Any]], request: dict[str, Any], shuffle: bool = False
-    ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        self, datalist: Sequence[Record], request: dict[str, Any], shuffle: bool = False
+    ) -> tuple[list[Record], list[Record]]:
         if not datalist:
             raise InputError("No image has a label yet; label one, and save it, first.")
         return hold_out(datalist, self.request["val_split"], Path(self.bundle_path).parent / "validation.json")

@@ -7,7 +7,6 @@ can go on: each stage computes the blocks whose file is missing or cannot be rea
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 import numpy as np
 import zarr
 
-from unetpipe.files import replacing
+from unetpipe.files import remember, replacing
 from unetpipe.instances import InstanceSettings
 from unetpipe.large.blocks import Block, Grid, Region
 from unetpipe.large.images import LazyImage
@@ -91,9 +90,8 @@ class Work:
         return read_arrays(self.file(stage, name))
 
     def table(self, stage: str, page: int) -> Mapping[str, np.ndarray]:
-        """Return what was kept about a page. Many blocks need it, so a process reads each version once."""
-        path = self.file(stage, page)
-        return _load(path, path.stat().st_mtime_ns)
+        """Return what was kept about a page; many blocks ask for it, so it is read once a process and version."""
+        return _table(self.file(stage, page))
 
     def is_kept(self, stage: str, name: object) -> bool:
         """Return whether the file exists and is complete."""
@@ -149,7 +147,7 @@ class PagedArray:
         )
 
     def _array(self) -> zarr.Array:
-        return _open(self.path, (self.path / "zarr.json").stat().st_mtime_ns)
+        return _open(self.path)
 
 
 def read_arrays(path: Path) -> Mapping[str, np.ndarray]:
@@ -158,14 +156,12 @@ def read_arrays(path: Path) -> Mapping[str, np.ndarray]:
         return dict(arrays)
 
 
-@functools.lru_cache(maxsize=4)
-def _load(path: Path, changed: int) -> Mapping[str, np.ndarray]:
-    return read_arrays(path)
+_table = remember(maxsize=4)(read_arrays)
 
 
-@functools.lru_cache(maxsize=32)
-def _open(path: Path, changed: int) -> zarr.Array:
-    """Open an array to read and write, once in each process for each version of it."""
+@remember(maxsize=32, changes=lambda array: array / "zarr.json")
+def _open(path: Path) -> zarr.Array:
+    """Open an array to read and write."""
     array = zarr.open_array(path, mode="r+")
     # a chunk that is 0 throughout is written too: its file says that it is complete
     return array.with_config({"write_empty_chunks": True})

@@ -11,6 +11,7 @@ import numpy as np
 from ignite.engine import Engine, Events
 
 from unetpipe.datasets import read_truth
+from unetpipe.datasets.records import Record
 from unetpipe.errors import InputError
 from unetpipe.io import read_image
 from unetpipe.predictor import Predictor
@@ -28,7 +29,7 @@ TRAINED_HERE = "These frames trained the network too, so the score tells only th
 def report_training(
     trainer: Engine,
     evaluator: Engine,
-    records: Sequence[dict[str, Any]],
+    records: Sequence[Record],
     output_dir: str | os.PathLike,
     data: str | os.PathLike,
     settings: Mapping[str, Any],
@@ -74,7 +75,7 @@ def report_training(
     print(f"Report: {bundle / NAME}", flush=True)
 
 
-def _segmented(records: Sequence[dict[str, Any]], predictor: Predictor) -> Iterator[ScoredFrame]:
+def _segmented(records: Sequence[Record], predictor: Predictor) -> Iterator[ScoredFrame]:
     for record in records:
         image = read_image(record["image"], record.get("page"))
         truth, known = read_truth(record)

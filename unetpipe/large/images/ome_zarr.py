@@ -7,7 +7,6 @@ J. Moore et al.: OME-Zarr: a cloud-optimized bioimaging file format, Histochemis
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import os
 from pathlib import Path
@@ -17,7 +16,7 @@ import numpy as np
 import zarr
 
 from unetpipe.errors import InputError
-from unetpipe.files import first_line
+from unetpipe.files import first_line, remember
 from unetpipe.large.images.lazy_image import PAGE_AXES, LazyImage
 
 MARKERS = ("zarr.json", ".zgroup", ".zarray", ".zattrs")
@@ -95,9 +94,7 @@ class OmeZarrImage(LazyImage):
         return ome["multiscales"][0]
 
     def _array(self) -> zarr.Array:
-        folder = self.path / self.array_path
-        changed = max((folder / marker).stat().st_mtime_ns for marker in MARKERS if (folder / marker).is_file())
-        return _open(folder, changed)
+        return _open(self.path / self.array_path)
 
     def _read(self, index: tuple[int | slice, ...]) -> np.ndarray:
         return np.asarray(self._array()[index])
@@ -106,9 +103,13 @@ class OmeZarrImage(LazyImage):
         return InputError(f"{self.path} {what}.")
 
 
-@functools.lru_cache(maxsize=64)
-def _open(path: Path, changed: int) -> zarr.Array:
-    """Open an array to read, once in each process for each version of it."""
+def _newest_marker(folder: Path) -> Path:
+    return max((folder / marker for marker in MARKERS if (folder / marker).is_file()), key=os.path.getmtime)
+
+
+@remember(maxsize=64, changes=_newest_marker)
+def _open(path: Path) -> zarr.Array:
+    """Open an array to read."""
     array = zarr.open_array(path, mode="r")
     if not isinstance(array, zarr.Array):
         raise TypeError("it is not an array")
