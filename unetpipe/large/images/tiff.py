@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import struct
 from pathlib import Path
@@ -13,7 +12,7 @@ import tifffile
 import zarr
 
 from unetpipe.errors import InputError
-from unetpipe.files import first_line
+from unetpipe.files import first_line, remember
 from unetpipe.large.images.lazy_image import LazyImage
 
 # tifffile's letters: several kinds of page axes, and "S" for the samples of a colour image
@@ -65,7 +64,7 @@ class TiffImage(LazyImage):
 
     def _read(self, index: tuple[int | slice, ...]) -> np.ndarray:
         if self.offset is None:
-            return np.asarray(_open(self.path, self.path.stat().st_mtime_ns)[index])
+            return np.asarray(_open(self.path)[index])
         # mapped again for each read, so that pages of the file do not stay in this process's memory
         mapped = np.memmap(self.path, self.dtype, "r", self.offset, self.array_shape)
         return np.array(mapped[index])
@@ -83,9 +82,9 @@ def _check_pages(file: tifffile.TiffFile) -> None:
         raise ValueError(f"page {len(file.pages)} is missing")
 
 
-@functools.lru_cache(maxsize=8)
-def _open(path: Path, changed: int) -> zarr.Array:
-    """Open the file as an array whose chunks are its tiles or strips, once in each process for each version of it."""
+@remember(maxsize=8)
+def _open(path: Path) -> zarr.Array:
+    """Open the file as an array whose chunks are its tiles or strips."""
     store = tifffile.imread(path, aszarr=True, level=0, series=0)
     array = zarr.open(store, mode="r")
     if not isinstance(array, zarr.Array):
