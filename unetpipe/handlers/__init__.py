@@ -4,6 +4,7 @@ from unetpipe.handlers.background import BackgroundPostprocessing, ReadAheadLoad
 from unetpipe.handlers.bundle_saver import BundleSaver
 from unetpipe.handlers.checkpoint import Checkpoint
 from unetpipe.handlers.epoch import EpochLoss, EpochStats, SeedEachEpoch, StepTimes
+from unetpipe.handlers.named import NamedHandlers
 from unetpipe.handlers.progress import Progress, show_bars
 from unetpipe.handlers.weight_average import AverageWeights, WeightAverage
 
@@ -14,6 +15,7 @@ __all__ = [
     "Checkpoint",
     "EpochLoss",
     "EpochStats",
+    "NamedHandlers",
     "Progress",
     "ReadAheadLoader",
     "SeedEachEpoch",
