@@ -26,7 +26,7 @@ LARGEST = 300_000  # bytes of weights and checkpoint
 
 
 def test_it_segments_from_python() -> None:
-    predictor = Predictor(FOLDER, amp=False)
+    predictor = Predictor.load(FOLDER, amp=False)
     for image in IMAGES:
         result = predictor(read_image(image)[0])
         np.testing.assert_array_equal(result, read_labels(FOLDER / "expected" / image.name), err_msg=image.name)
