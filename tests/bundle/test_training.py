@@ -138,7 +138,7 @@ def test_another_seed_gives_other_weights(synthetic: Path, tmp_path: Path):
         (["paper.json"], {}),
         (["dice.json"], {}),
         (["dice_ce.json"], {}),
-        ([], {"train#random_transforms#1#_target_": "Rand2DElasticd"}),
+        ([], {"train#random_transforms#elastic#_target_": "Rand2DElasticd"}),
     ],
     ids=["paper", "dice", "dice_ce", "stock_elastic"],
 )

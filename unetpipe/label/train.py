@@ -60,9 +60,7 @@ class RetrainTask(BundleTrainTask):
     def _update_overrides(self, overrides: dict[str, Any]) -> dict[str, Any]:
         trained = Path(self.bundle_path).parent.parent / "training"
         shutil.rmtree(trained, ignore_errors=True)  # what an interrupted training left
-        handlers = overrides["train#handlers"]  # a status shows 20 lines: none for a progress bar
-        handlers[:] = [handler for handler in handlers if handler["_target_"] != "ignite.handlers.ProgressBar"]
-        handlers.append(
+        overrides["train#handlers"].append(
             {
                 "_target_": "unetpipe.label.publish.PublishBetter",
                 "average": "@weight_average",
@@ -79,7 +77,7 @@ class RetrainTask(BundleTrainTask):
             val_interval=1,
             hold_out=True,
             resume=False,
-            progress=False,
+            progress=False,  # a status shows 20 lines: none for a progress bar
             report="$None",  # the answer is in the status of the training
         )
         return overrides
