@@ -24,7 +24,7 @@ from unetpipe.instances.from_probability import otsu_components, remove_small
 from unetpipe.instances.ridge import refill_ridge
 from unetpipe.io import read_image
 from unetpipe.metrics import FrameScore, score_segmentation, summarise
-from unetpipe.metrics.borders import border_scores, sum_borders
+from unetpipe.metrics.pixels import border_scores, sum_borders
 
 SMALLEST = 20  # px
 

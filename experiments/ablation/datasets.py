@@ -11,7 +11,7 @@ from unetpipe.datasets import find_records, recognise, split_records, write_synt
 from unetpipe.datasets.records import Record
 from unetpipe.errors import InputError
 from unetpipe.files import check_folder
-from unetpipe.report.published import published_name
+from unetpipe.report.page import published_name
 
 SYNTHETIC = {
     "split": {"train_sequences": [*range(1, 13)], "val_sequences": [*range(13, 17)]},

@@ -12,8 +12,7 @@ import torch
 from monai.bundle import ConfigParser
 
 from unetpipe.instances import InstanceSettings
-from unetpipe.metrics.frame import FrameScore, score_segmentation
-from unetpipe.metrics.summary import summarise
+from unetpipe.metrics.summary import FrameScore, score_segmentation, summarise
 from unetpipe.report.mistakes import find_mistakes
 
 PLAIN = {"threshold": 0.5, "marker_threshold": None, "merge_threshold": None}

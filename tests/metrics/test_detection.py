@@ -14,7 +14,7 @@ from unetpipe.metrics.detection import (
 )
 from unetpipe.metrics.matching import match_frame, overlap
 from unetpipe.metrics.pixels import mask_dice, mask_iou
-from unetpipe.metrics.seg import object_jaccards
+from unetpipe.metrics.seg_det_tra import object_jaccards
 
 maps = arrays(np.uint16, (4, 5), elements=st.integers(0, 4))
 sparse_maps = arrays(np.int64, (3, 4), elements=st.sampled_from([0, 7, 65535, 65536, 2**40]))

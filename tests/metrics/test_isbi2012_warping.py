@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
 from unetpipe.metrics.isbi2012 import Mismatch, classify, isbi2012_scores, warp, warping_error
-from unetpipe.metrics.isbi2012.thinning import EIGHT_CONNECTED, RING, SIMPLE, ring_codes
+from unetpipe.metrics.isbi2012.warping import EIGHT_CONNECTED, RING, SIMPLE, ring_codes
 
 TWO_CELLS = """
     .........

@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 
 from unetpipe.errors import InputError
-from unetpipe.report.gallery import Gallery, ScoredFrame
+from unetpipe.report.gallery import LONGEST_SIDE, Gallery, ScoredFrame, make_view
 from unetpipe.report.mistakes import find_mistakes
 from unetpipe.report.page import say_time, write_report
-from unetpipe.report.view import LONGEST_SIDE, make_view
 
 SQUARE = np.zeros((40, 50), np.int32)
 SQUARE[5:15, 5:15], SQUARE[5:15, 20:30] = 1, 2

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from unetpipe.metrics.matching import match_frame, overlap, within_known
-from unetpipe.metrics.seg import object_jaccards
+from unetpipe.metrics.seg_det_tra import object_jaccards
 
 SMALLEST_PIECE = 0.1  # of the cell; a speck beside a cell that was found does not split it
 

@@ -8,7 +8,7 @@ import platform
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -16,9 +16,7 @@ import unetpipe
 from unetpipe.files import write_text
 from unetpipe.report import charts as curves
 from unetpipe.report.charts import jaccard_histogram
-from unetpipe.report.gallery import Gallery
-from unetpipe.report.published import FIGURES, published_name
-from unetpipe.report.view import SYMBOLS, make_view
+from unetpipe.report.gallery import SYMBOLS, Gallery, make_view
 
 NAME = "report.html"
 LISTED = 200  # frames in the table of all frames
@@ -154,3 +152,31 @@ def _plain(value: Any) -> str:
     if isinstance(value, Path):
         return str(value)
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+class Figure(NamedTuple):
+    """A measure on a challenge's hidden test set: the paper's and the best published, as they are printed."""
+
+    paper: str
+    best: str
+
+
+FIGURES = {
+    "PhC-C2DH-U373": {"SEG": Figure("0.9203", "0.931")},
+    "DIC-C2DH-HeLa": {"SEG": Figure("0.7756", "0.887")},
+    "ISBI 2012": {
+        "warping_error": Figure("0.000353", "0.000353 (this one, then)"),
+        "rand_error": Figure("0.0382", "0.0305 (DIVE-SCI, then)"),
+        "pixel_error": Figure("0.0611", "0.0584 (DIVE-SCI, then)"),
+    },
+}
+
+
+def published_name(data: str | os.PathLike) -> str | None:
+    """Return the paper's data set that a path is in, going by the names of its folders; None for any other."""
+    parts = {_plain(part) for part in Path(data).parts}
+    return next((name for name in FIGURES if _plain(name) in parts), None)
+
+
+def _plain(name: str) -> str:
+    return "".join(letter for letter in name.lower() if letter.isalnum())

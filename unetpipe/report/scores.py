@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from unetpipe.io.tables import format_table, write_csv, write_json
-from unetpipe.metrics.borders import TOLERANCES, BorderScore
-from unetpipe.metrics.frame import FrameScore
 from unetpipe.metrics.isbi2012 import ThresholdScores
-from unetpipe.metrics.summary import Summary
+from unetpipe.metrics.pixels import TOLERANCES, BorderScore
+from unetpipe.metrics.summary import FrameScore, Summary
 
 OBJECT_COLUMNS = ("sequence", "frame", "id", "jaccard", "result_id")
 FRAME_COLUMNS = (

@@ -10,8 +10,8 @@ from monai.metrics import CumulativeIterationMetric
 from monai.utils import convert_to_numpy
 
 from unetpipe.io.track_tables import read_tracks
-from unetpipe.metrics.aogm import count_errors
 from unetpipe.metrics.matching import FrameMatch, match_frame
+from unetpipe.metrics.seg_det_tra import count_errors
 from unetpipe.tracking.link import CellLinker
 
 
@@ -48,7 +48,7 @@ class TRAMetric(CumulativeIterationMetric):
 
     def _compute_tensor(self, y_pred: torch.Tensor, y: torch.Tensor | None = None, **kwargs: Any) -> torch.Tensor:
         if y is None:
-            raise ValueError("TRA needs the truth beside the prediction.")
+            raise ValueError("TRA needs the truth as well as the prediction.")
         first = len(self._frames)
         for frame, (result, markers) in enumerate(zip(y_pred, y, strict=True), first):
             linked = self._linker(convert_to_numpy(result)[0])
