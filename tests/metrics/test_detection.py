@@ -111,5 +111,5 @@ def test_wrong_maps_are_refused() -> None:
         overlap(row((0, 4)), np.zeros((1, 4)))
     with pytest.raises(ValueError, match="not -1"):
         overlap(row((-1, 4)), row((0, 4)))
-    with pytest.raises(ValueError, match=r"not 0\.4"):
+    with pytest.raises(ValueError, match=r"got 0\.4"):
         detection_score(row((0, 4)), row((0, 4)), 0.4)

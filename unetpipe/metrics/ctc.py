@@ -132,7 +132,7 @@ def _read_truth(path: Path, result: np.ndarray, mask: Path) -> np.ndarray:
     """Read a map of ids (H, W), and check that the result, which was read from ``mask``, has its size and type."""
     truth = read_mask(path)
     if truth.shape != result.shape:
-        raise InputError(f"{mask} is {result.shape} pixels, {path} is {truth.shape}; they must have the same size.")
+        raise InputError(f"{mask} is {result.shape} pixels, {path} is {truth.shape}; they must be alike.")
     if result.dtype not in (np.uint16, truth.dtype):  # 8-bit files are often masks of 0 and 255
         raise InputError(
             f"{mask} holds {result.dtype}, {path} holds {truth.dtype}; write the result as the challenge requires it: "

@@ -1,4 +1,4 @@
-"""Tracking: segmented cells linked from frame to frame."""
+"""Tracking: link segmented cells from frame to frame."""
 
 from unetpipe.tracking.link import CellLinker, link_cells, link_folder, write_result
 from unetpipe.tracking.metric import TRAMetric

@@ -1,4 +1,4 @@
-"""TRA, the tracking measure of the Cell Tracking Challenge, as a metric of the engines."""
+"""Compute TRA, the tracking measure of the Cell Tracking Challenge, as a MONAI metric."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from unetpipe.tracking.link import CellLinker
 
 
 class TRAMetric(CumulativeIterationMetric):
-    """TRA of a sequence whose predictions are linked as they come, as a MONAI metric.
+    """TRA of a sequence, as a MONAI metric that links the predictions frame by frame.
 
-    Call it with the frames of one sequence in the order of time, from frame 0: lists (or a batch) of
-    instance maps (1, H, W), prediction first, then the markers of all cells. ``aggregate`` returns TRA of the
-    frames so far as a float, NaN before the first true cell.
+    Call it with the frames of one sequence in the order of time, from frame 0 on: lists (or a batch) of instance maps
+    (1, H, W), prediction first, then the markers of all cells. ``aggregate`` returns TRA of the frames so far as a
+    float, NaN before the first true cell.
 
     Parameters
     ----------
@@ -31,8 +31,8 @@ class TRAMetric(CumulativeIterationMetric):
 
     Notes
     -----
-    A link joins two frames, so no frame can be scored by itself: the matches are kept, and the buffer
-    only counts the frames. Frames must not be shared out among processes.
+    A link joins two frames, so a frame cannot be scored by itself. The metric keeps the matches of all frames; MONAI's
+    buffer only counts the frames. All frames must go through the same process.
     """
 
     def __init__(self, track_table: str | os.PathLike, **linking: Any) -> None:

@@ -67,8 +67,8 @@ def check_stacks(truth: np.ndarray, probability: np.ndarray) -> tuple[np.ndarray
     truth, probability = np.asarray(truth), np.asarray(probability)
     if truth.shape != probability.shape or truth.ndim != 3 or not truth.size:
         raise ValueError(
-            f"Truth {truth.shape} and probability {probability.shape} must have the same shape (slices, height, width), "
-            "not empty."
+            f"Truth {truth.shape} and probability {probability.shape} must have the same shape, (slices, height, "
+            "width), and not be empty."
         )
     if probability.dtype.kind != "f":
         raise ValueError(f"Probability must be float, got {probability.dtype}; divide 8-bit values by 255.")
