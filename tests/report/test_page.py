@@ -72,7 +72,7 @@ def test_only_the_worst_frames_are_shown_and_kept(tmp_path: Path) -> None:
     assert [kept.name for kept, _ in gallery.worst] == ["frame 0", "frame 3", "frame 6"]
     page = written(tmp_path, gallery)
     assert page.count('class="frame"') == 3
-    assert "6 frames with better scores not shown" in page
+    assert "6 frames with better scores are not shown" in page
     assert all(f"frame {number}<" in page for number in range(9))  # in the table
     assert gallery.counts["missed"] == 2 * 3 + 3
     assert gallery.seg == pytest.approx(0.5)

@@ -1,4 +1,4 @@
-"""Report: pictures of data and results, tables of scores, and a page that shows what went wrong."""
+"""Report: pictures of data and results, tables of scores, and a page that shows the mistakes."""
 
 from unetpipe.report.gallery import Gallery, ScoredFrame
 from unetpipe.report.mistakes import FrameMistakes, find_mistakes

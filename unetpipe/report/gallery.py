@@ -1,4 +1,4 @@
-"""The frames of a report: every frame is judged as it comes, and the worst ones are kept to be shown."""
+"""Find the mistakes in the frames of a report, keep the worst frames, and prepare them for the page."""
 
 from __future__ import annotations
 
@@ -11,26 +11,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import itk
 import numpy as np
 from PIL import Image
 from scipy import ndimage
+from skimage.measure import find_contours
 
 from unetpipe.io.images import count_pages
 from unetpipe.report.mistakes import FrameMistakes, find_mistakes
 from unetpipe.report.pictures import outlines, stretched
 
-SHOWN = 12
+SHOWN = 12  # frames that are kept with their pixels
+LONGEST_SIDE = 768  # px; a larger image is cut to the window with the most mistakes
+MOST_OUTLINE = 40_000  # px of outline in a window; more would hide the image, and fill megabytes
+SMALLEST_SIDE = 64  # px of a window
+JPEG_QUALITY = 82
+SYMBOLS = {"missed": "−", "merged": "M", "split": "S", "invented": "+"}
 
 
 @dataclass(frozen=True)
 class ScoredFrame:
-    """A result beside its truth, and the image if there is one.
+    """The result of a frame, its truth, and its image if there is one.
 
     Attributes
     ----------
     name : str
-        As a reader knows the frame, such as "01/t039.tif".
+        The name that is shown, such as "01/t039.tif".
     truth, result : ndarray
         (H, W), integer: 0 background, else the object's id.
     image : ndarray, optional
@@ -48,26 +53,26 @@ class ScoredFrame:
 
 @dataclass(frozen=True)
 class JudgedFrame:
-    """What remains of a frame that is not shown: its name and its mistakes."""
+    """The name of a frame and its mistakes, without pixels."""
 
     name: str
     mistakes: FrameMistakes
 
 
 class Gallery:
-    """Collect the frames of a result; of those that are not among the worst no pixels are kept.
+    """Collect the frames of a result, and keep the pixels of the worst ones.
 
     Parameters
     ----------
     frames : iterable of ScoredFrame
-        More can be added later.
+        Frames to begin with; more can be added later.
     shown : int
         How many frames are kept with their pixels.
 
     Attributes
     ----------
     judged : list of JudgedFrame
-        Every frame, in the order of coming.
+        Every frame, in the order in which it was added.
     """
 
     def __init__(self, frames: Iterable[ScoredFrame] = (), shown: int = SHOWN) -> None:
@@ -78,14 +83,14 @@ class Gallery:
             self.add(frame)
 
     def add(self, frame: ScoredFrame) -> None:
-        """Judge a frame; keep its pixels if it is among the worst so far."""
+        """Find the mistakes of a frame; keep its pixels if it is among the worst so far."""
         mistakes = find_mistakes(frame.truth, frame.result, frame.known)
         self.judged.append(JudgedFrame(frame.name, mistakes))
-        # the number settles ties, for the frame that came first
+        # of equally bad frames, the first one counts as worse
         self._keep((-mistakes.quality, -len(self.judged), frame, mistakes))
 
     def take_over(self, other: Gallery) -> None:
-        """Add the frames of another gallery, which another process has judged."""
+        """Add the frames of another gallery, such as that of another process."""
         before = len(self.judged)
         self.judged += other.judged
         for quality, number, frame, mistakes in other._worst:
@@ -96,7 +101,7 @@ class Gallery:
 
     @property
     def worst(self) -> list[tuple[ScoredFrame, FrameMistakes]]:
-        """The frames that are shown, the worst first (:attr:`unetpipe.report.mistakes.FrameMistakes.quality`)."""
+        """The frames that are shown, worst first (:attr:`unetpipe.report.mistakes.FrameMistakes.quality`)."""
         return [(frame, mistakes) for _, _, frame, mistakes in sorted(self._worst, key=lambda entry: entry[:2])[::-1]]
 
     @property
@@ -127,15 +132,22 @@ def frame_name(image: str | os.PathLike, page: int | None = None) -> str:
     return f"{path.parent.name}/{path.name}{where}"
 
 
-LONGEST_SIDE = 768  # px; of a larger image the window with the most mistakes is shown
-MOST_OUTLINE = 40_000  # px of outline in a window; more would be no picture, and megabytes of paths
-SMALLEST_SIDE = 64
-JPEG_QUALITY = 82
-SYMBOLS = {"missed": "−", "merged": "M", "split": "S", "invented": "+"}
-
-
 class Shape(NamedTuple):
-    """An object with a mistake: its kind, outline (in half pixels), words, and a letter with its places (x, y)."""
+    """An object with a mistake.
+
+    Attributes
+    ----------
+    kind : str
+        Of the mistake: a key of SYMBOLS.
+    path : str
+        The outline as SVG path data, in half pixels.
+    words : str
+        What is wrong.
+    symbol : str
+        The letter or sign that marks the object.
+    places : tuple of (int, int)
+        Where the symbol stands: (x, y) in half pixels.
+    """
 
     kind: str
     path: str
@@ -145,7 +157,7 @@ class Shape(NamedTuple):
 
 
 class View(NamedTuple):
-    """What the page shows of a frame; paths and the letters' size are in half pixels of the window."""
+    """What the page shows of a frame. Paths and the size of the letters are in half pixels of the window."""
 
     name: str
     mistakes: FrameMistakes
@@ -161,15 +173,15 @@ class View(NamedTuple):
 
 
 def make_view(frame: ScoredFrame, mistakes: FrameMistakes) -> View:
-    """Cut out the window that is shown, encode its picture, and trace the objects in it."""
+    """Cut out the window that is shown, encode its picture, and find the outlines of the objects in it."""
     rows, columns = _window(frame, mistakes)
     truth, result = frame.truth[rows, columns], frame.result[rows, columns]
     height, width = truth.shape
     window = ""
     if truth.shape != frame.truth.shape:
         window = (
-            f"the {width} × {height} pixels with the most mistakes, from column {columns.start} and row {rows.start} "
-            f"on, of {frame.truth.shape[1]} × {frame.truth.shape[0]}"
+            f"the {width} × {height} pixels with the most mistakes, from column {columns.start} and row {rows.start}, "
+            f"of {frame.truth.shape[1]} × {frame.truth.shape[0]}"
         )
     cells, objects = object_paths(truth), object_paths(result)
     unknown = "" if frame.known is None else outline_path(~frame.known[rows, columns])
@@ -203,7 +215,7 @@ def _shapes(
     cells: dict[int, str],
     objects: dict[int, str],
 ) -> list[Shape]:
-    """List the mistakes of which something lies in the window, what is below others first."""
+    """List the mistakes that the window shows; those that are drawn below others come first."""
     shapes = []
     for merge in mistakes.merged:
         if merge.result in objects:
@@ -226,7 +238,7 @@ def _shapes(
 
 
 def _letter_size(labels: np.ndarray) -> int:
-    """Choose letters that leave the median object visible and can be read."""
+    """Choose the size of the letters so that they can be read and do not hide the median object."""
     sizes = np.unique(labels[labels > 0], return_counts=True)[1]
     side = max(labels.shape)
     wanted = 0.4 * np.sqrt(np.median(sizes)) if len(sizes) else 0
@@ -239,7 +251,7 @@ def _ids(numbers: tuple[int, ...]) -> str:
 
 
 def _window(frame: ScoredFrame, mistakes: FrameMistakes) -> tuple[slice, slice]:
-    """Choose the window that is shown: all of the image if it is small enough, else where most pixels are wrong."""
+    """Choose the window that is shown: the whole image if it is small enough, else where most pixels are wrong."""
     cells = [*mistakes.missed, *(split.cell for split in mistakes.split)]
     objects = [*mistakes.invented, *(merge.result for merge in mistakes.merged)]
     wrong = np.isin(frame.truth, cells) | np.isin(frame.result, objects)
@@ -253,7 +265,7 @@ def _window(frame: ScoredFrame, mistakes: FrameMistakes) -> tuple[slice, slice]:
 
 
 def _fullest(mask: np.ndarray, side: int) -> tuple[slice, slice]:
-    """Return the window of at most ``side`` pixels each way that holds most of a mask's (H, W) pixels."""
+    """Return the window of at most ``side`` × ``side`` pixels that holds the most pixels of a mask (H, W)."""
     height, width = (min(length, side) for length in mask.shape)
     sums = np.pad(mask, ((1, 0), (1, 0))).cumsum(0, dtype=np.int64).cumsum(1)
     inside = sums[height:, width:] - sums[:-height, width:] - sums[height:, :-width] + sums[:-height, :-width]
@@ -262,39 +274,35 @@ def _fullest(mask: np.ndarray, side: int) -> tuple[slice, slice]:
 
 
 def outline_path(mask: np.ndarray, origin: tuple[int, int] = (0, 0)) -> str:
-    """Return the outline of a mask as path data, in units of half a pixel so that all numbers are whole.
+    """Return the outline of a mask as SVG path data, in half pixels, so that all numbers are integers.
 
     Parameters
     ----------
     mask : ndarray
-        (H, W), bool. The outline runs half-way between its pixels and those around them; holes have one too.
+        (H, W), bool. The outline runs half-way between set pixels and unset ones; holes have outlines too.
     origin : (int, int)
-        Row and column of the mask's first pixel.
+        Row and column of the first pixel of the mask.
 
     Returns
     -------
     str
-        Closed polygons, ``M x y l dx dy … z`` each; empty for an empty mask.
+        Closed polygons, each ``M x y l dx dy … z``; empty for an empty mask.
+
+    Examples
+    --------
+    >>> outline_path(np.array([[True]]))
+    'M2 1l-1 -1 -1 1 1 1z'
     """
-    if not mask.any():
-        return ""
-    contours = itk.ContourExtractor2DImageFilter.New(itk.image_from_array(np.pad(mask, 1).astype(np.float32)))
-    contours.SetContourValue(0.5)
-    contours.Update()
-    shift = np.array([origin[1], origin[0]]) - 0.5  # ITK counts from the centre of the padding's first pixel
-    polygons = []
-    for number in range(contours.GetNumberOfIndexedOutputs()):
-        vertices = contours.GetOutput(number).GetVertexList()
-        points = np.array([tuple(vertices.ElementAt(index)) for index in range(vertices.Size() - 1)])
-        polygons.append(_polygon(np.rint(2 * (points + shift)).astype(int)))
-    return "".join(polygons)
+    # the first pixel of the padding has its centre at -1/2 in an image whose first pixel begins at 0
+    contours = find_contours(np.pad(mask, 1).astype(np.float32), 0.5)
+    return "".join(_polygon((2 * (points[:-1] + origin) - 1).astype(int)[:, ::-1]) for points in contours)
 
 
 def object_paths(labels: np.ndarray) -> dict[int, str]:
     """Return the outline of each object of an instance map (H, W), by id; 0 is background."""
     ids, places = np.unique(labels, return_inverse=True)
     places = places.reshape(labels.shape)
-    boxes = ndimage.find_objects(places + 1)  # background may be absent: every id is an object here
+    boxes = ndimage.find_objects(places + 1)  # + 1: find_objects skips 0, and the first id may be that of an object
     return {
         int(number): outline_path(places[box] == index, (box[0].start, box[1].start))
         for index, (number, box) in enumerate(zip(ids, boxes, strict=True))
@@ -303,7 +311,7 @@ def object_paths(labels: np.ndarray) -> dict[int, str]:
 
 
 def centre(mask: np.ndarray) -> tuple[int, int]:
-    """Return the (x, y) of a mask's (H, W) pixel that lies deepest in it, in half pixels: a place for a letter."""
+    """Return (x, y), in half pixels, of the pixel farthest from the edge of a mask (H, W), where a letter fits."""
     (box,) = ndimage.find_objects(mask.astype(np.uint8))
     depth = ndimage.distance_transform_edt(np.pad(mask[box], 1))
     y, x = np.unravel_index(depth.argmax(), depth.shape)
@@ -311,7 +319,7 @@ def centre(mask: np.ndarray) -> tuple[int, int]:
 
 
 def _polygon(points: np.ndarray) -> str:
-    """Write closed points (n, 2) without those that lie on a straight line between their neighbours."""
+    """Write the points (n, 2) of a closed polygon, without those on a straight line between their neighbours."""
     before, after = points - np.roll(points, 1, 0), np.roll(points, -1, 0) - points
     corner = before[:, 0] * after[:, 1] != before[:, 1] * after[:, 0]
     points = points[corner]

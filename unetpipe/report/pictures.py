@@ -1,4 +1,4 @@
-"""Pictures: an image with the outlines of truth and result."""
+"""Draw pictures: outlines on an image, contact sheets, and mosaics coloured by the number of neighbours."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from monai.config import KeysCollection
 from monai.transforms import MapTransform
 from monai.utils import convert_to_numpy
 from PIL import Image, ImageDraw
+from skimage.segmentation import find_boundaries
 
 from unetpipe.io.formats import image_stem
 from unetpipe.io.images import write_picture
@@ -21,22 +22,24 @@ from unetpipe.morphometry import count_neighbours
 TRUTH_COLOUR = (255, 200, 0)
 RESULT_COLOUR = (0, 220, 255)
 BOTH_COLOUR = (255, 255, 255)
+UNKNOWN_COLOUR = (200, 60, 200)
+NEIGHBOUR_COLOURS = {4: (49, 54, 149), 5: (116, 173, 209), 6: (102, 189, 99), 7: (253, 174, 97), 8: (165, 0, 38)}
+EDGE_COLOUR = (120, 120, 120)
+
+SIDE = 320  # pixels of a thumbnail's longer side
+CAPTION = 16  # pixels of a line of text
+GAP = 8  # pixels between thumbnails
 
 
 def outlines(labels: np.ndarray) -> np.ndarray:
-    """Return the pixels of cells in (H, W) that have another value beside them, as a boolean mask."""
-    edge = np.zeros(labels.shape, bool)
-    for axis in (0, 1):
-        change = np.diff(labels, axis=axis) != 0
-        edge |= np.pad(change, [(0, 1) if a == axis else (0, 0) for a in (0, 1)])
-        edge |= np.pad(change, [(1, 0) if a == axis else (0, 0) for a in (0, 1)])
-    return edge & (labels > 0)
+    """Return the pixels of cells that have a 4-neighbour of another value, of a map (H, W), as (H, W), bool."""
+    return find_boundaries(labels, connectivity=1, mode="inner")
 
 
 def stretched(image: np.ndarray) -> np.ndarray:
     """Return an image (C, H, W) as a picture (H, W, 3), uint8, stretched between its 1st and 99th percentile.
 
-    Three channels are shown as colours, else the first as grey.
+    Three channels are shown as colours; of any other number the first is shown as grey.
     """
     shown = image if image.shape[0] == 3 else image[:1]
     low, high = np.percentile(shown, (1, 99))
@@ -45,14 +48,14 @@ def stretched(image: np.ndarray) -> np.ndarray:
 
 
 def overlay(image: np.ndarray, result: np.ndarray, truth: np.ndarray | None = None) -> np.ndarray:
-    """Draw outlines on an image: result cyan, truth yellow, white where they agree.
+    """Draw outlines on an image: the result in cyan, the truth in yellow, pixels that are both in white.
 
     Parameters
     ----------
     image : ndarray
         (C, H, W); the first channel is shown, stretched between its 1st and 99th percentile.
     result, truth : ndarray
-        (H, W) instance maps.
+        (H, W), instance maps.
 
     Returns
     -------
@@ -70,16 +73,16 @@ def overlay(image: np.ndarray, result: np.ndarray, truth: np.ndarray | None = No
 
 
 class SaveOverlayd(MapTransform):
-    """Write a PNG of the image with the outlines of the result and, where there is one, the truth.
+    """Write a PNG of the image with the outlines of the result and, if there is one, of the truth.
 
     Parameters
     ----------
     keys : str or sequence of str
         Instance maps (1, H, W), MetaTensors.
     output_dir : path
-        Folder, made if need be; the files are named like the masks, with the number of the page if there are several.
+        Folder; it is created if it does not exist. Files are named like the masks, with the page if there are several.
     image_key, truth_key : str
-        The image, and the truth if the item has it.
+        Keys of the image, and of the truth if the item has one.
     """
 
     def __init__(
@@ -96,7 +99,7 @@ class SaveOverlayd(MapTransform):
         self.truth_key = truth_key
 
     def __call__(self, data: Mapping[Any, Any]) -> dict[Any, Any]:
-        """Write, and return the item as it was."""
+        """Write the pictures, and return the item unchanged."""
         item = dict(data)
         for key in self.key_iterator(item):
             truth = item.get(self.truth_key)
@@ -111,28 +114,20 @@ class SaveOverlayd(MapTransform):
         return item
 
 
-COLOURS = {4: (49, 54, 149), 5: (116, 173, 209), 6: (102, 189, 99), 7: (253, 174, 97), 8: (165, 0, 38)}
-EDGE_COLOUR = (120, 120, 120)
-
-
 def draw_mosaic(labels: np.ndarray) -> np.ndarray:
     """Draw an instance map (H, W) as (H, W, 3), uint8.
 
-    Green is six neighbours, blue fewer (dark: four or less), orange seven, red eight or more; grey cells lie at the
-    edge of the mosaic, where the neighbours are not all known. Background is black.
+    Cells with six neighbours are green, with five light blue, with four or fewer dark blue, with seven orange, and with
+    eight or more red. Cells at the edge of the mosaic are grey, because not all their neighbours are known. The
+    background is black.
     """
     ids, places = np.unique(labels, return_inverse=True)
     palette = np.zeros((len(ids), 3), np.uint8)
+    fewest, most = min(NEIGHBOUR_COLOURS), max(NEIGHBOUR_COLOURS)
     for cell, number in count_neighbours(labels).items():
-        colour = EDGE_COLOUR if number is None else COLOURS[min(max(number, min(COLOURS)), max(COLOURS))]
+        colour = EDGE_COLOUR if number is None else NEIGHBOUR_COLOURS[min(max(number, fewest), most)]
         palette[np.searchsorted(ids, cell)] = colour
     return palette[places.reshape(labels.shape)]
-
-
-SIDE = 320  # pixels of a thumbnail's longer side
-CAPTION = 16
-GAP = 8
-UNKNOWN_COLOUR = (200, 60, 200)
 
 
 def thumbnail(image: np.ndarray, label: np.ndarray, known: np.ndarray | None = None, side: int = SIDE) -> np.ndarray:
@@ -143,14 +138,13 @@ def thumbnail(image: np.ndarray, label: np.ndarray, known: np.ndarray | None = N
     Parameters
     ----------
     image : ndarray
-        (C, H, W); three channels are shown as colours, else the first as grey, stretched between the 1st and
-        99th percentile.
+        (C, H, W), shown as :func:`stretched` does.
     label : ndarray
         (H, W), integers: 0 background, else the cell's id.
     known : ndarray, optional
-        (H, W), bool; what is not known is tinted purple.
+        (H, W), bool: where the truth is known; the rest is tinted purple.
     side : int
-        Pixels.
+        Pixels of the longer side.
 
     Returns
     -------
@@ -199,6 +193,6 @@ def contact_sheet(pictures: Sequence[np.ndarray], captions: Sequence[str]) -> np
 
 
 def _scaled(length: int, longest: int, side: int) -> np.ndarray:
-    """Return which of ``length`` pixels stand in a side scaled by side / longest."""
+    """Return which of ``length`` pixels remain when they are scaled by side / longest."""
     new = max(1, round(length * side / longest))
     return np.minimum(((np.arange(new) + 0.5) * length / new).astype(int), length - 1)

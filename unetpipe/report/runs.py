@@ -1,4 +1,4 @@
-"""The bundle's evaluation: every measure that the truth allows, printed and written when the evaluator is done."""
+"""Score and report the runs of a bundle: its evaluation, and the validation frames of its training."""
 
 from __future__ import annotations
 
@@ -29,20 +29,26 @@ from unetpipe.report.scores import print_borders, print_membranes, print_summary
 from unetpipe.training.distributed import gathered, rank
 from unetpipe.training.run import stop_program
 
+CHOSEN_HERE = (
+    "The best epoch and the thresholds were chosen on these frames, so the scores are too high; for honest ones, use "
+    "frames that had no part in the choice."
+)
+TRAINED_HERE = "The network was also trained on these frames, so the scores only show that it learned them."
+
 
 class ReportScores:
-    """Score the evaluator's masks as ``unetpipe evaluate`` scores a result folder: the same table, the same files.
+    """Score the masks of an evaluator as ``unetpipe evaluate`` scores a result folder, with the same table and files.
 
-    DET is computed where a frame's truth has markers beside it. Masks of single frames have no tracks, so there is
-    no TRA. Stacks of membranes (ISBI 2012) get that challenge's measures too, of the probabilities with the
-    membranes between the cells closed; cells that fill a field get those of the borders between them.
+    DET is computed for frames whose truth has markers. There is no TRA, because single frames have no tracks. Stacks
+    of membranes (ISBI 2012) also get the measures of that challenge; before, the membranes between the cells that were
+    found are closed in the probabilities. Cells that fill a field also get the measures of the borders between them.
 
     Parameters
     ----------
     output_dir : path
-        Gets scores.json, objects.csv and frames.csv when the evaluation is complete.
+        Folder for scores.json, objects.csv and frames.csv, which are written when the evaluation is complete.
     layout : str
-        The data set's, as :func:`unetpipe.datasets.recognise` tells it.
+        Layout of the data set, as :func:`unetpipe.datasets.recognise` returns it.
 
     Attributes
     ----------
@@ -51,8 +57,8 @@ class ReportScores:
 
     Notes
     -----
-    The evaluator's items need "pred" (instance map), "label", "known", "sequence" and "frame", and for "isbi2012"
-    "probability" (K, H, W), class 0 membrane.
+    The items of the evaluator need the keys "pred" (instance map), "label", "known", "sequence" and "frame", and for
+    the layout "isbi2012" also "probability" (K, H, W), where class 0 is membrane.
     """
 
     def __init__(self, output_dir: str | os.PathLike, layout: str) -> None:
@@ -64,13 +70,13 @@ class ReportScores:
         self._borders: list[dict[str, BorderScore]] = []
 
     def attach(self, engine: Engine) -> None:
-        """Take part in the evaluator's run."""
+        """Attach the handlers to the evaluator."""
         engine.add_event_handler(Events.STARTED, self.start)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self.add)
         engine.add_event_handler(Events.COMPLETED, self.finish)
 
     def start(self, engine: Engine) -> None:
-        """Forget an earlier run."""
+        """Forget an earlier run, and check that the folder can be written."""
         check_folder(self.output_dir)
         self._frames, self._membranes, self._borders, self.scores = [], [], [], {}
 
@@ -90,7 +96,7 @@ class ReportScores:
                 self._borders.append(border_scores(label, result, known))
 
     def finish(self, engine: Engine) -> None:
-        """Print the tables and write the files; of several processes the first does, with the frames of all."""
+        """Print the tables and write the files. Of several processes only the first does, for the frames of all."""
         self._frames, self._membranes = gathered(self._frames), gathered(self._membranes)
         if rank() > 0:
             return
@@ -98,7 +104,7 @@ class ReportScores:
         membranes = None
         if self._membranes:
             truth, probability = (np.stack(part) for part in zip(*self._membranes, strict=True))
-            # float32 softmax may stray beyond 1 by a rounding
+            # a softmax in float32 may exceed 1 by a rounding error
             membranes = isbi2012_scores(truth, probability.clip(0, 1))
             print_membranes(membranes)
             self.scores = {name: score.best for name, score in membranes.items()}
@@ -123,15 +129,15 @@ def _match_markers(label: str, result: np.ndarray) -> FrameMatch | None:
 
 
 class ReportPage:
-    """Collect the frames of an evaluation, write ``report.html`` at its end, and print where.
+    """Collect the frames of an evaluation, and write ``report.html`` at its end.
 
-    Attach it to an evaluator whose items have "image" (C, H, W), "pred" and "label", instance maps (1, H, W), and
-    "known", bool (1, H, W).
+    Attach it to an evaluator whose items have the keys "image", (C, H, W), "pred" and "label", instance maps (1, H, W),
+    and "known", bool (1, H, W).
 
     Parameters
     ----------
     scores : ReportScores
-        Scores the same evaluation; attached before this.
+        Scores the same evaluation. Attach it first, because the page shows its scores.
     output_dir : path
         Folder of the report.
     data : path
@@ -139,7 +145,7 @@ class ReportPage:
     settings : mapping
         The configuration that is shown.
     logs : path, optional
-        Folder of the training's TensorBoard event files; where there is none no curves are shown.
+        Folder of the TensorBoard event files of the training; without any, no curves are shown.
     """
 
     def __init__(
@@ -158,17 +164,17 @@ class ReportPage:
         self._gallery = Gallery()
 
     def attach(self, engine: Engine) -> None:
-        """Collect after each batch; write when the evaluator's run is complete."""
+        """Attach the handlers to the evaluator."""
         engine.add_event_handler(Events.STARTED, self.start)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self.collect)
         engine.add_event_handler(Events.COMPLETED, self.write)
 
     def start(self, engine: Engine) -> None:
-        """Forget an earlier run's frames."""
+        """Forget the frames of an earlier run."""
         self._gallery = Gallery()
 
     def collect(self, engine: Engine) -> None:
-        """Judge the frames of a batch."""
+        """Find the mistakes in the frames of a batch."""
         for batch, output in zip(engine.state.batch, engine.state.output, strict=True):  # type: ignore[call-overload]
             image, meta = convert_to_numpy(output["image"]), output["image"].meta
             truth, result, known = (
@@ -178,7 +184,7 @@ class ReportPage:
             self._gallery.add(ScoredFrame(name, truth, result, image, known))
 
     def write(self, engine: Engine) -> None:
-        """Write the page; of several processes the first does, with the frames of all."""
+        """Write the page. Of several processes only the first does, with the frames of all."""
         own, *others = gathered([self._gallery])
         if rank() > 0:
             return
@@ -198,13 +204,6 @@ class ReportPage:
         print(f"Report: {self.path}", flush=True)
 
 
-CHOSEN_HERE = (
-    "The best epoch and the thresholds were chosen on these frames, which flatters the score; an honest one comes from "
-    "frames that took no part in that."
-)
-TRAINED_HERE = "These frames trained the network too, so the score tells only that it learned them."
-
-
 def report_training(
     trainer: Engine,
     evaluator: Engine,
@@ -213,16 +212,16 @@ def report_training(
     data: str | os.PathLike,
     settings: Mapping[str, Any],
 ) -> None:
-    """Segment the validation frames by the trained bundle, write ``report.html`` beside it, and print where.
+    """Segment the validation frames with the trained bundle, write ``report.html`` into it, and print its path.
 
     Parameters
     ----------
     trainer, evaluator : Engine
-        Both have run. If no epoch was validated there is no trained bundle, and no report.
+        Engines that have run. If no epoch was validated, there is no trained bundle and no report.
     records : sequence of dict
         The validation frames (:func:`unetpipe.datasets.find_records`).
     output_dir : path
-        The trained bundle, with its event files in ``tensorboard``.
+        The trained bundle, with TensorBoard event files in ``tensorboard``.
     data : path
         Folder of the data set.
     settings : mapping
@@ -231,7 +230,7 @@ def report_training(
     Raises
     ------
     SystemExit, InputError
-        As :func:`unetpipe.training.run_engine`, if the page cannot be written.
+        If the page cannot be written: which of the two, :func:`unetpipe.training.run_engine` decides.
     """
     if evaluator.state.best_metric_epoch < 1:  # type: ignore[attr-defined]
         print("No report: training ended before its first validation.", flush=True)
