@@ -18,12 +18,14 @@ from unetpipe.files import replacing
 
 
 def read_weights(path: str | os.PathLike) -> dict[str, Tensor]:
-    """Read a state_dict, bare or under "model", onto the CPU; only tensors are unpickled (``weights_only=True``).
+    """Read a state_dict onto the CPU, directly from a file or from its key "model".
+
+    Only tensors are unpickled (``weights_only=True``), so the file cannot run code.
 
     Raises
     ------
     InputError
-        If there is no such file, or it holds no weights.
+        If the file does not exist or holds no weights.
     """
     path = Path(path)
     if not path.is_file():
@@ -39,12 +41,12 @@ def read_weights(path: str | os.PathLike) -> dict[str, Tensor]:
 
 
 def load_weights(network: nn.Module, path: str | os.PathLike) -> nn.Module:
-    """Load weights (:func:`read_weights`) into the network and return it; half precision is widened.
+    """Load weights (:func:`read_weights`) into the network and return it; half precision is converted to its dtype.
 
     Raises
     ------
     InputError
-        If there is no such file, it holds no weights, or weights of another network.
+        If the file does not exist, holds no weights, or holds those of another network.
     """
     state, own = read_weights(path), network.state_dict()
     missing, unknown = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
@@ -64,7 +66,7 @@ def load_weights(network: nn.Module, path: str | os.PathLike) -> nn.Module:
 
 
 def save_state(state: Mapping[str, Any], path: str | os.PathLike) -> None:
-    """Write a state_dict, or a mapping of several; the file appears under its name only when complete.
+    """Write a state_dict, or a mapping of several. The file appears under its name only when complete.
 
     Raises
     ------
@@ -74,44 +76,44 @@ def save_state(state: Mapping[str, Any], path: str | os.PathLike) -> None:
     with replacing(path) as temporary, temporary.open("wb") as file:
         try:
             torch.save(state, file)
-        except RuntimeError as error:  # what torch makes of a write that failed
+        except RuntimeError as error:  # torch raises this when a write fails
             raise OSError("writing failed; is the disk full?") from error
 
 
 def inference_network(network: nn.Module, weights: str | os.PathLike) -> nn.Module:
-    """Return a network with its trained weights, in evaluation mode, its batch normalisation folded.
+    """Return a network with its trained weights, in evaluation mode and with folded batch normalisation.
 
     Parameters
     ----------
     network : Module
-        Takes the weights; it stays as it is otherwise.
+        It receives the weights and otherwise stays the same.
     weights : path
-        See :func:`unetpipe.networks.load_weights`, also for the errors.
+        See :func:`load_weights`, also for further errors.
 
     Raises
     ------
     InputError
-        If the network has one output channel, as an autoencoder: softmax would make it 1 everywhere.
+        If the network has one output channel, as an autoencoder has: its softmax is 1 everywhere.
     """
     if getattr(network, "out_channels", None) == 1:
         raise InputError(
-            f"{weights} are of a network with one output channel, such as an autoencoder, which tells no cell from "
-            "background; segmentation takes a network of two."
+            f"{weights} belongs to a network with one output channel, such as an autoencoder, which cannot tell cells "
+            "from background; segmentation needs a network with two."
         )
     return fold_batch_norm(load_weights(network, weights))
 
 
 def fold_batch_norm(network: nn.Module) -> nn.Module:
-    """Return a network in evaluation mode whose convolutions do the work of the batch norms that follow them.
+    """Fold each batch norm into the convolution before it, and return the network in evaluation mode.
 
-    At inference a batch norm is a fixed scale and shift of each channel, so the result is the same to
-    float rounding, and one pass over every feature map is saved.
+    At inference a batch norm is a fixed scale and shift of each channel, so the result is the same up to rounding,
+    and one pass over every feature map is saved.
 
     Parameters
     ----------
     network : Module
-        Pairs of a convolution and its batch norm are looked for in its ``Sequential`` parts. It stays as it is;
-        one in evaluation mode without batch norm is returned itself.
+        It stays the same. Pairs of a convolution and a batch norm are folded in its ``Sequential`` parts. A network
+        that is in evaluation mode and has no batch norm is returned itself, not a copy.
     """
     if not network.training and not any(isinstance(part, nn.BatchNorm2d) for part in network.modules()):
         return network

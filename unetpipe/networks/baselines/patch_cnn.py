@@ -1,11 +1,11 @@
-"""The sliding-window network that the U-Net replaced: N4 of Ciresan et al., window by window or densely.
+"""Classify pixels one by one, each from a window around it: N4, which the U-Net replaced, and its foveated form.
 
 References
 ----------
 D. Ciresan, A. Giusti, L. Gambardella, J. Schmidhuber: Deep Neural Networks Segment Neuronal Membranes in Electron
 Microscopy Images, NIPS 2012 (table 1: network N4).
-A. Giusti et al.: Fast image scanning with deep max-pooling convolutional neural networks, ICIP 2013: the same
-values for every pixel at once. Here by dilation, which needs no reordering of fragments.
+A. Giusti et al.: Fast image scanning with deep max-pooling convolutional neural networks, ICIP 2013. They compute
+the same values for all pixels at once; here dilation does that, which needs no reordering of fragments.
 """
 
 from __future__ import annotations
@@ -22,29 +22,30 @@ from unetpipe.errors import InputError
 
 KERNELS = (4, 5, 4, 4)  # each followed by a 2×2 pooling: 95 → 92, 46 → 42, 21 → 18, 9 → 6, 3
 LAST = 3  # side of the maps that the first fully connected layer sees
+MIDDLE = 16  # px on either side of the centre that foveation leaves as they are
 
 
 class WindowNetwork(nn.Module):
-    """A network whose result is one value a class for each window that fits into its input.
+    """A network that returns one value for each class and each window that fits into its input.
 
     Attributes
     ----------
     window : int
         Side of the window in pixels, odd.
     margin : int
-        Pixels of the window on each side of its centre.
+        Pixels of the window on either side of its centre.
     """
 
     window: int
     margin: int
 
     def check_size(self, height: int, width: int) -> None:
-        """Raise ValueError if no window fits."""
+        """Raise ValueError if the input is smaller than the window."""
         if min(height, width) < self.window:
             raise ValueError(f"An input of {height} × {width} pixels holds no window of {self.window} × {self.window}.")
 
     def output_size(self, size: int) -> int:
-        """Return the output side of an input side: a window gives 1. ValueError if it is too small."""
+        """Return the output side for an input side; for one window it is 1. ValueError if the input is too small."""
         self.check_size(size, size)
         return size - 2 * self.margin
 
@@ -52,13 +53,13 @@ class WindowNetwork(nn.Module):
 class PatchCNN(WindowNetwork):
     """Classify the centre of a window of 95 × 95 pixels: four convolutions with poolings, two fully connected layers.
 
-    A window gives one value a class. Of a larger input every window that fits gives one, computed densely: poolings
-    keep the resolution, and what follows them is dilated instead. Both ways give the same values, to float rounding.
+    A window gives one value for each class. A larger input is computed densely, for every window that fits: poolings
+    keep the resolution, and the layers after them are dilated instead. Both ways give the same values, up to rounding.
 
     Parameters
     ----------
     in_channels, out_channels : int
-        Channels of the image; classes.
+        Channels of the image; number of classes.
     channels : sequence of int
         Feature maps of the four convolutions (48 each in N4).
     norm : {None, "batch"}
@@ -73,9 +74,9 @@ class PatchCNN(WindowNetwork):
     window : int
         Side of the window in pixels, 95.
     margin, step, smallest_size : int
-        As those of :class:`unetpipe.networks.UNet`, for overlap-tile inference: 47, 1, 95.
+        47, 1 and 95, for overlap-tile inference; see :class:`unetpipe.networks.UNet`.
     values_per_pixel : float
-        As that of :class:`unetpipe.networks.UNet`, computed densely: the two widest layers and a reserve.
+        See :class:`unetpipe.networks.UNet`. It covers the two widest layers of the dense computation, and a reserve.
     """
 
     window = 95
@@ -140,29 +141,26 @@ class PatchCNN(WindowNetwork):
         return self.classify(self.dropout(x))
 
 
-MIDDLE = 16  # px on each side of the centre that stay as they are
-
-
 class FoveatedPatchCNN(WindowNetwork):
     """Classify the centre of a window that is resampled to the 95 × 95 pixels of a :class:`PatchCNN`.
 
-    Every pixel has a window of its own, which no neighbour shares, so there is no dense way: a larger input is
-    classified window by window, a row of them at a time.
+    Windows of neighbouring pixels have nothing in common, so they cannot be computed densely: a larger input is
+    classified window by window, one row of windows at a time.
 
     Parameters
     ----------
     in_channels, out_channels, channels, norm, dropout, hidden
         See :class:`PatchCNN`.
     reach : int
-        Pixels of the image that the window reaches on each side (non-uniform sampling); 47 samples evenly.
+        Pixels that the window extends on either side (non-uniform sampling); with 47 the sampling is even.
     blur : sequence of float
-        Standard deviations of the Gaussians, in pixels, that the window passes through from its middle to its edge
-        (foveation); none blurs nothing.
+        Standard deviations, in pixels, of the Gaussians that blur the window from its middle to its edge (foveation);
+        an empty sequence blurs nothing.
 
     Attributes
     ----------
     window, margin, step, smallest_size, values_per_pixel
-        As those of :class:`PatchCNN`; the margin is ``reach`` and what the widest Gaussian needs.
+        See :class:`PatchCNN`; the margin is ``reach`` plus what the widest Gaussian needs.
 
     Raises
     ------
@@ -197,7 +195,7 @@ class FoveatedPatchCNN(WindowNetwork):
         self.blurred = math.ceil(3 * max(blur, default=0))
         self.margin = reach + self.blurred
         self.window = self.smallest_size = 2 * self.margin + 1
-        self.values_per_pixel = 2.0 * PatchCNN.window * in_channels * (1 + len(blur))  # each column, once a window
+        self.values_per_pixel = 2.0 * PatchCNN.window * in_channels * (1 + len(blur))  # each column for each window
         place = torch.arange(-PatchCNN.margin, PatchCNN.margin + 1)
         outside = ((place.abs() - MIDDLE).clamp(min=0) / (PatchCNN.margin - MIDDLE)).float()  # 0 … 1
         stretched = place + place.sign() * (reach - PatchCNN.margin) * outside**2
@@ -222,7 +220,7 @@ class FoveatedPatchCNN(WindowNetwork):
         side = len(self.places)
         columns = (torch.arange(width, device=x.device)[:, None] + self.places).flatten()
         levels = [level.index_select(-1, columns) for level in self._levels(x)]
-        shares = self.shares[:, :, None].to(levels[0].dtype)  # the same for each window of a row
+        shares = self.shares[:, :, None].to(levels[0].dtype)  # the same for all windows of a row
         results = []
         for row in range(height):
             across = [level.index_select(-2, self.places + row).unflatten(-1, (width, side)) for level in levels]
@@ -233,7 +231,7 @@ class FoveatedPatchCNN(WindowNetwork):
         return torch.stack(results, 1).movedim(-1, 1)
 
     def _levels(self, x: Tensor) -> list[Tensor]:
-        """Return the image as it is and through each Gaussian, (B, C, H − 2 blurred, W − 2 blurred)."""
+        """Return the image, unchanged and blurred by each Gaussian: each (B, C, H − 2 blurred, W − 2 blurred)."""
         inner = slice(self.blurred, -self.blurred or None)
         levels = [x[..., inner, inner]]
         for bell in self.bells:
