@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from unetpipe.morphometry import count_neighbours, measure_mosaic
-from unetpipe.report.pictures import NEIGHBOUR_COLOURS, EDGE_COLOUR, draw_mosaic
+from unetpipe.report.pictures import EDGE_COLOUR, NEIGHBOUR_COLOURS, draw_mosaic
 
 
 def bricks(rows: int = 5, columns: int = 5, height: int = 8, width: int = 12, margin: int = 12) -> np.ndarray:

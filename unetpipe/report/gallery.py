@@ -291,7 +291,7 @@ def outline_path(mask: np.ndarray, origin: tuple[int, int] = (0, 0)) -> str:
     Examples
     --------
     >>> outline_path(np.array([[True]]))
-    'M2 1l-1 -1 -1 1 1 1z'
+    'M1 2l-1 -1 1 -1 1 1z'
     """
     # the first pixel of the padding has its centre at -1/2 in an image whose first pixel begins at 0
     contours = find_contours(np.pad(mask, 1).astype(np.float32), 0.5)
