@@ -16,7 +16,7 @@ from experiments.ablation.variants import choose_rows, find_budget
 
 
 def main(argv: list[str]) -> int:
-    """Run what is still missing; return the exit status."""
+    """Compute what is missing, and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m experiments.ablation", description=__doc__)
     parser.add_argument("--dataset", required=True, help='"synthetic" (written by the command) or a data set\'s folder')
     parser.add_argument("--budget", default="cpu", help="cpu, or an overlay (JSON) with width, tile and steps (cpu)")
@@ -30,7 +30,7 @@ def main(argv: list[str]) -> int:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Compute seed by seed, so that a run cut off leaves rows that can be compared."""
+    """Compute seed by seed, so that after an interruption the rows can still be compared."""
     budget = find_budget(options.budget)
     output = options.output or Path("ablation") / f"{Path(options.dataset).name}-{budget.stem}"
     dataset = find_dataset(options.dataset, output)
