@@ -20,7 +20,7 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m experiments.ablation", description=__doc__)
     parser.add_argument("--dataset", required=True, help='"synthetic" (written by the command) or a data set\'s folder')
     parser.add_argument("--budget", default="cpu", help="cpu, or an overlay (JSON) with width, tile and steps (cpu)")
-    parser.add_argument("--rows", nargs="+", metavar="ROW", help="rows to compute beside full; by default all")
+    parser.add_argument("--rows", nargs="+", metavar="ROW", help="rows to compute in addition to full; by default all")
     parser.add_argument("--seeds", type=positive, default=3, help="how many (3)")
     parser.add_argument("--output", type=folder, help="folder for everything it writes (ablation/DATASET-BUDGET)")
     options = parser.parse_args(argv)

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from skimage.metrics import contingency_table
 
 from unetpipe.metrics.detection import (
     MEAN_PRECISION_THRESHOLDS,
@@ -34,6 +35,14 @@ def test_overlap_counts_every_pixel_once(truth: np.ndarray, result: np.ndarray) 
         for j, result_id in enumerate([0, *found.result_ids]):
             assert found.counts[i, j] == ((truth == truth_id) & (result == result_id)).sum()
     assert found.truth_ids.tolist() == sorted(set(truth.ravel().tolist()) - {0})
+
+
+@settings(deadline=None)
+@given(maps, maps)
+def test_overlap_counts_what_scikit_image_counts(truth: np.ndarray, result: np.ndarray) -> None:
+    found = overlap(truth, result)
+    table = contingency_table(truth, result).toarray()
+    np.testing.assert_array_equal(table[np.ix_([0, *found.truth_ids], [0, *found.result_ids])], found.counts)
 
 
 @settings(deadline=None)
