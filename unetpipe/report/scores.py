@@ -36,7 +36,7 @@ def print_summary(summary: Summary) -> None:
     if summary.errors is not None:
         errors = summary.errors
         remarks["DET"] = f"{errors.fn} missed, {errors.fp} invented, {errors.ns} to split"
-        remarks["TRA"] = "" if summary.tra is not None else "needs tracks: res_track.txt, which unetpipe link writes"
+        remarks["TRA"] = "" if summary.tra is not None else "needs tracks: res_track.txt, by unetpipe link"
     if summary.detection is not None:
         found = summary.detection
         remarks["precision"] = f"{found.tp} found, {found.fp} invented, {found.fn} missed"
