@@ -14,6 +14,7 @@ from monai.bundle import ConfigParser
 from monai.inferers import Inferer
 
 from unetpipe.bundle.models import inference_configs
+from unetpipe.bundle.settings import as_text
 from unetpipe.bundle.writing import find_bundle
 from unetpipe.errors import InputError, input_error_behind
 from unetpipe.inferers import OverlapTileInferer
@@ -135,7 +136,7 @@ class Predictor:
             If the folder is not a bundle, or has no such model.
         """
         folder = find_bundle() if bundle is None else bundle
-        return cls(inference_configs(folder, model), {"bundle_root": str(folder), **overrides})
+        return cls(inference_configs(folder, model), {"bundle_root": as_text(folder), **overrides})
 
     def prepare(self) -> Predictor:
         """Read the weights now, and return the predictor; later changes of the bundle's files do not matter to it."""

@@ -18,13 +18,14 @@ from unetpipe.networks import UNet
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("unetpipe.cli.check.seconds_a_step", lambda *_: 0.5)
+    monkeypatch.setattr("unetpipe.training.proposal.seconds_a_step", lambda *_: 0.5)
 
 
 def proposed(output: str) -> dict[str, str]:
-    (line,) = [line for line in output.splitlines() if line.startswith("  python -m monai.bundle run training ")]
-    words = shlex.split(line)[5:]
-    return {key.removeprefix("--"): value for key, value in zip(words[::2], words[1::2], strict=True)}
+    (line,) = [line for line in output.splitlines() if line.startswith("  unetpipe train ")]
+    _, _, data, option, output_dir, set_, *settings = shlex.split(line)
+    assert (option, set_) == ("--output", "--set")
+    return {"data": data, "output": output_dir, **dict(setting.split("=") for setting in settings)}
 
 
 def test_a_good_set(synthetic: Path, capsys: pytest.CaptureFixture):
@@ -40,8 +41,7 @@ def test_a_good_set(synthetic: Path, capsys: pytest.CaptureFixture):
     ):
         assert part in captured.out
     arguments = proposed(captured.out)
-    assert arguments["dataset_dir"] == str(synthetic)
-    assert Path(arguments["config_file"]).is_file()
+    assert arguments["data"] == str(synthetic)
     channels = [int(width) for width in arguments["channels"].strip("[]").split(",")]
     UNet(channels=[1] * len(channels)).check_size(int(arguments["tile"]), int(arguments["tile"]))
     with Image.open("sheet.png") as sheet:

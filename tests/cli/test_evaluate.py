@@ -175,7 +175,7 @@ def test_a_stack_of_numbered_cells_is_no_stack_of_probabilities(tmp_path: Path, 
         assert main(["evaluate", str(tmp_path / f"{name}.tif"), str(tmp_path / "truth.tif")]) == 0
         printed = capsys.readouterr().out
         assert (values(printed)["rand_error"], values(printed)["v_info"]) == ("0.00000", "1.00000"), name
-        assert ("taken for numbered cells: its 16-bit values end at 300" in printed) == (name == "cells")
+        assert ("read as numbered cells: its highest 16-bit value is 300" in printed) == (name == "cells")
 
 
 def test_images_need_a_report(folders: tuple[Path, Path], capsys: pytest.CaptureFixture):

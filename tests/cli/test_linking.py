@@ -123,5 +123,5 @@ def test_segment_with_tracks(trained: Path, synthetic: Path, tmp_path: Path, cap
     assert "lacks t001.tif" in capsys.readouterr().err
     images.joinpath("t000.tif").rename(images / "first.tif")
     assert main(arguments) == 1
-    assert "first.tif is no such image" in capsys.readouterr().err
+    assert "first.tif is not one" in capsys.readouterr().err
     assert (tmp_path / "RES" / "res_track.txt").is_file()

@@ -115,7 +115,7 @@ def test_no_mask_of_the_data_set(tmp_path: Path, capsys: pytest.CaptureFixture):
     truth = paired(tmp_path, "a.tif")
     write_labels(tmp_path / "m" / "c_mask.tif", CELLS)
     assert measure(tmp_path / "m", "--truth", truth) == 1
-    assert "there is c_mask.tif, it would have to be such as a_mask.tif" in refused(capsys, tmp_path)
+    assert "there is c_mask.tif, expected are names such as a_mask.tif" in refused(capsys, tmp_path)
 
 
 def test_a_mask_of_another_size_than_its_truth(tmp_path: Path, capsys: pytest.CaptureFixture):

@@ -21,6 +21,7 @@ class Terminal(io.StringIO):
 def run(epochs: int, done: int = 0, unit: str = "step") -> None:
     evaluator = Engine(lambda engine, batch: None)
     evaluator.state.metrics["val_seg"] = 0.5
+    evaluator.state.key_metric_name = "val_seg"  # type: ignore[attr-defined]
     trainer = Engine(lambda engine, batch: None)
 
     def resume(engine: Engine) -> None:

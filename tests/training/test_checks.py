@@ -128,11 +128,11 @@ def test_folder_without_images(tmp_path: Path, network: UNet):
         check_inference(str(tmp_path / "empty"), network, 66, str(tmp_path / "model.pt"), "output")
 
 
-def test_under_monai_bundle_it_exits_with_the_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, network: UNet):
+def test_under_monai_bundle_it_raises_the_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, network: UNet):
     monkeypatch.setattr("sys.argv", ["site-packages/monai/bundle/__main__.py", "run", "--config_file", TRAIN])
-    with pytest.raises(SystemExit) as caught:
+    with pytest.raises(InputError) as caught:
         check_training(str(tmp_path / "nowhere"), "gold", NOTHING_CHOSEN, network, 66, "output")
-    assert caught.value.code == f"Error: There is no data folder {tmp_path / 'nowhere'}."
+    assert str(caught.value) == f"There is no data folder {tmp_path / 'nowhere'}."
 
 
 def test_a_bug_is_not_taken_for_bad_input(monkeypatch: pytest.MonkeyPatch, dataset: Path, network: UNet):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from unetpipe.networks import UNet
 from unetpipe.training import Machine, epochs_within, propose, seconds_a_step, this_machine
-from unetpipe.training.proposal import step_memory
+from unetpipe.training.proposal import proposed_network, step_memory
 
 LAPTOP, SERVER = Machine(0, 2, 16), Machine(80, 32, 256)
 
@@ -35,7 +36,12 @@ def test_memory_of_the_papers_network_is_of_the_known_order():
 
 
 def test_seconds_and_epochs():
-    assert 0 < seconds_a_step(propose(10, 64, Machine(0, 1, 1))) < 60
+    proposal = propose(10, 64, Machine(0, 1, 1))
+    networks = {proposal.tile: proposed_network(proposal), 66: UNet(1, channels=[4, 8])}
+    state = torch.random.get_rng_state()
+    for tile, network in networks.items():
+        assert 0 < seconds_a_step(network, tile, batch_size=2) < 60
+    assert torch.equal(torch.random.get_rng_state(), state)
     assert [epochs_within(seconds) for seconds in (100.0, 0.25, 0.001)] == [10, 24, 60]
 
 

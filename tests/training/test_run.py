@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import sys
 
 import pytest
 from ignite.engine import Engine
 
 from unetpipe.errors import InputError
 from unetpipe.handlers import EpochStats
-from unetpipe.training import run_engine
+from unetpipe.training import one_line_mistakes, run_engine
 
 
 class Failing:
@@ -30,11 +31,23 @@ def test_the_mistake_behind_is_raised():
         run_engine(Failing(InputError("no space")))  # type: ignore[arg-type]
 
 
-def test_under_monai_bundle_it_exits(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("sys.argv", ["site-packages/monai/bundle/__main__.py", "run"])
-    with pytest.raises(SystemExit) as caught:
-        run_engine(Failing(InputError("no space")))  # type: ignore[arg-type]
-    assert caught.value.code == "Error: no space"
+@pytest.mark.parametrize(
+    ("program", "one_line"),
+    [("site-packages/monai/bundle/__main__.py", True), ("monailabel/interfaces/utils/app.py", True), ("app.py", False)],
+)
+def test_the_hook_prints_one_line(
+    program: str, one_line: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+):
+    monkeypatch.setattr("sys.argv", [program, "run"])
+    monkeypatch.setattr("sys.excepthook", sys.__excepthook__)  # put back after the test
+    one_line_mistakes()
+    for cause, sentence in ((InputError("no space"), True), (ZeroDivisionError(), False)):
+        with pytest.raises(RuntimeError) as caught:
+            Failing(cause).run()
+        sys.excepthook(caught.type, caught.value, caught.tb)
+        said = capsys.readouterr().err
+        assert (said == "Error: no space\n") == (sentence and one_line)
+        assert ("Traceback" in said) != (sentence and one_line)
 
 
 def test_a_bug_passes():

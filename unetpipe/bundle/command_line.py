@@ -1,16 +1,15 @@
-"""The command line of ``python -m monai.bundle``: which bundle it runs, and whether its keys exist."""
+"""Read the command line of ``python -m monai.bundle``: which bundle it runs, and whether its keys exist."""
 
 from __future__ import annotations
 
 import ast
-import difflib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from monai.bundle import ConfigParser
 
-from unetpipe.errors import InputError
+from unetpipe.bundle.settings import check_key
 
 RUN_ARGUMENTS = ("run_id", "init_id", "final_id", "meta_file", "config_file", "logging_file", "tracking", "args_file")
 
@@ -38,9 +37,9 @@ def config_files(arguments: Sequence[str]) -> list[str]:
 
 
 def bundle_root(arguments: Sequence[str] | None = None) -> str:
-    """Return the bundle that the command line runs: the folder above the first config file's.
+    """Return the bundle that the command line runs: the folder that contains the folder of the first config file.
 
-    MONAI leaves ``bundle_root`` to the config, which cannot know where it lies. Outside
+    MONAI leaves ``bundle_root`` to the config, and a config does not know where it is stored. Outside
     ``python -m monai.bundle`` it is the working directory, unless the caller overrides it.
     """
     arguments = sys.argv if arguments is None else arguments
@@ -49,33 +48,23 @@ def bundle_root(arguments: Sequence[str] | None = None) -> str:
 
 
 def training_output(bundle_root: str) -> str:
-    """Return where training writes unless told: ``output``, or for MONAI Label the bundle that it serves."""
+    """Return where training writes by default: to ``output``; for MONAI Label, to the bundle that it serves."""
     return bundle_root if trains_for_monai_label() else "output"
 
 
 def check_keys(arguments: Sequence[str] | None = None) -> None:
-    """Refuse a key on the command line that no config has: MONAI would ignore it in silence.
-
-    A nested key (``train#trainer#max_epochs``) may be new in a place that exists. Nothing is checked
-    outside ``python -m monai.bundle``.
+    """Refuse a key on the command line of ``python -m monai.bundle`` that no config has: MONAI would ignore it.
 
     Raises
     ------
     InputError
-        Naming the key and the nearest one that exists.
+        As :func:`unetpipe.bundle.settings.check_key`.
     """
     arguments = sys.argv if arguments is None else arguments
     if not runs_under_monai_bundle(arguments):
         return
     config = ConfigParser.load_config_files(config_files(arguments))
-    parser = ConfigParser(config)
     for argument in arguments[1:]:
-        if not argument.startswith("--"):
-            continue
-        key = argument[2:].partition("=")[0].replace("::", "#")
-        place = key.rpartition("#")[0] or key
-        if key in RUN_ARGUMENTS or place in parser:
-            continue
-        near = difflib.get_close_matches(key, [*config, *RUN_ARGUMENTS], n=1)
-        hint = f"; did you mean --{near[0]}?" if near else "."
-        raise InputError(f"No config has the key {key!r} of the command line{hint}")
+        key = argument[2:].partition("=")[0]
+        if argument.startswith("--") and key not in RUN_ARGUMENTS:
+            check_key(key, config, RUN_ARGUMENTS)

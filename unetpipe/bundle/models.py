@@ -10,12 +10,9 @@ import json
 import os
 from pathlib import Path
 
-from monai.bundle import ConfigParser
-
 from unetpipe.bundle.writing import export_bundle
 from unetpipe.errors import InputError
 from unetpipe.files import write_text
-from unetpipe.networks.weights import read_weights, save_state
 
 
 def model_names(bundle: str | os.PathLike) -> list[str]:
@@ -59,6 +56,8 @@ def add_model(trained: str | os.PathLike, bundle: str | os.PathLike, name: str) 
     InputError
         If one of the two is not a bundle, or the weights cannot be read.
     """
+    from unetpipe.networks.weights import read_weights, save_state
+
     (own,), (theirs,) = inference_configs(bundle), inference_configs(trained)
     base, values = json.loads(Path(own).read_text()), json.loads(Path(theirs).read_text())
     overlay = {key: values[key] for key in base if key in values and _is_value(base[key]) and key not in NOT_THE_MODELS}
@@ -94,6 +93,8 @@ def export_model(
     if name is None:
         export_bundle(bundle, output_dir, half=half)
         return
+    from monai.bundle import ConfigParser
+
     parser = ConfigParser()
     parser.read_config(inference_configs(bundle, name))
     parser["bundle_root"] = str(bundle)

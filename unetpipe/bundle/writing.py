@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from unetpipe.bundle.settings import as_text
 from unetpipe.errors import InputError
 from unetpipe.files import check_folder, replacing, write_text
-from unetpipe.networks.weights import read_weights, save_state
 
 NAME = "unet_isbi"
 
@@ -47,6 +47,7 @@ def write_bundle(
     """
     source, target = Path(template).resolve(), Path(output_dir).resolve()
     plain = json.loads(json.dumps(settings, default=_plain))
+    plain = {key: as_text(value) if isinstance(value, str) else value for key, value in plain.items()}
     configs = {path.name: json.loads(path.read_text()) for path in sorted((source / "configs").glob("*.json"))}
     for name, config in configs.items():
         if name == "metadata.json":
@@ -92,6 +93,8 @@ def export_bundle(
     InputError
         If the bundle or its weights are missing, or the output folder is not empty.
     """
+    from unetpipe.networks.weights import read_weights, save_state
+
     source, target = Path(bundle), Path(output_dir)
     if not (source / "configs" / "metadata.json").is_file():
         raise InputError(f"{source} is not a bundle: configs/metadata.json is missing.")

@@ -1,4 +1,4 @@
-"""``unetpipe check``: what a folder of data holds, what is wrong with it, and the command to train on it."""
+"""``unetpipe check``: what a folder of data holds, what is wrong with it, and the command that trains on it."""
 
 from __future__ import annotations
 
@@ -7,49 +7,39 @@ import shlex
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image
 
-from unetpipe.bundle.writing import find_bundle
-from unetpipe.datasets import (
-    LAYOUTS,
-    Frame,
-    Survey,
-    find_images,
-    find_records,
-    read_truth,
-    recognise,
-    split_records,
-    survey,
-)
-from unetpipe.datasets.records import Record
 from unetpipe.errors import InputError
-from unetpipe.io import read_image, write_picture
-from unetpipe.report import contact_sheet, thumbnail
-from unetpipe.training import epochs_within, propose, seconds_a_step, this_machine
-from unetpipe.training.proposal import LARGE_CELL
+
+if TYPE_CHECKING:
+    from unetpipe.datasets import Frame, Survey
+    from unetpipe.datasets.records import Record
 
 PICTURES = 12
 MASKS = {
     "instances": "instances: every value is a cell",
     "classes": "classes: the connected components of each value are the cells",
-    "borders": "cells are what the borders part, inside the annotated field",
-    "shares": "shares 0 … 1: the connected components of what is above a half",
-    "files": "one file a cell",
+    "borders": "borders: the cells are what they separate, inside the annotated field",
+    "shares": "shares 0 … 1: the connected components above one half are the cells",
+    "files": "one file for each cell",
     "binary": "one value besides 0: its connected components are the cells",
 }
 
 
-def add_parser(verbs: argparse._SubParsersAction) -> None:
-    """Add the verb to the program's parser."""
-    parser = verbs.add_parser(
-        "check", help="look at a folder of data: what it holds, what is wrong, how to train on it"
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the verb."""
+    parser.add_argument("folder", metavar="DATA", type=Path, help="a data set in one of the layouts of data/README.md")
+    parser.add_argument(
+        "--output", metavar="FILE", type=Path, default=Path("check.png"), help="contact sheet (default: check.png)"
     )
-    parser.add_argument("folder", type=Path, help="a data set in one of the layouts of data/README.md")
-    parser.add_argument("--output", type=Path, default=Path("check.png"), help="contact sheet, PNG (check.png)")
-    parser.add_argument("--masks", default="auto", help="what a mask's values are: auto, instances or classes (auto)")
-    parser.set_defaults(run=run)
+    parser.add_argument(
+        "--masks",
+        choices=["auto", "instances", "classes"],
+        default="auto",
+        help="what the values of masks in paired folders are (default: auto)",
+    )
 
 
 def run(options: argparse.Namespace) -> None:
@@ -58,8 +48,13 @@ def run(options: argparse.Namespace) -> None:
     Raises
     ------
     InputError
-        After all this, if anything is wrong; each thing has a line of its own above.
+        After all this, if anything is wrong; each problem is printed on its own line before.
     """
+    from PIL import Image
+
+    from unetpipe.datasets import LAYOUTS, find_records, recognise, survey
+    from unetpipe.io import write_picture
+
     problems: list[str] = []
     _say("Folder", options.folder)
     _say("Layout", LAYOUTS[recognise(options.folder)].DESCRIPTION)
@@ -83,7 +78,7 @@ def _say(subject: str, what: object) -> None:
 
 
 def _describe(found: Survey, records: list[Record], folder: Path) -> int:
-    """Print what the frames are like and return the channels that most of them have."""
+    """Print what the frames are like, and return the number of channels of most of them."""
     kinds = {record["masks"] for record in records if "masks" in record}
     for kind in kinds:
         _say("Masks", MASKS[kind])
@@ -92,7 +87,7 @@ def _describe(found: Survey, records: list[Record], folder: Path) -> int:
     without = _without_truth(folder, records)
     if without:
         pages = [name if count == 1 else f"{name} ({count} pages)" for name, count in Counter(without).items()]
-        _say("Unused", f"{len(without)} without truth are not trained on: {_some(pages)}")
+        _say("Unused", f"{len(without)} images without truth are not trained on: {_some(pages)}")
     frames = found.frames
     if not frames:
         return 1
@@ -113,58 +108,67 @@ def _describe(found: Survey, records: list[Record], folder: Path) -> int:
 
 
 def _problems_of_the_whole(found: Survey, channels: int) -> list[str]:
-    """Say what is wrong although each file is right."""
+    """Say what is wrong with the set although each file is right."""
+    from unetpipe.datasets import split_records
+
     if not found.frames:
         return []
-    fitting = {channels, 1} if channels == 3 else {channels}  # a network of colours takes grey images too
+    fitting = {channels, 1} if channels == 3 else {channels}  # a network of three channels takes grey images too
     problems = [
-        f"{frame.record['image']} has {frame.shape[0]} channel(s), most others have {channels}; they must be alike."
+        f"{frame.record['image']} has {frame.shape[0]} channel(s), most others have {channels}; "
+        "all must have the same number."
         for frame in found.frames
         if frame.shape[0] not in fitting
     ]
     cells = {(frame.record["sequence"], frame.record["frame"]): len(frame.areas) for frame in found.frames}
     if not any(cells.values()):
-        return [*problems, "There is no cell: every label map is 0 throughout."]
+        return [*problems, "There is no cell: all label maps are 0 everywhere."]
     try:
         parts = split_records([frame.record for frame in found.frames])
     except InputError as error:
         return [*problems, str(error)]
     for part, name in (("train", "training"), ("val", "validation")):
         if not any(cells[record["sequence"], record["frame"]] for record in parts[part]):
-            problems.append(f"The {name} part of the default split holds no cell; choose it by val_frames.")
+            problems.append(f"The {name} part of the default split holds no cell; choose it by --set val_frames=….")
     return problems
 
 
 def _propose(found: Survey, options: argparse.Namespace, channels: int) -> None:
-    """Print the command to train with, and why so."""
+    """Print the command to train with, and the reasons for it."""
+    from unetpipe.training.proposal import (
+        LARGE_CELL,
+        epochs_within,
+        propose,
+        proposed_network,
+        seconds_a_step,
+        this_machine,
+    )
+
     machine = this_machine()
     diameter = float(np.median(found.diameters))
     largest_side = max(max(frame.shape[1:]) for frame in found.frames)
     proposal = propose(diameter, largest_side, machine, channels)
-    seconds = seconds_a_step(proposal, channels)
+    seconds = seconds_a_step(proposed_network(proposal, channels), proposal.tile)
     epochs = 60 if machine.gpu_memory else epochs_within(seconds)
     _say("Machine", f"{machine}; a step of the network below takes {seconds:.2g} s")
     if diameter > LARGE_CELL:
         factor = LARGE_CELL / 2 / diameter
-        _say("Note", f"cells are wider than the network's view; scale images and masks by about {factor:.1g} first")
+        _say("Note", f"cells are wider than what the network sees; scale images and masks by about {factor:.1g} first")
     if any(frame.record.get("masks") == "binary" for frame in found.frames):
         _say("Note", "masks of one value cannot tell touching cells apart: such cells count as one")
-    arguments = {
-        "config_file": find_bundle() / "configs" / "train.json",
-        "dataset_dir": options.folder,
-        "output_dir": Path("trained") / options.folder.resolve().name,
+    settings: dict[str, Any] = {
         "channels": str(list(proposal.channels)).replace(" ", ""),
         "tile": proposal.tile,
     }
     if channels != 1:
-        arguments["in_channels"] = channels
+        settings["in_channels"] = channels
     if options.masks != "auto":
-        arguments["masks"] = options.masks
+        settings["masks"] = options.masks
     if epochs != 60:
-        arguments["max_epochs"] = epochs
-    command = ["python", "-m", "monai.bundle", "run", "training"]
-    for key, value in arguments.items():
-        command += [f"--{key}", str(value)]
+        settings["max_epochs"] = epochs
+    output = Path("trained") / options.folder.resolve().name
+    command = ["unetpipe", "train", str(options.folder), "--output", str(output), "--set"]
+    command += [f"{key}={value}" for key, value in settings.items()]
     minutes = seconds * 100 * epochs / 60
     print(
         f"\nTrain on it with (a tile returns {proposal.output}×{proposal.output} pixels, "
@@ -175,7 +179,11 @@ def _propose(found: Survey, options: argparse.Namespace, channels: int) -> None:
 
 
 def _draw(frames: list[Frame]) -> np.ndarray:
-    """Draw frames, spread evenly, on a contact sheet."""
+    """Draw frames, spread evenly over the set, on a contact sheet."""
+    from unetpipe.datasets import read_truth
+    from unetpipe.io import read_image
+    from unetpipe.report import contact_sheet, thumbnail
+
     chosen = np.unique(np.linspace(0, len(frames) - 1, PICTURES).round().astype(int))
     pictures, captions = [], []
     for frame in (frames[index] for index in chosen):
@@ -192,11 +200,13 @@ def _frame_name(record: Record) -> str:
 
 
 def _without_truth(folder: Path, records: list[Record]) -> list[str]:
-    """Return the names of the folder's images that no record has, once for each page."""
+    """Return the names of the images of the folder that no record has, once for each page."""
+    from unetpipe.datasets import find_images
+
     used = {(record["image"], record.get("page")) for record in records}
     try:
         images = find_images(folder)
-    except InputError:  # it is named among the problems
+    except InputError:  # it is among the problems already
         return []
     return [Path(image["image"]).name for image in images if (image["image"], image.get("page")) not in used]
 

@@ -1,84 +1,89 @@
-"""``unetpipe demo``: the main job from nothing, on synthetic touching cells in the layout of real data."""
+"""``unetpipe demo``: train, evaluate and segment, on synthetic touching cells in the layout of real data."""
 
 from __future__ import annotations
 
 import argparse
 import shlex
-import subprocess
-import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from unetpipe.bundle.writing import find_bundle
-from unetpipe.datasets import find_records, measure_records, select, write_synthetic_ctc
-from unetpipe.errors import InputError
-from unetpipe.instances.from_probability import otsu_components
-from unetpipe.io import read_image, read_labels
-from unetpipe.metrics import object_jaccards
+from unetpipe.cli import segment
 
 TRAIN_SEQUENCES, VAL_SEQUENCES, TEST_SEQUENCES = [*range(1, 11)], [11, 12], [13, 14, 15, 16]
-NARROW = {"channels": [16, 32, 64, 128, 256], "tile": 252, "batch_size": 2}
-LENGTH = {"max_epochs": 20, "steps_per_epoch": 60, "val_interval": 4}
+NARROW: dict[str, Any] = {"channels": [16, 32, 64, 128, 256], "tile": 252, "batch_size": 2}
+LENGTH: dict[str, Any] = {"max_epochs": 20, "steps_per_epoch": 60, "val_interval": 4}
 
 
-def add_parser(verbs: argparse._SubParsersAction) -> None:
-    """Add the verb to the program's parser."""
-    parser = verbs.add_parser("demo", help="train on synthetic touching cells, segment and score held-out ones")
-    parser.add_argument("--output", type=Path, default=Path("demo"), help="folder for everything it writes (demo)")
-    parser.set_defaults(run=run)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the verb."""
+    parser.add_argument(
+        "--output", metavar="DIR", type=Path, default=Path("demo"), help="folder for everything (default: demo)"
+    )
 
 
 def run(options: argparse.Namespace) -> None:
     """Write the data, train, evaluate on sequences never seen, segment them, and say where everything is."""
-    data, model = options.output / "data", options.output / "model"
+    from unetpipe.bundle.settings import as_text
+    from unetpipe.bundle.workflow import open_workflow
+    from unetpipe.datasets import find_records, measure_records, select, write_synthetic_ctc
+    from unetpipe.instances.from_probability import otsu_components
+    from unetpipe.io import read_image, read_labels
+    from unetpipe.training.train import train
+
+    data, model, tested = options.output / "data", options.output / "model", options.output / "test"
     print(f"Writing synthetic touching cells to {data}", flush=True)
     write_synthetic_ctc(data, sequences=TEST_SEQUENCES[-1], frames=4)
     test = select(find_records(data), TEST_SEQUENCES)
     cells = measure_records(test)
     print(f"{cells.cells} cells in {len(test)} test images; {cells.touching:.0%} of them touch another", flush=True)
 
-    train_config = find_bundle() / "configs" / "train.json"
-    arguments = {"dataset_dir": data, "output_dir": model, "train_sequences": TRAIN_SEQUENCES}
-    monai_bundle("training", train_config, **arguments, val_sequences=VAL_SEQUENCES, **NARROW, **LENGTH)
-    configs = model / "configs"
-    evaluation = [str(configs / "train.json"), str(configs / "evaluate.json")]
-    monai_bundle("evaluating", evaluation, eval_sequences=TEST_SEQUENCES, output_dir=options.output / "test")
+    settings: dict[str, Any] = {"train_sequences": TRAIN_SEQUENCES, "val_sequences": VAL_SEQUENCES, **NARROW, **LENGTH}
+    _show("unetpipe", "train", data, "--output", model, "--set", *_settings(settings))
+    train(data, model, **settings)
+    configs = [str(model / "configs" / name) for name in ("train.json", "evaluate.json")]
+    _show(
+        *("python", "-m", "monai.bundle", "run", "evaluating", "--config_file", configs),
+        *("--eval_sequences", TEST_SEQUENCES, "--output_dir", tested),
+    )
+    places = {"bundle_root": as_text(model), "output_dir": as_text(tested)}
+    workflow = open_workflow(configs, "train", {**places, "eval_sequences": TEST_SEQUENCES})
+    workflow.run()
+    workflow.finalize()
     masks = options.output / "masks"
     first = f"{TEST_SEQUENCES[0]:02d}"
-    monai_bundle("run", configs / "inference.json", dataset_dir=data / first, output_dir=masks)
+    arguments = [str(data / first), "--bundle", str(model), "--output", str(masks)]
+    _show("unetpipe", "segment", *arguments)
+    parser = argparse.ArgumentParser()
+    segment.add_arguments(parser)
+    segment.run(parser.parse_args(arguments))
 
     truth = [read_labels(record["label"]) for record in test]
-    ours = [read_labels(options.output / "test" / record["mask_name"]) for record in test]
+    ours = [read_labels(tested / record["mask_name"]) for record in test]
     otsu = [otsu_components(read_image(record["image"])[0]) for record in test]
-    print(f"\nSEG on {cells.cells} cells in {len(test)} images of sequences that took no part in training:")
+    print(f"\nSEG on {cells.cells} cells in {len(test)} images of sequences that were not used in training:")
     print(f"  U-Net                              {seg(truth, ours):.5f}")
     print(f"  Otsu's threshold and components    {seg(truth, otsu):.5f}")
     print(f"Trained bundle:   {model}")
     print(f"Masks, 16 bit:    {masks}")
     print(f"Report, training: {model / 'report.html'}")
-    print(f"Report, test:     {options.output / 'test' / 'report.html'}")
-    print(f"Overlay picture:  {options.output / 'test' / 'overlays' / f'{first}_RES' / 'mask000.png'}")
+    print(f"Report, test:     {tested / 'report.html'}")
+    print(f"Overlay picture:  {tested / 'overlays' / f'{first}_RES' / 'mask000.png'}")
 
 
 def seg(truths: Sequence[np.ndarray], results: Sequence[np.ndarray]) -> float:
     """Return SEG over all cells of several frames."""
+    from unetpipe.metrics import object_jaccards
+
     return float(np.concatenate([object_jaccards(*pair) for pair in zip(truths, results, strict=True)]).mean())
 
 
-def monai_bundle(run_id: str, config: object, **arguments: object) -> None:
-    """Run ``python -m monai.bundle run``, printing the command so that a user can repeat it.
+def _settings(settings: Mapping[str, Any]) -> list[str]:
+    return [f"{key}={value}".replace(" ", "") for key, value in settings.items()]
 
-    Raises
-    ------
-    InputError
-        If the command fails; it has said why.
-    """
-    command = ["-m", "monai.bundle", "run", run_id, "--config_file", str(config)]
-    for key, value in arguments.items():
-        command += [f"--{key}", str(value)]
-    print(f"\n$ python {shlex.join(command)}\n", flush=True)
-    status = subprocess.run([sys.executable, *command], check=False).returncode
-    if status != 0:
-        raise InputError(f"The command above ended with status {status}.")
+
+def _show(*command: object) -> None:
+    """Print a command, so that the user can repeat the step."""
+    print(f"\n$ {shlex.join(map(str, command))}\n", flush=True)

@@ -6,19 +6,30 @@ import argparse
 from pathlib import Path
 
 from unetpipe.bundle.writing import export_bundle, find_bundle
+from unetpipe.cli.options import model_help
 from unetpipe.errors import InputError
 
 
-def add_parser(verbs: argparse._SubParsersAction) -> None:
-    """Add the verb to the program's parser."""
-    parser = verbs.add_parser("export", help="write a stand-alone bundle or a bioimage.io package")
-    parser.add_argument("bundle", type=Path, nargs="?", help="folder that training wrote (unetpipe's own bundle)")
-    parser.add_argument("--output", type=Path, required=True, help="new or empty folder; a .zip for bioimageio")
-    parser.add_argument("--format", choices=["bundle", "bioimageio"], default="bundle", help="what to write (bundle)")
-    parser.add_argument("--half", action="store_true", help="bundle: weights in half precision, at half the size")
-    parser.add_argument("--model", help="bioimageio: one of the bundle's models by name")
-    parser.add_argument("--sample", type=Path, help="bioimageio: image for its test input (synthetic cells)")
-    parser.set_defaults(run=run)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the verb."""
+    parser.add_argument(
+        "bundle",
+        metavar="BUNDLE",
+        type=Path,
+        nargs="?",
+        help="folder that training wrote (default, for bioimageio only: the installed bundle)",
+    )
+    parser.add_argument(
+        "--output", metavar="PATH", type=Path, required=True, help="a new or empty folder; for bioimageio a .zip file"
+    )
+    parser.add_argument(
+        "--format", choices=["bundle", "bioimageio"], default="bundle", help="what to write (default: bundle)"
+    )
+    parser.add_argument("--half", action="store_true", help="bundle: half-precision weights, half as large")
+    parser.add_argument("--model", metavar="NAME", help=f"bioimageio: {model_help()}")
+    parser.add_argument(
+        "--sample", metavar="IMAGE", type=Path, help="bioimageio: image for its test input (default: synthetic cells)"
+    )
 
 
 def run(options: argparse.Namespace) -> None:

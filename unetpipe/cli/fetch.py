@@ -5,30 +5,30 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from unetpipe.datasets.download import SETS, fetch
 from unetpipe.errors import InputError
 
 
-def add_parser(verbs: argparse._SubParsersAction) -> None:
-    """Add the verb to the program's parser."""
-    listed = "\n".join(f"  {name:16} {shows}" for name, (_, shows) in SETS.items())
-    parser = verbs.add_parser(
-        "fetch",
-        help="download a public data set",
-        description=f"Download a public data set; each is under its owner's terms.\n\n{listed}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the verb."""
+    parser.description = "Download a public data set. Without a name, list the data sets that there are."
+    parser.add_argument("name", metavar="NAME", nargs="?", help="the data set")
+    parser.add_argument(
+        "--output", metavar="DIR", type=Path, default=Path("data"), help="folder for data sets (default: data)"
     )
-    parser.add_argument("name", help="the data set")
-    parser.add_argument("--output", type=Path, default=Path("data"), help="folder for data sets (default: data)")
-    parser.add_argument("--sha256", help="check sum that the archive must have")
-    parser.add_argument("--url", help="another address of the archive, such as a mirror's")
-    parser.set_defaults(run=run)
+    parser.add_argument("--sha256", metavar="DIGITS", help="check sum that the archive must have (default: any)")
+    parser.add_argument("--url", help="another address of the archive, such as a mirror (default: its owner's)")
 
 
 def run(options: argparse.Namespace) -> None:
-    """Download and unpack."""
+    """Download and unpack a data set, or list them."""
+    from unetpipe.datasets.download import SETS, fetch
+
+    if options.name is None:
+        print("Public data sets; each is under the terms of its owner.\n")
+        print("\n".join(f"  {name:16} {shows}" for name, (_, shows) in SETS.items()))
+        return
     try:
         folder, digest = fetch(options.name, options.output, options.sha256, options.url)
     except KeyboardInterrupt:
-        raise InputError("Stopped; what has come is kept, run it again to go on.") from None
+        raise InputError("Stopped; what was downloaded is kept, and the same command continues from there.") from None
     print(f"Data set: {folder} (archive SHA-256 {digest})\nNext: unetpipe check {folder}")

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import unetpipe
 from unetpipe.bundle.writing import find_bundle
+from unetpipe.cli.options import add_bundle_and_model
 from unetpipe.errors import InputError
 from unetpipe.files import first_line
-from unetpipe.label.folder import MODEL, SESSIONS, check_studies, prepare
 
 GREETING = """
 MONAI Label serves {studies} at {address}
@@ -22,23 +22,26 @@ Connect 3D Slicer to that address, or from Python:
     image = client.next_sample("uncertain", {{}})["id"]
     mask, _ = client.infer("{model}", image, {{}})             # correct it in a viewer, then
     client.save_label(image, mask, tag="final")
-    client.train_start("{model}", {{"max_epochs": 20}})        # a better model takes over by itself
+    client.train_start("{model}", {{"max_epochs": 20}})        # the server then uses the better model
 The model is kept in {folder}. Ctrl+C stops the server."""
 
 
-def add_parser(verbs: argparse._SubParsersAction) -> None:
-    """Add the verb to the program's parser."""
-    parser = verbs.add_parser("label", help="annotate, correct and retrain on a folder of images, by MONAI Label")
-    parser.add_argument("studies", type=Path, help="folder of TIFF, PNG or NIfTI images; labels go below it")
-    parser.add_argument("--bundle", type=Path, help="trained bundle to begin with; by default the one installed")
-    parser.add_argument("--model", help="one of the bundle's models by name: dic_hela, phc_u373, isbi2012, nuclei")
-    parser.add_argument("--host", default="127.0.0.1", help="address to serve at (127.0.0.1: this machine alone)")
-    parser.add_argument("--port", type=int, default=8000, help="port to serve at (8000)")
-    parser.set_defaults(run=run)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the verb."""
+    parser.add_argument(
+        "studies", metavar="DIR", type=Path, help="folder of TIFF, PNG or NIfTI images; labels are stored in it"
+    )
+    add_bundle_and_model(parser)
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to serve at (default: 127.0.0.1: this machine only)"
+    )
+    parser.add_argument("--port", metavar="NUMBER", type=int, default=8000, help="port to serve at (default: 8000)")
 
 
 def run(options: argparse.Namespace) -> None:
     """Prepare the app and run the server until it is stopped."""
+    from unetpipe.label.folder import MODEL, SESSIONS, check_studies, prepare
+
     studies = check_studies(options.studies)
     check_port(options.host, options.port)
     check_package()

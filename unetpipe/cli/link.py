@@ -1,45 +1,50 @@
-"""``unetpipe link``: masks of a sequence made a complete submission to the Cell Tracking Challenge."""
+"""``unetpipe link``: link the masks of a sequence to a complete submission to the Cell Tracking Challenge."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from unetpipe.datasets.results import TRACK_TABLE
-from unetpipe.io.track_tables import Track
-from unetpipe.tracking import CellLinker, link_folder
+if TYPE_CHECKING:
+    from unetpipe.io.track_tables import Track
 
 
-def add_parser(verbs: argparse._SubParsersAction) -> None:
-    """Add the verb to the program's parser."""
-    parser = verbs.add_parser(
-        "link",
-        help="give the cells of a segmented sequence labels that stay, and write res_track.txt",
-        description="Link the cells of a sequence from frame to frame by overlap, with divisions and short gaps. "
-        "Outlines stay as they are; only the labels change.",
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the verb."""
+    parser.description = (
+        "Link the cells of a sequence from frame to frame by overlap, with divisions and short gaps. "
+        "Outlines stay as they are; only the labels change."
     )
-    parser.add_argument("masks", type=Path, help="folder of mask000.tif, mask001.tif … (NN_RES), any tool's")
     parser.add_argument(
-        "--output", type=Path, help="folder for the linked masks; by default they are replaced in place"
+        "masks", metavar="MASKS", type=Path, help="folder of mask000.tif, mask001.tif … (NN_RES), of any tool"
+    )
+    parser.add_argument(
+        "--output", metavar="DIR", type=Path, help="folder for the linked masks (default: they are replaced in place)"
     )
     parser.add_argument(
         "--min-iou",
+        metavar="IOU",
         type=float,
         default=0.1,
-        help="two outlines of a lower IoU are not the same cell (0.1); lower it for cells that move far",
+        help="two outlines of a lower IoU are not the same cell; lower it for cells that move far (default: 0.1)",
     )
-    parser.add_argument("--max-gap", type=int, default=2, help="frames that a cell may be missing (2)")
+    parser.add_argument(
+        "--max-gap", metavar="FRAMES", type=int, default=2, help="frames that a cell may be missing (default: 2)"
+    )
     parser.add_argument(
         "--daughter-ratio",
+        metavar="RATIO",
         type=float,
         default=1 / 3,
-        help="after a division the smaller daughter has at least this share of the larger one's size (1/3)",
+        help="least size of the smaller daughter of a division, as a share of the larger one (default: 1/3)",
     )
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:
     """Link, write, and say what was found."""
+    from unetpipe.tracking import CellLinker, link_folder
+
     linker = CellLinker(options.min_iou, options.max_gap, options.daughter_ratio)
     target = options.masks if options.output is None else options.output
     print(describe(link_folder(options.masks, options.output, linker), target))
@@ -47,6 +52,8 @@ def run(options: argparse.Namespace) -> None:
 
 def describe(tracks: list[Track], folder: Path) -> str:
     """Say in one line how many tracks there are and where."""
+    from unetpipe.datasets.results import TRACK_TABLE
+
     ends = {track.label: track.end for track in tracks}
     children = [track for track in tracks if track.parent]
     parents = [track.parent for track in children]

@@ -1,26 +1,51 @@
-"""The program ``unetpipe``: one file a verb."""
+"""The program ``unetpipe``. Each verb is a file of this folder and is imported only when it is called."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 from unetpipe import __version__
-from unetpipe.cli import check, demo, encode, evaluate, export, fetch, label, link, measure, segment
 from unetpipe.errors import input_error_behind
 
-STOPPED = 130  # what a shell says of a program ended by Ctrl-C
-VERBS = (check, fetch, segment, link, evaluate, label, export, measure, encode, demo)
+STOPPED = 130  # the status that a shell gives to a program ended by Ctrl-C
+
+# A verb is a module of this folder with add_arguments(parser) and run(options).
+VERBS = {
+    "train": "train a network on images and masks",
+    "check": "look at a folder of data: what it holds, what is wrong, how to train on it",
+    "segment": "segment an image, a stack, a volume, a folder of them, or a data set",
+    "evaluate": "score a result as the Cell Tracking Challenge or ISBI 2012 do",
+    "link": "link the cells of a segmented sequence from frame to frame, and write res_track.txt",
+    "measure": "measure masks: density and shape of cells; areas and volume of a NIfTI mask",
+    "label": "annotate, correct and retrain on a folder of images, with MONAI Label",
+    "fetch": "download a public data set",
+    "encode": "write masks as the run-length file of the Data Science Bowl 2018",
+    "export": "write a stand-alone bundle or a bioimage.io package",
+    "demo": "train on synthetic touching cells, then segment and score others",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a verb and return the exit status: 0, 1 after one sentence on what the user gave wrong, 130 after Ctrl-C."""
+    """Run a verb.
+
+    Returns
+    -------
+    int
+        The exit status: 0, 1 after one sentence about what the user gave wrong, 130 after Ctrl-C.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
     parser = argparse.ArgumentParser(prog="unetpipe", description="U-Net for touching cells, as a MONAI pipeline.")
     parser.add_argument("--version", action="version", version=f"unetpipe {__version__}")
     verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
-    for verb in VERBS:
-        verb.add_parser(verbs)
+    for name, summary in VERBS.items():
+        verb = verbs.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
+        if name in arguments[:1]:
+            module = import_module(f"unetpipe.cli.{name}")
+            module.add_arguments(verb)
+            verb.set_defaults(run=module.run)
     options = parser.parse_args(arguments)
     try:
         options.run(options)

@@ -1,4 +1,4 @@
-"""``unetpipe measure``: what masks say in the units of their readers, as a table and, of cells, a picture."""
+"""``unetpipe measure``: measure masks in physical units; write tables and, of cells, pictures."""
 
 from __future__ import annotations
 
@@ -6,27 +6,33 @@ import argparse
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-from PIL import Image
-
-from unetpipe.datasets import find_records, read_truth
-from unetpipe.datasets.images import MaskMatcher
 from unetpipe.errors import InputError
-from unetpipe.files import check_folder
-from unetpipe.io.formats import image_stem, images_in, is_nifti
-from unetpipe.io.images import count_pages, read_labels, write_picture
-from unetpipe.io.tables import write_csv
-from unetpipe.metrics import within_known
-from unetpipe.morphometry import CellMosaic, measure_mosaic, measure_volume
-from unetpipe.report.pictures import draw_mosaic
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from unetpipe.datasets.images import MaskMatcher
+    from unetpipe.morphometry import CellMosaic
 
 Tables = dict[str, tuple[Sequence[str], Sequence[Sequence[Any]]]]  # file: columns, rows
 
 
 class LabelMap(NamedTuple):
-    """A page of a mask, or its truth: what tables call it, which of both it is, and its picture's stem."""
+    """A page of a mask, or its truth.
+
+    Attributes
+    ----------
+    mask : str
+        Its name in tables.
+    of : {"mask", "truth"}
+        Which of both it is.
+    picture : str
+        Stem of the file name of its picture.
+    labels : ndarray
+        (H, W), integer: the instance map.
+    """
 
     mask: str
     of: str
@@ -34,29 +40,44 @@ class LabelMap(NamedTuple):
     labels: np.ndarray
 
 
-def add_parser(verbs: argparse._SubParsersAction) -> None:
-    """Add the verb to the program's parser."""
-    parser = verbs.add_parser(
-        "measure",
-        help="measure masks: density and shape of a mosaic of cells; areas and volume of a NIfTI mask",
-        description="Of a mask of cells: density, coefficient of variation of the area, share of hexagons, and a "
-        "picture coloured by the number of neighbours. Of a NIfTI mask: area of each slice and volume.",
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the verb."""
+    parser.description = (
+        "Of a mask of cells: density, coefficient of variation of the area, share of hexagons, and a picture coloured "
+        "by the number of neighbours. Of a NIfTI mask: area of each slice and volume."
     )
     parser.add_argument(
-        "masks", type=Path, help="a mask or a folder of masks (no folders in it), as unetpipe segment writes them"
+        "masks",
+        metavar="MASKS",
+        type=Path,
+        help="a mask, or a folder of masks (without subfolders), as unetpipe segment writes them",
     )
-    parser.add_argument("--output", type=Path, required=True, help="folder for the tables and pictures")
-    parser.add_argument("--pixel-size", type=float, help="of masks of cells, in micrometres; without it in pixels")
+    parser.add_argument("--output", metavar="DIR", type=Path, required=True, help="folder for tables and pictures")
+    parser.add_argument(
+        "--pixel-size",
+        metavar="MICROMETRES",
+        type=float,
+        help="pixel size of masks of cells (default: unknown, areas are in pixels)",
+    )
     parser.add_argument(
         "--truth",
+        metavar="DATA",
         type=Path,
-        help="data set of these masks: its cells are measured too, both where they are annotated; matched by names",
+        help="data set of these masks, matched by names: its cells are measured too, and both only where the data set "
+        "is annotated (default: none)",
     )
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Measure every mask, printing a line each; only when all are measured, write tables and pictures."""
+    """Measure every mask and print a line for each; then write tables and pictures."""
+    from PIL import Image
+
+    from unetpipe.files import check_folder
+    from unetpipe.io.formats import images_in, is_nifti
+    from unetpipe.io.images import write_picture
+    from unetpipe.io.tables import write_csv
+    from unetpipe.report.pictures import draw_mosaic
+
     if not options.masks.exists():
         raise InputError(f"There is no mask or folder {options.masks}.")
     if options.pixel_size is not None and not (math.isfinite(options.pixel_size) and options.pixel_size > 0):
@@ -69,20 +90,23 @@ def run(options: argparse.Namespace) -> None:
     cells = [mask for mask in masks if mask not in volumes]
     if not cells and (options.truth is not None or options.pixel_size is not None):
         raise InputError(
-            f"{options.masks} holds NIfTI volumes alone, which state their spacing and are measured without truth; "
+            f"{options.masks} holds only NIfTI volumes, which state their spacing and are measured without truth; "
             "leave out --truth and --pixel-size."
         )
     matcher = _matcher(options.truth, cells)
     tables = {**_measure_volumes(volumes), **_measure_cells(cells, matcher, options.pixel_size)}
     for name, (columns, rows) in tables.items():
         write_csv(options.output / name, columns, rows)
-    for found in _label_maps(cells, matcher):  # read anew: the pictures of all would not fit the memory
+    for found in _label_maps(cells, matcher):  # read again: all label maps together may not fit into memory
         write_picture(options.output / f"{found.picture}.png", Image.fromarray(draw_mosaic(found.labels)))
     print(f"Tables: {options.output}")
 
 
 def _matcher(truth: Path | None, masks: list[Path]) -> MaskMatcher:
-    """Return what finds the records of masks; InputError if it finds that of none."""
+    """Return what finds the records of masks; InputError if no mask has a record."""
+    from unetpipe.datasets import find_records
+    from unetpipe.datasets.images import MaskMatcher
+
     if truth is None:
         return MaskMatcher([])
     records = find_records(truth)
@@ -90,8 +114,8 @@ def _matcher(truth: Path | None, masks: list[Path]) -> MaskMatcher:
     without = [mask for mask in masks if matcher.find(mask) is None]
     if len(without) == len(masks):
         raise InputError(
-            f"No mask in {masks[0].parent} has the name of one of {truth}: there is {masks[0].name}, "
-            f"it would have to be such as {records[0]['mask_name']}."
+            f"No mask in {masks[0].parent} belongs to an image of {truth}: there is {masks[0].name}, "
+            f"expected are names such as {records[0]['mask_name']}."
         )
     if without:
         print(f"Without truth: {len(without)} of {len(masks)} masks, such as {without[0].name}")
@@ -99,6 +123,8 @@ def _matcher(truth: Path | None, masks: list[Path]) -> MaskMatcher:
 
 
 def _measure_volumes(masks: list[Path]) -> Tables:
+    from unetpipe.morphometry import measure_volume
+
     slices, volumes = [], []
     for mask in masks:
         measure = measure_volume(mask)
@@ -114,6 +140,8 @@ def _measure_volumes(masks: list[Path]) -> Tables:
 
 
 def _measure_cells(masks: list[Path], matcher: MaskMatcher, pixel_size: float | None) -> Tables:
+    from unetpipe.morphometry import CellMosaic, measure_mosaic
+
     rows = []
     for found in _label_maps(masks, matcher):
         said = found.mask if found.of == "mask" else f"{found.mask}, truth"
@@ -122,7 +150,12 @@ def _measure_cells(masks: list[Path], matcher: MaskMatcher, pixel_size: float | 
 
 
 def _label_maps(masks: list[Path], matcher: MaskMatcher) -> Iterator[LabelMap]:
-    """Read the pages of masks, each after its truth if it has one and cut to where that is known."""
+    """Read the pages of masks. The truth of a page, if there is one, comes first; the page is cut to its known part."""
+    from unetpipe.datasets import read_truth
+    from unetpipe.io.formats import image_stem
+    from unetpipe.io.images import count_pages, read_labels
+    from unetpipe.metrics import within_known
+
     for mask in masks:
         pages = count_pages(mask)
         for page in range(pages):

@@ -1,60 +1,76 @@
-"""``unetpipe segment``: images in, 16-bit masks out, by a trained bundle's ``inference.json``."""
+"""``unetpipe segment``: write 16-bit masks of images, by the ``inference.json`` of a trained bundle."""
 
 from __future__ import annotations
 
 import argparse
 import re
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ignite.engine import Events
-from monai.bundle import ConfigWorkflow
-
+from unetpipe.bundle.settings import as_text
 from unetpipe.bundle.writing import find_bundle
-from unetpipe.cli.link import describe
-from unetpipe.cli.resuming import describe as describe_work
-from unetpipe.cli.resuming import open_journal, remaining
-from unetpipe.datasets.images import find_images
-from unetpipe.datasets.records import Record
+from unetpipe.cli.options import add_bundle_and_model
 from unetpipe.errors import InputError
 from unetpipe.files import check_folder
-from unetpipe.io.journal import Journal
-from unetpipe.predictor import Predictor
-from unetpipe.tracking.link import check_complete, check_target, link_folder, remove_tracks
+
+if TYPE_CHECKING:
+    from unetpipe.datasets.records import Record
+    from unetpipe.io.journal import Journal
+    from unetpipe.large import LazyImage
+    from unetpipe.large.processes import Processes
+    from unetpipe.predictor import Predictor
 
 
-def add_parser(verbs: argparse._SubParsersAction) -> None:
-    """Add the verb to the program's parser."""
-    parser = verbs.add_parser("segment", help="segment an image, a stack, a volume, a folder of them, or a data set")
-    parser.add_argument("input", type=Path, help="TIFF, PNG, NIfTI file or OME-Zarr, folder of such, or data set")
-    parser.add_argument("--output", type=Path, required=True, help="folder for the masks")
-    parser.add_argument("--bundle", type=Path, help="folder of a trained bundle; by default the one installed")
-    parser.add_argument("--model", help="one of the bundle's models by name: dic_hela, phc_u373, isbi2012, nuclei")
-    parser.add_argument("--pixel-size", type=float, help="of the images, in the unit of the bundle's (micrometres)")
-    parser.add_argument("--rescale", action="store_true", help="scale the images to the bundle's pixel size")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the verb."""
     parser.add_argument(
-        "--rotations", type=int, help="average over 8 symmetries or 7 rotations; 0: one pass; by default the model's"
+        "input",
+        metavar="INPUT",
+        type=Path,
+        help="a TIFF, PNG or NIfTI file, an OME-Zarr, a folder of these, or a data set",
+    )
+    parser.add_argument("--output", metavar="DIR", type=Path, required=True, help="folder for the masks")
+    add_bundle_and_model(parser)
+    parser.add_argument(
+        "--pixel-size",
+        metavar="SIZE",
+        type=float,
+        help="pixel size of the images, in the unit of the bundle (micrometres) (default: unknown)",
+    )
+    parser.add_argument("--rescale", action="store_true", help="scale the images to the pixel size of the bundle")
+    parser.add_argument(
+        "--rotations",
+        metavar="NUMBER",
+        type=int,
+        help="average over 8 symmetries or 7 rotations; 0: one pass (default: as the model says)",
     )
     parser.add_argument(
-        "--threshold", type=float, help="probability above which is cell, 0 to 1; by default the model's"
+        "--threshold",
+        metavar="PROBABILITY",
+        type=float,
+        help="probability above which a pixel is cell, 0 to 1 (default: as the model says)",
     )
     parser.add_argument(
         "--track",
         action="store_true",
         help="link the cells of a sequence tNNN.tif from frame to frame (unetpipe link) and write res_track.txt",
     )
-    parser.add_argument("--resume", action="store_true", help="go on where an earlier run was cut off")
+    parser.add_argument("--resume", action="store_true", help="continue where an earlier run was interrupted")
     parser.add_argument("--dry-run", action="store_true", help="say tiles, memory and time, and write nothing")
     large = parser.add_argument_group(
-        "images larger than memory", "OME-Zarr, and TIFF that does not fit: NAME.ome.zarr"
+        "images larger than memory", "OME-Zarr, and TIFF that does not fit into memory, give NAME.ome.zarr."
     )
     large.add_argument("--large", action="store_true", help="segment TIFF of any size part by part, into OME-Zarr")
-    large.add_argument("--memory", help="that all processes may take, such as 3G; by default half of what is free")
+    large.add_argument(
+        "--memory", metavar="SIZE", help="limit for all processes together, such as 3G (default: half of what is free)"
+    )
     where = large.add_mutually_exclusive_group()
-    where.add_argument("--workers", type=int, help="processes on this machine, through Dask; by default this one alone")
-    where.add_argument("--scheduler", help="address of the scheduler of a Dask cluster that runs already")
-    parser.set_defaults(run=run)
+    where.add_argument(
+        "--workers", metavar="NUMBER", type=int, help="processes on this machine, through Dask (default: only this one)"
+    )
+    where.add_argument("--scheduler", metavar="ADDRESS", help="the scheduler of a running Dask cluster (default: none)")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -64,17 +80,22 @@ def run(options: argparse.Namespace) -> None:
         raise InputError("--rescale needs the images' --pixel-size.")
     images = find_large_images(options)
     if images:
-        from unetpipe.cli import segment_large
-
         if options.track:
             raise InputError("--track needs a sequence of images that fit into memory.")
-        segment_large.run(options, images)
+        segment_large(options, images)
         return
+    from unetpipe.cli.link import describe
+    from unetpipe.cli.resuming import describe as describe_work
+    from unetpipe.cli.resuming import open_journal, remaining
+    from unetpipe.datasets.images import find_images
+    from unetpipe.predictor import Predictor
+    from unetpipe.tracking.link import link_folder
+
     predictor = Predictor.load(
         bundle,
         options.model,
-        dataset_dir=str(options.input),
-        output_dir=str(options.output),
+        dataset_dir=as_text(options.input),
+        output_dir=as_text(options.output),
         image_pixel_size=options.pixel_size,
         rescale=options.rescale,
         **model_overrides(options),
@@ -97,7 +118,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def model_overrides(options: argparse.Namespace) -> dict[str, Any]:
-    """Return what the user sets instead of the model's own values; keys of ``inference.json``."""
+    """Return the values that the user sets instead of those of the model; the keys are those of ``inference.json``."""
     asked = {"rotations": options.rotations, "threshold": options.threshold}
     return {key: value for key, value in asked.items() if value is not None}
 
@@ -109,19 +130,23 @@ def segment_images(
     tracked: Sequence[Path] = (),
     resume: bool = False,
 ) -> None:
-    """Run the bundle's inference on images; the journal notes each mask that is written.
+    """Run the inference of the bundle on images; the journal notes each mask that is written.
 
-    The old track tables of the folders ``tracked``, and what the journal holds unless ``resume``, go when the bundle
-    has checked everything, before the first mask.
+    When the bundle has checked everything, and before the first mask is written, the old track tables of the folders
+    ``tracked`` are removed, and unless ``resume`` the journal is emptied.
     """
+    from ignite.engine import Events
+
+    from unetpipe.bundle.workflow import open_workflow
+    from unetpipe.tracking.link import remove_tracks
+
     values = {
         **predictor.values,
-        "dataset#data": records,
+        "dataset#data": tuple(records),  # the parser would evaluate the names of the files in a list
         "save#journal": journal.path,
         "save#settings": journal.settings,
     }
-    workflow = ConfigWorkflow(config_file=predictor.configs, logging_file=False, workflow_type="infer", **values)
-    workflow.initialize()
+    workflow = open_workflow(predictor.configs, "infer", values)
     if not resume:
         workflow.evaluator.add_event_handler(Events.STARTED, journal.begin)
     for folder in tracked:
@@ -131,7 +156,7 @@ def segment_images(
 
 
 def find_large_images(options: argparse.Namespace) -> list:
-    """Return the images that are segmented part by part, with the folders of their results; none if all fit.
+    """Return the images that are segmented part by part, with the folders of their results; none if all fit in memory.
 
     Raises
     ------
@@ -153,6 +178,48 @@ def find_large_images(options: argparse.Namespace) -> list:
     return find_large(options.input, memory, force)
 
 
+def segment_large(options: argparse.Namespace, images: list[tuple[LazyImage, Path]]) -> None:
+    """Segment images block by block, or say how long it would take."""
+    from unetpipe.large import LargeSegmentation
+    from unetpipe.large.planning import estimated_seconds, parse_bytes, say_time, seconds_a_block
+    from unetpipe.memory import keep_freed_memory
+
+    keep_freed_memory()
+    with _processes(options) as processes:
+        for image, folder in images:
+            segmentation = LargeSegmentation(
+                image,
+                options.output / folder,
+                options.bundle,
+                model=options.model,
+                overrides=_overrides(options, image),
+                memory=parse_bytes(options.memory) if options.memory else None,
+                resume=options.resume,
+                processes=processes,
+            )
+            print(segmentation.describe())
+            if options.dry_run:
+                seconds = seconds_a_block(segmentation.work)
+                total = estimated_seconds(segmentation.work, seconds, processes.workers)
+                print(f"Time: {seconds:.2f} s a tile, about {say_time(total)} in all; nothing was written")
+            else:
+                print(f"Result: {segmentation.run()}")
+
+
+def _processes(options: argparse.Namespace) -> AbstractContextManager[Processes]:
+    from unetpipe.large.processes import ThisProcess, cluster_processes, local_processes
+
+    if options.scheduler:
+        return cluster_processes(options.scheduler)
+    return local_processes(options.workers) if options.workers is not None else nullcontext(ThisProcess())
+
+
+def _overrides(options: argparse.Namespace, image: LazyImage) -> dict[str, Any]:
+    """Return values for keys of ``inference.json``; the pixel size is that of the image if the user gives none."""
+    pixel_size = image.pixel_size if options.pixel_size is None else options.pixel_size
+    return {"image_pixel_size": pixel_size, "rescale": options.rescale, **model_overrides(options)}
+
+
 def check_sequences(images: Path, output: Path) -> list[Path]:
     """Check, before the long work, that images are whole sequences, and return the folders that their masks go to.
 
@@ -161,12 +228,15 @@ def check_sequences(images: Path, output: Path) -> list[Path]:
     InputError
         If an image is not called tNNN.tif, a frame is missing, or a folder holds masks of something else.
     """
+    from unetpipe.datasets.images import find_images
+    from unetpipe.tracking.link import check_complete, check_target
+
     folders: dict[Path, set[str]] = {}
     for record in find_images(images):
         mask = Path(record["mask_name"])
         if "page" in record or not re.fullmatch(r"mask\d{3,}\.tif", mask.name):
             raise InputError(
-                f"--track needs a sequence of single images t000.tif, t001.tif …; {record['image']} is no such image."
+                f"--track needs a sequence of single images t000.tif, t001.tif …; {record['image']} is not one."
             )
         folders.setdefault(output / mask.parent, set()).add(mask.name)
     for folder, names in folders.items():

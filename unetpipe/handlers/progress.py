@@ -8,8 +8,6 @@ import time
 from ignite.engine import Engine, Events
 from tqdm import tqdm
 
-SHOWN = ("train_loss", "val_seg", "seg")  # the metrics that a line names
-
 
 def show_bars(progress: bool) -> bool:
     """Return whether progress bars are shown: if they are wanted and standard error is a terminal."""
@@ -72,8 +70,12 @@ class Progress:
 
     def end_epoch(self, engine: Engine) -> None:
         """Name the metrics of the epoch, on the bar or in a line."""
-        metrics = {**engine.state.metrics, **(self.evaluator.state.metrics if self.evaluator is not None else {})}
-        shown = {name: f"{metrics[name]:.4f}" for name in SHOWN if name in metrics}
+        states = [engine.state] if self.evaluator is None else [engine.state, self.evaluator.state]
+        shown = {}
+        for state in states:
+            for name in ("train_loss", getattr(state, "key_metric_name", None)):  # MONAI's evaluators name theirs
+                if name in state.metrics:
+                    shown[name] = f"{state.metrics[name]:.4f}"
         if self.bar is not None:
             self.bar.set_postfix(shown)
         if sys.stdout.isatty() and sys.stderr.isatty():

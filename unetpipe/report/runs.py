@@ -27,7 +27,6 @@ from unetpipe.report.gallery import Gallery, ScoredFrame, frame_name
 from unetpipe.report.page import NAME, write_report
 from unetpipe.report.scores import print_borders, print_membranes, print_summary, write_scores
 from unetpipe.training.distributed import gathered, rank
-from unetpipe.training.run import stop_program
 
 CHOSEN_HERE = (
     "The best epoch and the thresholds were chosen on these frames, so the scores are too high; for honest ones, use "
@@ -229,27 +228,24 @@ def report_training(
 
     Raises
     ------
-    SystemExit, InputError
-        If the page cannot be written: which of the two, :func:`unetpipe.training.run_engine` decides.
+    InputError
+        If the page cannot be written.
     """
     if evaluator.state.best_metric_epoch < 1:  # type: ignore[attr-defined]
         print("No report: training ended before its first validation.", flush=True)
         return
     bundle = Path(output_dir)
-    try:
-        predictor = Predictor.load(bundle)
-        write_report(
-            bundle / NAME,
-            Gallery(_segmented(records, predictor)),
-            f"Training on {Path(data).resolve().name}: the best model on the validation frames",
-            data=data,
-            settings={**settings, **predictor.settings.thresholds},
-            logs=bundle / "tensorboard",
-            remark=CHOSEN_HERE if settings.get("hold_out", True) else TRAINED_HERE,
-            seconds=trainer.state.times[Events.COMPLETED.name],
-        )
-    except InputError as error:
-        stop_program(error)
+    predictor = Predictor.load(bundle)
+    write_report(
+        bundle / NAME,
+        Gallery(_segmented(records, predictor)),
+        f"Training on {Path(data).resolve().name}: the best model on the validation frames",
+        data=data,
+        settings={**settings, **predictor.settings.thresholds},
+        logs=bundle / "tensorboard",
+        remark=CHOSEN_HERE if settings.get("hold_out", True) else TRAINED_HERE,
+        seconds=trainer.state.times[Events.COMPLETED.name],
+    )
     print(f"Report: {bundle / NAME}", flush=True)
 
 

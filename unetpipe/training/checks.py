@@ -10,11 +10,11 @@ from monai.utils import ensure_tuple_rep
 
 from unetpipe.bundle.command_line import check_keys, trains_for_monai_label
 from unetpipe.datasets import check_images, evaluation_records, find_images, find_records, split_records, survey
+from unetpipe.datasets.survey import Survey
 from unetpipe.errors import InputError
 from unetpipe.files import check_folder
 from unetpipe.networks import UNet, inference_network, load_weights
 from unetpipe.training.checkpoints import check_checkpoint
-from unetpipe.training.run import stop_program
 
 
 def check_training(
@@ -26,7 +26,7 @@ def check_training(
     output_dir: str,
     resume: bool = False,
     masks: str = "auto",
-) -> None:
+) -> dict[str, Survey]:
     """Check arguments, data, split, tile and output of a training; read every file that it will use.
 
     Where a MONAI Label server trains, it hands over the frames itself: data and split are not looked at.
@@ -46,27 +46,29 @@ def check_training(
     resume : bool
         Whether the checkpoint there, if there is one, is taken up.
 
+    Returns
+    -------
+    dict of str to Survey
+        What the frames of "train" and "val" are like; empty where a MONAI Label server trains.
+
     Raises
     ------
-    SystemExit
-        Under ``python -m monai.bundle``, with one sentence.
     InputError
-        Otherwise.
+        If anything is wrong.
     """
-    try:
-        check_keys()
-        check_folder(output_dir)
-        if resume:
-            check_checkpoint(Path(output_dir) / "checkpoints" / "last.pt", network)
-        _check_tile(network, tile)
-        if trains_for_monai_label():
-            return
-        parts = split_records(find_records(dataset_dir, truth, masks), **split)
-        for part, name in (("train", "training"), ("val", "validation")):
-            if not len(survey(parts[part], network.in_channels).areas):
-                raise InputError(f"The {name} part holds no cell: every one of its label maps is 0 throughout.")
-    except InputError as error:
-        stop_program(error)
+    check_keys()
+    check_folder(output_dir)
+    if resume:
+        check_checkpoint(Path(output_dir) / "checkpoints" / "last.pt", network)
+    _check_tile(network, tile)
+    if trains_for_monai_label():
+        return {}
+    parts = split_records(find_records(dataset_dir, truth, masks), **split)
+    found = {part: survey(parts[part], network.in_channels) for part in ("train", "val")}
+    for part, name in (("train", "training"), ("val", "validation")):
+        if not len(found[part].areas):
+            raise InputError(f"The {name} part holds no cell: every one of its label maps is 0 throughout.")
+    return found
 
 
 def check_evaluation(
@@ -91,33 +93,27 @@ def check_evaluation(
     weights : path
         The weights file.
     """
-    try:
-        check_keys()
-        check_folder(output_dir)
-        validation = split_records(find_records(dataset_dir, truth, masks), **split)["val"]
-        records = find_records(dataset_dir, evaluation["truth"], masks)
-        chosen = evaluation_records(records, validation, evaluation["sequences"], evaluation["frames"])
-        _check_tile(network, tile)
-        load_weights(network, weights)
-        survey(chosen, network.in_channels)
-    except InputError as error:
-        stop_program(error)
+    check_keys()
+    check_folder(output_dir)
+    validation = split_records(find_records(dataset_dir, truth, masks), **split)["val"]
+    records = find_records(dataset_dir, evaluation["truth"], masks)
+    chosen = evaluation_records(records, validation, evaluation["sequences"], evaluation["frames"])
+    _check_tile(network, tile)
+    load_weights(network, weights)
+    survey(chosen, network.in_channels)
 
 
 def check_inference(
     dataset_dir: str, network: UNet, roi_size: int | Sequence[int] | None, weights: str, output_dir: str
 ) -> None:
     """Check arguments, images, weights, output and tile (None: automatic); raises as :func:`check_training`."""
-    try:
-        check_keys()
-        check_folder(output_dir)
-        images = find_images(dataset_dir)
-        if roi_size is not None:
-            _check_tile(network, roi_size, "roi_size")
-        inference_network(network, weights)
-        check_images(images, network.in_channels)
-    except InputError as error:
-        stop_program(error)
+    check_keys()
+    check_folder(output_dir)
+    images = find_images(dataset_dir)
+    if roi_size is not None:
+        _check_tile(network, roi_size, "roi_size")
+    inference_network(network, weights)
+    check_images(images, network.in_channels)
 
 
 def _check_tile(network: UNet, tile: int | Sequence[int], key: str = "tile") -> None:

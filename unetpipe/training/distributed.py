@@ -19,7 +19,6 @@ from torch.utils.data import RandomSampler, Sampler
 
 from unetpipe.datasets.records import Record
 from unetpipe.errors import InputError
-from unetpipe.training.run import stop_program
 
 PATIENCE = timedelta(minutes=30)  # one process validates or writes longer than another
 
@@ -32,8 +31,8 @@ def join_processes() -> None:
     if torch.cuda.is_available():
         local = int(os.environ["LOCAL_RANK"])
         if local >= torch.cuda.device_count():
-            stop_program(
-                InputError(f"torchrun started process {local} for {torch.cuda.device_count()} GPU(s); start one a GPU.")
+            raise InputError(
+                f"torchrun started process {local} for {torch.cuda.device_count()} GPU(s); start one for each GPU."
             )
         torch.cuda.set_device(local)
         backend = "nccl"
@@ -94,12 +93,12 @@ def share_files(records: Sequence[Record]) -> list[Record]:
 
     Raises
     ------
-    SystemExit, InputError
+    InputError
         If there are fewer files than processes.
     """
     files = len({str(record["image"]) for record in records})
     if files < processes():
-        stop_program(InputError(f"There are {processes()} processes for {files} image file(s); start fewer."))
+        raise InputError(f"There are {processes()} processes for {files} image file(s); start fewer.")
     return share(records)
 
 

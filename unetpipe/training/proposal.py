@@ -1,7 +1,8 @@
-"""Width and tile of a training proposed from the cells' size, the images' size and the machine."""
+"""Propose width and tile of a training from the size of the cells, the size of the images and the machine."""
 
 from __future__ import annotations
 
+import copy
 import math
 import os
 import time
@@ -12,7 +13,7 @@ import torch
 from unetpipe.losses import WeightedCrossEntropy
 from unetpipe.networks import UNet
 
-CELLS_A_TILE = 5  # output tile in cell diameters: whole cells, their contacts, and background on both sides
+CELLS_A_TILE = 5  # output tile in cell diameters: whole cells, their contacts, background on both sides
 SMALLEST_OUTPUT, LARGEST_OUTPUT_CPU, LARGEST_OUTPUT_GPU = 64, 260, 388
 SMALL_CELL = 12  # px; below it a U-Net of three poolings sees several cells to each side
 LARGE_CELL = 120  # px; above it a cell is wider than what the network sees around a pixel
@@ -20,20 +21,20 @@ DEFAULT_STEPS, CPU_MINUTES = 6000, 10.0
 
 
 class Machine(NamedTuple):
-    """What training would run on: GPU memory in GB (0 without a GPU), CPU cores, main memory in GB (0 if not known)."""
+    """What training runs on: GPU memory in GB (0 without a GPU), CPU cores, main memory in GB (0 if unknown)."""
 
     gpu_memory: float
     cores: int
     memory: float
 
     def __str__(self) -> str:
-        """Say it in a line."""
+        """Describe it in a few words."""
         gpu = f"a GPU with {self.gpu_memory:.0f} GB" if self.gpu_memory else "no GPU"
         return f"{gpu}, {self.cores} CPU core(s)" + (f", {self.memory:.0f} GB memory" if self.memory else "")
 
 
 class Proposal(NamedTuple):
-    """Proposed ``channels`` of each level, ``tile`` (px, the network's input) and ``output`` (px) of that tile."""
+    """Proposed ``channels`` of each level, ``tile`` (input of the network, px) and ``output`` of that tile (px)."""
 
     channels: tuple[int, ...]
     tile: int
@@ -41,7 +42,7 @@ class Proposal(NamedTuple):
 
 
 def this_machine() -> Machine:
-    """Look at what PyTorch and the operating system report."""
+    """Return what PyTorch and the operating system report."""
     gpu = torch.cuda.get_device_properties(0).total_memory / 2**30 if torch.cuda.is_available() else 0.0
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
@@ -61,7 +62,7 @@ def propose(diameter: float, largest_side: int, machine: Machine, in_channels: i
     Parameters
     ----------
     diameter : float
-        Of the median cell, in pixels.
+        Diameter of the median cell in pixels.
     largest_side : int
         Longest side of an image in pixels.
     machine : Machine
@@ -70,7 +71,7 @@ def propose(diameter: float, largest_side: int, machine: Machine, in_channels: i
         Channels of the images.
     """
     depth = 3 if diameter < SMALL_CELL else 4
-    arithmetic = UNet(in_channels, channels=(1,) * (depth + 1))  # sizes depend on the depth alone
+    arithmetic = UNet(in_channels, channels=(1,) * (depth + 1))  # sizes depend only on the depth
     largest = LARGEST_OUTPUT_GPU if machine.gpu_memory else LARGEST_OUTPUT_CPU
     wanted = min(max(math.ceil(CELLS_A_TILE * diameter), SMALLEST_OUTPUT), largest, largest_side)
     tile = arithmetic.input_size(wanted)
@@ -92,28 +93,45 @@ def step_memory(width: int, depth: int, tile: int) -> float:
     return 4 * (maps + 4 * weights) / 2**30
 
 
-def seconds_a_step(proposal: Proposal, in_channels: int = 1) -> float:
-    """Time a training step of the proposed network on random pixels: the quicker of two.
+def proposed_network(proposal: Proposal, in_channels: int = 1) -> UNet:
+    """Return the proposed network with random weights."""
+    return UNet(in_channels, channels=proposal.channels, norm="batch")
 
-    On a CPU the processor's time for each thread counts, so that other programs do not.
+
+def seconds_a_step(network: UNet, tile: int, batch_size: int = 1) -> float:
+    """Time a training step of a network on random pixels: the quicker of two.
+
+    On a CPU the time of the processor is divided by the threads, so that other programs do not count. The network
+    and PyTorch's random numbers stay as they are.
+
+    Parameters
+    ----------
+    network : UNet
+        Or another network of two classes with its ``in_channels`` and ``output_size``.
+    tile : int
+        Side of its input in pixels.
+    batch_size : int
+        Tiles in a step.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     threads = 1 if device.type == "cuda" else torch.get_num_threads()
     clock = time.perf_counter if device.type == "cuda" else time.process_time
-    network = UNet(in_channels, channels=proposal.channels, norm="batch").to(device)
-    optimizer = torch.optim.AdamW(network.parameters())
-    image = torch.randn(1, in_channels, proposal.tile, proposal.tile, device=device)
-    label = torch.zeros(1, 1, proposal.output, proposal.output, device=device)
-    truth = {"label": label, "weight": torch.ones_like(label)}
     seconds = []
-    for _ in range(3):  # the first one warms up
-        start = clock()
-        optimizer.zero_grad()
-        loss = WeightedCrossEntropy()(network(image), truth)
-        loss.backward()
-        optimizer.step()
-        float(loss.detach())  # waits for the GPU
-        seconds.append((clock() - start) / threads)
+    with torch.random.fork_rng():
+        network = copy.deepcopy(network).to(device)
+        optimizer = torch.optim.AdamW(network.parameters())
+        image = torch.randn(batch_size, network.in_channels, tile, tile, device=device)
+        output = network.output_size(tile)
+        label = torch.zeros(batch_size, 1, output, output, device=device)
+        truth = {"label": label, "weight": torch.ones_like(label)}
+        for _ in range(3):  # the first one warms up
+            start = clock()
+            optimizer.zero_grad()
+            loss = WeightedCrossEntropy()(network(image), truth)
+            loss.backward()
+            optimizer.step()
+            float(loss.detach())  # waits for the GPU
+            seconds.append((clock() - start) / threads)
     return min(seconds[1:])
 
 

@@ -1,4 +1,4 @@
-"""Running an engine so that what a user can mend, such as a full disk, ends in one sentence."""
+"""Run an engine, and end the program with one sentence if a user's mistake ends it."""
 
 from __future__ import annotations
 
@@ -17,10 +17,9 @@ def run_engine(engine: Engine) -> None:
 
     Raises
     ------
-    SystemExit
-        Under ``python -m monai.bundle``, with one sentence, if an InputError ended the run.
     InputError
-        Otherwise, without what MONAI wrapped round it. Any other exception is a bug and passes.
+        If one ended the run: the InputError itself, not the exception in which MONAI wraps it. Any other exception is
+        a bug and passes unchanged.
     """
     try:
         engine.run()
@@ -28,11 +27,11 @@ def run_engine(engine: Engine) -> None:
         mistake = input_error_behind(error) or lost_process(error)
         if mistake is None:
             raise
-        stop_program(mistake)
+        raise mistake from error
 
 
 def lost_process(error: BaseException | None) -> InputError | None:
-    """Return a sentence if an exception came of another process of a distributed run having ended."""
+    """Return an InputError if an exception was raised because another process of a distributed run has ended."""
     signs = ("closed by peer", "Connection reset", "Broken pipe", "timed out", "NCCL", "gloo", "Gloo")
     while error is not None and dist.is_initialized():
         if isinstance(error, RuntimeError) and any(sign in str(error) for sign in signs):
@@ -41,19 +40,11 @@ def lost_process(error: BaseException | None) -> InputError | None:
     return None
 
 
-def stop_program(mistake: InputError) -> None:
-    """End ``python -m monai.bundle`` with the sentence and status 1; elsewhere raise the InputError."""
-    if runs_under_monai_bundle():
-        raise SystemExit(f"Error: {mistake}") from None
-    raise mistake
-
-
 def one_line_mistakes() -> None:
-    """Let any InputError that ends the program be one line, not a traceback.
+    """Print an InputError that ends the program as one line instead of a traceback.
 
-    Only under ``python -m monai.bundle``, and where a MONAI Label server trains: it shows the output to its clients.
-
-    MONAI wraps what a config's parts raise while they are made, such as a network with arguments that do not fit.
+    The configs call this when they are initialised. It acts only under ``python -m monai.bundle``, and in the process
+    that a MONAI Label server starts for a training, whose output the server shows to its clients.
     """
     if not (runs_under_monai_bundle() or trains_for_monai_label()):
         return

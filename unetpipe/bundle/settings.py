@@ -1,0 +1,122 @@
+"""Values for the keys of a config: read from text, checked, and kept from being evaluated; and the recipes."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from unetpipe.errors import InputError
+
+EXPRESSIONS = ("$", "@", "%")  # what MONAI's parser takes a text for that begins so: code, a reference, a file
+KINDS = {bool: "true or false", int: "a number", float: "a number", list: "a list such as [1,2]"}
+NO_RECIPES = {"train", "inference", "lungs_ct", "evaluate", "metadata", "multi_gpu_train", "multi_gpu_evaluate"}
+
+
+def recipe_names(bundle: str | os.PathLike) -> list[str]:
+    """Return the names of the recipes of a bundle, sorted: the configs that go on top of ``train.json``."""
+    return sorted({path.stem for path in Path(bundle).glob("configs/*.json")} - NO_RECIPES)
+
+
+def recipe_configs(bundle: str | os.PathLike, recipes: Iterable[str] = ()) -> list[str]:
+    """Return the configs of a training: ``train.json`` and the recipes, each of which overrides those before it.
+
+    Raises
+    ------
+    InputError
+        If there is no such recipe; the sentence names those that exist.
+    """
+    names = recipe_names(bundle)
+    for recipe in recipes:
+        if recipe not in names:
+            raise InputError(f"There is no recipe {recipe!r}; there are {', '.join(names)}.")
+    return [str(Path(bundle) / "configs" / f"{name}.json") for name in ("train", *recipes)]
+
+
+def parse_setting(text: str) -> tuple[str, Any]:
+    """Split ``key=value`` and read the value as JSON, or as text where it is not JSON.
+
+    Raises
+    ------
+    InputError
+        If there is no key, or the value looks like a list or a Python constant but is not JSON.
+
+    Examples
+    --------
+    >>> parse_setting("channels=[16,32]"), parse_setting("val_frames=0-27")
+    (('channels', [16, 32]), ('val_frames', '0-27'))
+    """
+    key, equals, value = text.partition("=")
+    if not key or not equals:
+        raise InputError(f"{text!r} is not a setting; write KEY=VALUE, such as max_epochs=20.")
+    try:
+        return key, json.loads(value)
+    except json.JSONDecodeError as error:
+        if value.startswith(("[", "{", '"')):
+            raise InputError(f"The value of {text!r} is not valid JSON ({error.msg}).") from None
+        if value in ("True", "False", "None"):
+            right = {"True": "true", "False": "false", "None": "null"}[value]
+            raise InputError(f"{text!r}: write {key}={right}.") from None
+        return key, value
+
+
+def check_setting(key: str, value: Any, config: Mapping[str, Any]) -> None:
+    """Check that a config has a key, and that the value is of the kind that the config has there.
+
+    Raises
+    ------
+    InputError
+        If not; the sentence says what is expected.
+    """
+    check_key(key, config)
+    default = config.get(key)
+    kind = KINDS.get(type(default))
+    if kind is None or _is_expression(value) or (value is None and not isinstance(default, bool)):
+        return
+    if KINDS.get(type(value)) != kind:
+        raise InputError(f"{key}={value!r} must be {kind}; the default is {json.dumps(default)}.")
+
+
+def check_key(key: str, config: Mapping[str, Any], others: Iterable[str] = ()) -> None:
+    """Check that a config has a key; a nested key (``train#trainer#amp``) may be new in a place that exists.
+
+    Raises
+    ------
+    InputError
+        Naming the key and the nearest one of the config or of ``others``.
+    """
+    place = key.replace("::", "#").rpartition("#")[0] or key
+    found: Any = config
+    for part in place.split("#"):
+        if isinstance(found, Mapping) and part in found:
+            found = found[part]
+        elif isinstance(found, list) and part.isdigit() and int(part) < len(found):
+            found = found[int(part)]
+        else:
+            near = difflib.get_close_matches(key, [*config, *others], n=1)
+            hint = f"; did you mean {near[0]}?" if near else "."
+            raise InputError(f"No config has the key {key!r}{hint}")
+
+
+def as_text(value: str | os.PathLike) -> str:
+    r"""Return what the config's parser reads as exactly this text, which may look like an expression to it.
+
+    A file or folder name must not be evaluated, even if it is called ``$[…]``; also, the parser replaces ``#``.
+
+    Examples
+    --------
+    >>> as_text("images/day 1"), as_text("$x#1")
+    ('images/day 1', "$'\\x24x\\x231'")
+    """
+    text = os.fspath(value)
+    if not text.startswith(EXPRESSIONS) and "#" not in text and "::" not in text:
+        return text
+    escaped = {ord(character): f"\\x{ord(character):02x}" for character in "$@%#:"}
+    return f"${ascii(text).translate(escaped)}"
+
+
+def _is_expression(value: Any) -> bool:
+    return isinstance(value, str) and value.startswith(EXPRESSIONS)
