@@ -17,8 +17,7 @@ from unetpipe.errors import InputError
 from unetpipe.io.formats import image_suffix
 from unetpipe.io.images import count_pages, read_image
 from unetpipe.label.choices import choose, find_device
-from unetpipe.label.masks import check_suffix, write_masks
-from unetpipe.label.polygons import page_annotations
+from unetpipe.label.masks import check_suffix, page_annotations, write_masks
 from unetpipe.label.publish import locked
 from unetpipe.predictor import Predictor
 
