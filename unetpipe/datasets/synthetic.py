@@ -187,6 +187,8 @@ def write_synthetic_ome_zarr(path: str | os.PathLike, shape: tuple[int, int], se
     seed : int
         The same seed writes the same image.
     """
+    import zarr  # an optional dependency: unetpipe[large]
+
     rng = np.random.default_rng(seed)
     frames = [
         level(*synthetic_frame(np.random.default_rng((seed, number)), (PATCH, PATCH))) for number in range(PATTERNS)
@@ -194,8 +196,6 @@ def write_synthetic_ome_zarr(path: str | os.PathLike, shape: tuple[int, int], se
     axes = [{"name": axis, "type": "space", "unit": "micrometer"} for axis in "yx"]
     datasets = [{"path": "0", "coordinateTransformations": [{"type": "scale", "scale": [0.5, 0.5]}]}]
     ome = {"version": "0.5", "multiscales": [{"name": Path(path).name, "axes": axes, "datasets": datasets}]}
-    import zarr  # an optional dependency: unetpipe[large]
-
     zarr.create_group(Path(path), attributes={"ome": ome})
     array = zarr.create_array(
         Path(path) / "0", shape=shape, chunks=(CHUNK, CHUNK), dtype="uint16", dimension_names=["y", "x"]
