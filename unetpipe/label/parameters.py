@@ -114,9 +114,7 @@ def check_training(request: dict[str, Any]) -> None:
         value = request[key]
         number = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
         if not number or not low <= value <= high:
-            raise InputError(
-                f"{key}={_short(value)} must be a{' whole' if whole else ''} number from {low} to {high}."
-            )
+            raise InputError(f"{key}={_short(value)} must be a{' whole' if whole else ''} number from {low} to {high}.")
     find_device(request.get("device"))
     read_flag("pretrained", request.get("pretrained", True))
     if request.get("gpus", "all") != "all":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,8 +12,8 @@ from monailabel.tasks.train.bundle import BundleTrainTask
 from monailabel.utils.others.generic import device_list
 
 from unetpipe.errors import InputError
-from unetpipe.label.choices import find_device
-from unetpipe.label.history import hold_out
+from unetpipe.label.hold_out import hold_out
+from unetpipe.label.parameters import check_training, find_device
 from unetpipe.label.studies import Studies
 from unetpipe.training import one_line_mistakes
 
@@ -34,7 +35,7 @@ class RetrainTask(BundleTrainTask):
         self.bundle_config = self._load_bundle_config(self.bundle_path, self.bundle_config_path)
         self.request = {**DEFAULTS, **request}
         one_line_mistakes()
-        check_request(self.request)
+        check_training(self.request)
         known = {key: self.request[key] for key in ("model", *self.config()) if key in self.request}
         return super().__call__({**known, **FIXED, "device": find_device(known.get("device"))}, datastore)
 
@@ -47,14 +48,19 @@ class RetrainTask(BundleTrainTask):
 
     def _partition_datalist(
         self, datalist: Sequence[dict[str, Any]], request: dict[str, Any], shuffle: bool = False
-    ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    ) -> tuple[tuple[dict[str, Any], ...], tuple[dict[str, Any], ...]]:
         if not datalist:
             raise InputError("No image has a label yet; label one, and save it, first.")
-        return hold_out(datalist, self.request["val_split"], Path(self.bundle_path).parent / "validation.json")
+        memory = Path(self.bundle_path).parent / "validation.json"
+        train, val = hold_out(datalist, self.request["val_split"], memory)
+        return tuple(train), tuple(val)  # MONAI's parser evaluates the strings of lists, and leaves tuples alone
 
     def _load_checkpoint(self, model_pytorch: str, pretrained: bool, train_handlers: list[dict[str, Any]]) -> None:
         if pretrained:
             super()._load_checkpoint(model_pytorch, pretrained, train_handlers)
+            for handler in train_handlers:
+                if "load_path" in handler:
+                    handler["load_path"] = as_data(handler["load_path"])
 
     def _update_overrides(self, overrides: dict[str, Any]) -> dict[str, Any]:
         trained = Path(self.bundle_path).parent.parent / "training"
@@ -67,13 +73,14 @@ class RetrainTask(BundleTrainTask):
                 "average": "@weight_average",
                 "evaluator": "@validate#evaluator",
                 "metric": "@validate#metric",
-                "trained": str(trained),
-                "served": self.bundle_path,
+                "trained": as_data(trained),
+                "served": as_data(self.bundle_path),
             }
         )
         overrides.update(
             {key: self.request[key] for key in ("steps_per_epoch", "learning_rate")},
-            output_dir=str(trained),
+            bundle_root=as_data(self.bundle_path),
+            output_dir=as_data(trained),
             min_size={"_target_": "unetpipe.datasets.smallest_cell", "records": "@train#dataset#data"},
             val_interval=1,
             hold_out=True,
@@ -84,18 +91,9 @@ class RetrainTask(BundleTrainTask):
         return overrides
 
 
-def check_request(request: dict[str, Any]) -> None:
-    """Raise InputError unless the numbers of a request can be trained with, and on its device."""
-    for key, low, high, whole in (
-        ("max_epochs", 1, 100_000, True),
-        ("steps_per_epoch", 1, 1_000_000, True),
-        ("learning_rate", 0, 1, False),
-        ("val_split", 0, 0.9, False),
-    ):
-        value = request[key]
-        number = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
-        if not number or not low <= value <= high:
-            raise InputError(f"{key}={value!r} must be a{' whole' if whole else ''} number from {low} to {high}.")
-    find_device(request.get("device"))
-    if request.get("gpus", "all") != "all":
-        raise InputError(f'gpus={request["gpus"]!r} is not known; name one device, by "device".')
+def as_data(path: str | os.PathLike) -> dict[str, Any]:
+    """Return a config that gives a path as a string, whatever signs it has.
+
+    MONAI's parser evaluates strings with "$", "@" and "%", and writes "::" for "#"; it passes a Path on as it is.
+    """
+    return {"_target_": "builtins.str", "object": Path(path)}
