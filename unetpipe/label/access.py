@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from unetpipe.errors import InputError
 
-LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
+LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
 FEATURES = {  # what MONAI Label offers beyond images, labels, inference and training; all off unless asked for
     "delete-images": "delete images of the studies, with their labels",
     "change-models": "replace or delete the served model",

@@ -30,7 +30,7 @@ from starlette.exceptions import HTTPException as AnyHTTPException
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from unetpipe.errors import InputError
 from unetpipe.io.formats import image_suffix
@@ -240,13 +240,26 @@ class LimitBody:
     """Refuse bodies above a size; those that are no uploads, and are held in memory, above ``MAX_JSON`` bytes."""
 
     def __init__(self, app: ASGIApp, max_upload: int) -> None:
-        self.uploads = RequestBodyLimitMiddleware(app, max_upload)
-        self.others = RequestBodyLimitMiddleware(app, min(max_upload, MAX_JSON))
+        self.app = app
+        self.max_upload = max_upload
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on; reading more of its body than allowed is answered by 413."""
-        upload = scope["type"] == "http" and Headers(scope=scope).get("content-type", "").startswith("multipart/")
-        await (self.uploads if upload else self.others)(scope, receive, send)
+        """Pass the request on, or answer 413; a body of unknown length is refused when it becomes too long."""
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        headers = Headers(scope=scope)
+        upload = headers.get("content-type", "").startswith("multipart/")
+        limit = self.max_upload if upload else min(self.max_upload, MAX_JSON)
+        if int(headers.get("content-length", 0)) > limit:
+            return await JSONResponse({"detail": _too_large(self.max_upload)}, 413)(scope, receive, send)
+        await RequestBodyLimitMiddleware(self.app, limit)(scope, receive, send)
+
+
+def _too_large(max_upload: int) -> str:
+    return (
+        f"The request is too large: an upload may have {max_upload:,} bytes (--max-upload), any other request "
+        f"{MAX_JSON:,}."
+    )
 
 
 class CheckToken:
@@ -268,7 +281,7 @@ class CheckToken:
 
 
 class RequestFolder:
-    """Give each request a folder of its own, and remove it when the request has been answered."""
+    """Give each request a folder of its own, and remove it with the end of the answer."""
 
     def __init__(self, app: ASGIApp, parent: Path) -> None:
         self.app = app
@@ -279,9 +292,15 @@ class RequestFolder:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         with tempfile.TemporaryDirectory(dir=self.parent, ignore_cleanup_errors=True) as folder:
+
+            async def clean_and_send(message: Message) -> None:
+                if message["type"] == "http.response.body" and not message.get("more_body"):
+                    shutil.rmtree(folder, ignore_errors=True)  # so a client that has its answer finds nothing left
+                await send(message)
+
             before = request_folder.set(Path(folder))
             try:
-                await self.app(scope, receive, send)
+                await self.app(scope, receive, clean_and_send)
             finally:
                 request_folder.reset(before)
 
@@ -307,10 +326,7 @@ def _answer_mistakes(access: Access) -> None:
         if sentence == HTTPStatus(status).phrase and status in (404, 405):
             sentence = f"This server does not offer {request.method} {request.url.path}."
         elif status == 413:
-            sentence = (
-                f"The request is too large: an upload may have {access.max_upload:,} bytes (--max-upload), any other "
-                f"request {MAX_JSON:,}."
-            )
+            sentence = _too_large(access.max_upload)
         return JSONResponse({"detail": sentence}, status, error.headers)
 
     for kind in (InputError, MONAILabelException):
@@ -320,7 +336,7 @@ def _answer_mistakes(access: Access) -> None:
 
 
 def _is_json(headers: Headers) -> bool:
-    return "json" in headers.get("content-type", "")
+    return "json" in headers.get("content-type", "json")
 
 
 def _suffix(name: str | None) -> str:
