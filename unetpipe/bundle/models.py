@@ -12,6 +12,7 @@ from pathlib import Path
 
 from monai.bundle import ConfigParser
 
+from unetpipe.bundle.data_values import as_data
 from unetpipe.bundle.writing import export_bundle
 from unetpipe.errors import InputError
 from unetpipe.files import write_text
@@ -98,7 +99,7 @@ def export_model(
         return
     parser = ConfigParser()
     parser.read_config(inference_configs(bundle, name))
-    parser["bundle_root"] = str(bundle)
+    parser["bundle_root"] = as_data(bundle)
     values = json.loads((Path(bundle) / "models" / name / "inference.json").read_text())
     del values["weights"]
     export_bundle(bundle, output_dir, half, parser.get_parsed_content("weights"), values)

@@ -1,4 +1,4 @@
-"""Inference: masks of an image or of each page of a stack, by the served bundle."""
+"""Segment an image, or each page of a stack, by the served bundle."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import torch
 from monailabel.interfaces.tasks.infer_v2 import InferTask, InferType
 from monailabel.utils.others.generic import device_list
 
+from unetpipe.bundle.data_values import as_data
 from unetpipe.errors import InputError
 from unetpipe.io.formats import image_suffix
 from unetpipe.io.images import count_pages, read_image
@@ -89,13 +90,19 @@ class CellInferTask(InferTask):
         with locked(self.bundle_path):
             version = self.version_of_files()
             if device not in self._loaded or self._loaded[device][0] != version:
-                self._loaded[device] = (version, Predictor(self.bundle_path, device=torch.device(device)))
+                predictor = Predictor(
+                    self.bundle_path, device=torch.device(device), bundle_root=as_data(self.bundle_path)
+                )
+                self._loaded[device] = (version, predictor)
         return self._loaded[device][1]
 
     def version_of_files(self) -> tuple[int, ...]:
-        """Return a value that changes with the model."""
+        """Return a value that changes with the model; raise InputError if there is none any more."""
         files = (self.get_path(), Path(self.bundle_path) / "configs" / "inference.json")
-        return tuple(Path(file).stat().st_mtime_ns for file in files)
+        try:
+            return tuple(Path(file).stat().st_mtime_ns for file in files)
+        except FileNotFoundError as error:
+            raise InputError(f"The served model is gone: there is no {error.filename}.") from None
 
     def _new_file(self, suffix: str) -> str:
         """Return a new file in the request's folder; MONAI Label's own processes have no request, and remove it."""

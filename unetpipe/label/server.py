@@ -37,7 +37,7 @@ from unetpipe.io.formats import image_suffix
 from unetpipe.label.access import FEATURES, Access
 from unetpipe.label.folder import TEMPORARY, request_folder
 from unetpipe.label.masks import SUFFIXES
-from unetpipe.label.parameters import parse_parameters
+from unetpipe.label.parameters import choose, parse_parameters
 
 MAX_JSON = 10**6  # bytes of a request that is not an upload: such a body is held in memory
 MODULES: tuple[ModuleType, ...] = (
@@ -162,7 +162,12 @@ def _refusal(feature: str) -> Callable[[], None]:
 
 
 async def check_body(request: Request) -> None:
-    """Refuse parameters that MONAI Label cannot use, before it starts a process for them and answers 200."""
+    """Refuse what MONAI Label cannot use, before it starts a process for it and answers 200, or ends in an error."""
+    algorithm, colon, _ = request.query_params.get("check_sum", "").partition(":")
+    if colon:
+        choose("check_sum", algorithm, ("SHA256", "SHA512", "MD5"))
+    if request.url.path == "/logs/gpu" and shutil.which("nvidia-smi") is None:
+        raise InputError("There is no nvidia-smi on this machine, so nothing is known of its GPUs.")
     body = await request.body() if request.method == "POST" and _is_json(request.headers) else b""
     parameters = parse_parameters(body) if body else {}
     model, task = request.path_params.get("model", ""), request.url.path.split("/")[1]

@@ -1,4 +1,4 @@
-"""The studies folder: MONAI Label's own store of images and labels, which takes in nothing that it could not use."""
+"""The studies folder: MONAI Label's own store of images and labels, which refuses what it could not use."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Studies(LocalDatastore):
         return path
 
     def add_image(self, image_id: str, image_filename: str, image_info: dict[str, Any]) -> str:
-        """Take in an image if it is one, under a name that stays in the folder."""
+        """Store an image; raise InputError if it is none or its name would leave the folder."""
         check_name(image_id)
         check_info(image_info)
         if image_id in self.list_images():
@@ -52,7 +52,7 @@ class Studies(LocalDatastore):
         return super().add_image(image_id, image_filename, image_info)
 
     def save_label(self, image_id: str, label_filename: str, label_tag: str, label_info: dict[str, Any]) -> str:
-        """Take in a label if it fits its image; one of another format makes way for it."""
+        """Store a label if it fits its image, in place of one of another format."""
         image = self.image_file(image_id)
         check_name(label_tag)
         check_label(label_filename, image)
@@ -66,12 +66,14 @@ class Studies(LocalDatastore):
         """Remove an image and its labels."""
         self.image_file(image_id)
         super().remove_image(image_id)
+        self.refresh()
 
     def remove_label(self, label_id: str, label_tag: str) -> None:
         """Remove a label."""
         if not self.get_label_uri(label_id, label_tag):
             raise LabelNotFoundException(f"There is no label {label_tag!r} of an image {label_id!r}.")
         super().remove_label(label_id, label_tag)
+        self.refresh()
 
     def update_image_info(self, image_id: str, info: dict[str, Any]) -> None:
         """Add notes on an image."""
@@ -92,7 +94,7 @@ class Studies(LocalDatastore):
         return str(path)
 
     def pairs(self) -> list[dict[str, Any]]:
-        """List the labelled images by name: "image", "label" and, of a stack, "page" for each page with a cell."""
+        """List the labelled images by name: "image", "label" and, for each page of a stack with a cell, "page"."""
         records = []
         for pair in sorted(self.datalist(), key=lambda pair: pair["image"]):
             pages = count_pages(pair["image"])

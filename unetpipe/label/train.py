@@ -1,8 +1,7 @@
-"""Retraining from the labels, in a process of its own, beside the model that is served."""
+"""Retrain the model from the labels, in a process of its own, while the old model is served."""
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from monailabel.tasks.train.bundle import BundleTrainTask
 from monailabel.utils.others.generic import device_list
 
+from unetpipe.bundle.data_values import as_data
 from unetpipe.errors import InputError
 from unetpipe.label.hold_out import hold_out
 from unetpipe.label.parameters import check_training, find_device
@@ -89,11 +89,3 @@ class RetrainTask(BundleTrainTask):
             report="$None",  # the answer is in the status of the training
         )
         return overrides
-
-
-def as_data(path: str | os.PathLike) -> dict[str, Any]:
-    """Return a config that gives a path as a string, whatever signs it has.
-
-    MONAI's parser evaluates strings with "$", "@" and "%", and writes "::" for "#"; it passes a Path on as it is.
-    """
-    return {"_target_": "builtins.str", "object": Path(path)}

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from serving import Server, ask, free_port, label, make_studies, pixels, truth
+from serving import Server, ask, free_port, label, make_studies, pixels, truth, wait_until
 
 pytestmark = pytest.mark.label
 
@@ -137,8 +137,8 @@ def test_a_broken_off_upload_leaves_no_file(ours: Server):
     connection.endheaders()
     connection.send(b'--b\r\ncontent-disposition: form-data; name="file"; filename="a.tif"\r\n\r\n' + b"x" * 3_000_000)
     connection.close()
+    wait_until(lambda: temporary(ours) == [])
     assert ask(ours, "GET", "/info/")[0] == 200
-    assert temporary(ours) == []
 
 
 def test_sessions(ours: Server, cells: Path):

@@ -227,6 +227,11 @@ def test_stock_app_does_not_train_on_a_label_of_another_size(stock: Server):
     assert ask(stock, "DELETE", "/datastore/label?id=t005&tag=final")[0] == 200
 
 
+def test_checksums(ours: Server):
+    for checksum, expected in (("MD6:1", 400), ("MD5:1", 404), ("1", 404)):
+        assert ask(ours, "HEAD", f"/datastore/image?image=t001&check_sum={checksum}")[0] == expected
+
+
 def test_labels_can_be_replaced_by_another_format(ours: Server, cells: Path):
     ours.client.save_label("t005", str(truth(cells, 5)), tag="original")
     with Image.open(truth(cells, 5)) as picture:

@@ -95,6 +95,6 @@ def test_many_images_at_once(named: Server):
 
 def test_next_image(named: Server, cells: Path):
     shutil.copy(cells / "01" / "t001.tif", named.studies / f"{NAMES[0]}2.tif")  # is noticed while the server runs
-    wait_until(lambda: named.client.info()["datastore"]["total"] > len(NAMES))
+    wait_until(lambda: f"{NAMES[0]}2" in named.client.datastore()["objects"])
     for strategy in ("uncertain", "random", "first"):
         assert named.client.next_sample(strategy, {})["id"] == f"{NAMES[0]}2"
