@@ -16,8 +16,8 @@ TOKEN = "0123456789abcdef"
 
 def options(*arguments: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
-    label.add_parser(parser.add_subparsers())
-    return parser.parse_args(["label", "studies", *arguments])
+    label.add_arguments(parser)
+    return parser.parse_args(["studies", *arguments])
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.7", "lab.example.org", "", "127.0.0.1.example.org"])

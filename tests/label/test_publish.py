@@ -12,6 +12,7 @@ import pytest
 from workflows import SMALL, workflow
 
 import unetpipe
+from unetpipe.bundle.models import export_model
 from unetpipe.label.publish import PREVIOUS, PublishBetter, publish
 from unetpipe.networks import UNet, read_weights
 
@@ -101,3 +102,12 @@ def test_a_better_model_takes_over_at_the_end(served: Path, synthetic: Path):
     retrain(served, synthetic, max_epochs=4, steps_per_epoch=40, learning_rate=0.005)
     assert (served / "models" / "model.pt").read_bytes() != before
     assert (served / "models" / PREVIOUS / "model.pt").read_bytes() == before
+
+
+def test_folders_whose_names_monai_would_evaluate(trained: Path, tmp_path: Path):
+    served = Path(shutil.copytree(trained, tmp_path / "$served@#1"))
+    publish(trained, served)
+    export_model(served, tmp_path / "%previous#1", PREVIOUS)
+    exported = read_weights(tmp_path / "%previous#1" / "models" / "model.pt")
+    for name, value in read_weights(trained / "models" / "model.pt").items():
+        assert (exported[name] == value).all()

@@ -29,6 +29,12 @@ The model is kept in {folder}. Ctrl+C stops the server."""
 def add_parser(verbs: argparse._SubParsersAction) -> None:
     """Add the verb to the program's parser."""
     parser = verbs.add_parser("label", help="annotate, correct and retrain on a folder of images, by MONAI Label")
+    add_arguments(parser)
+    parser.set_defaults(run=run)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the verb."""
     parser.add_argument("studies", type=Path, help="folder of TIFF, PNG or NIfTI images; labels go below it")
     parser.add_argument("--bundle", type=Path, help="trained bundle to begin with; by default the one installed")
     parser.add_argument("--model", help="one of the bundle's models by name: dic_hela, phc_u373, isbi2012, nuclei")
@@ -68,7 +74,6 @@ def add_parser(verbs: argparse._SubParsersAction) -> None:
         help="switch on what is off; may be repeated. "
         + "; ".join(f"{key}: {value}" for key, value in FEATURES.items()),
     )
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:
