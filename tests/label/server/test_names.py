@@ -29,7 +29,7 @@ NAMES = {
 def named(cells: Path, bundle: Path, environment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server on studies, from a bundle, with such names; one frame is there twice."""
     folder = tmp_path_factory.mktemp("named")
-    studies, origin = folder / "$studies @#1 %x 'y' [z]", folder / "$bundle#1"
+    studies, origin = folder / "$studies @#1 %x 'y'", folder / "$bundle#1"
     shutil.copytree(bundle, origin)
     studies.mkdir()
     for number, name in NAMES.items():
