@@ -54,7 +54,7 @@ def curve(choose: Choice, records: Sequence[Record], seed: int, labels: int, fol
         if not output.exists():
             train(labelled, val, output, seed, model)
         model = output / "models" / "model.pt"
-        segmenter = Predictor(output)
+        segmenter = Predictor.load(output)
         scores.append(score(segmenter, test))
         if number < labels:
             chosen = choose(segmenter, pool, draw)
@@ -94,11 +94,9 @@ def train(labelled: Sequence[Record], val: Sequence[Record], output: Path, seed:
         **LENGTH,
         **overrides,
     )
-    handlers = workflow.parser.config["train"]["handlers"]
-    handlers[:] = [handler for handler in handlers if handler["_target_"] != "ignite.handlers.ProgressBar"]
     if model is not None:
         load = {"_target_": "CheckpointLoader", "load_path": str(model), "load_dict": {"model": "@network"}}
-        handlers.insert(0, load)
+        workflow.parser["train#handlers"].insert(0, load)
     workflow.initialize()
     workflow.run()
 

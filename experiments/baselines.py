@@ -12,16 +12,15 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from scipy import ndimage
 
 from benchmarks.arguments import one_sentence
 from unetpipe.datasets import find_records, parse_frames, read_truth, recognise, select
+from unetpipe.datasets.records import Record
 from unetpipe.errors import InputError
-from unetpipe.instances.from_probability import remove_small
-from unetpipe.instances.otsu import otsu_components
+from unetpipe.instances.from_probability import otsu_components, remove_small
 from unetpipe.instances.ridge import refill_ridge
 from unetpipe.io import read_image
 from unetpipe.metrics import FrameScore, score_segmentation, summarise
@@ -76,7 +75,7 @@ PREDICTORS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 SHOWN = ("SEG", "IoU", "Dice", "F1", "mean_precision")
 
 
-def score(records: list[dict[str, Any]], layout: str) -> dict[str, dict[str, float | None]]:
+def score(records: list[Record], layout: str) -> dict[str, dict[str, float | None]]:
     """Return the measures of every predictor."""
     frames: dict[str, list[FrameScore]] = {name: [] for name in PREDICTORS}
     borders: dict[str, list] = {name: [] for name in PREDICTORS}

@@ -22,8 +22,7 @@ from PIL import Image
 
 from benchmarks.arguments import one_sentence
 from unetpipe.bundle.writing import find_bundle
-from unetpipe.datasets import split_records
-from unetpipe.datasets.mnist import idx_records
+from unetpipe.datasets import mnist, split_records
 from unetpipe.errors import InputError
 from unetpipe.files import check_folder, write_text
 from unetpipe.io.idx import read_idx
@@ -87,7 +86,7 @@ def two_levels(channels: str) -> list[int]:
 
 def images(dataset: Path) -> tuple[np.ndarray, np.ndarray]:
     """Return the images that train and those held out, (N, H, W) in 0 … 1, split as the bundle does."""
-    parts = split_records(idx_records(dataset))
+    parts = split_records(mnist.records(dataset))
     sizes = {read_idx(record["image"]).shape[1:] for part in parts.values() for record in part}
     if len(sizes) > 1 or any(side % 4 for size in sizes for side in size):
         raise InputError(f"{dataset} holds images of {sorted(sizes)} pixels; they must be alike, sides multiples of 4.")

@@ -10,11 +10,12 @@ import torch
 import zarr
 
 from unetpipe.bundle.writing import find_bundle, write_bundle
+from unetpipe.instances import InstanceSettings
 from unetpipe.large.blocks import Grid
-from unetpipe.large.image import LazyImage
+from unetpipe.large.images import LazyImage
 from unetpipe.large.result import create
 from unetpipe.large.stages import stages
-from unetpipe.large.work import Rules, Work
+from unetpipe.large.work import Work
 from unetpipe.networks import UNet, save_state
 
 
@@ -34,13 +35,13 @@ class ArrayImage(LazyImage):
         return self.array[index]
 
 
-def instances_in_blocks(probability: np.ndarray, rules: Rules, side: int, folder: Path) -> np.ndarray:
+def instances_in_blocks(probability: np.ndarray, settings: InstanceSettings, side: int, folder: Path) -> np.ndarray:
     """Return the instances (H, W) of a probability, computed block by block."""
     work = Work(
         image=ArrayImage(probability),
         folder=folder,
         grid=Grid(1, *probability.shape, side=side),
-        rules=rules,
+        settings=settings,
         bundle="",
         model=None,
         overrides=(),

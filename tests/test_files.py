@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from unetpipe.errors import InputError
-from unetpipe.files import check_folder, replacing, write_text
+from unetpipe.files import check_folder, remember, replacing, write_text
 
 
 def test_written_file_takes_its_place(tmp_path: Path):
@@ -48,3 +48,28 @@ def test_folder_below_a_file_is_refused(tmp_path: Path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="is a file"):
         check_folder(tmp_path / "file" / "b")
+
+
+def test_a_file_is_read_again_only_when_it_changes(tmp_path: Path):
+    calls: list[Path] = []
+
+    @remember(maxsize=2)
+    def read(path: Path) -> str:
+        calls.append(path)
+        return path.read_text()
+
+    write_text(tmp_path / "a.txt", "old")
+    assert [read(tmp_path / "a.txt"), read(str(tmp_path / "a.txt"))] == ["old", "old"]
+    assert len(calls) == 1
+    write_text(tmp_path / "a.txt", "longer")
+    assert read(tmp_path / "a.txt") == "longer"
+
+
+def test_another_file_may_tell_that_a_folder_changed(tmp_path: Path):
+    write_text(tmp_path / "state", "1")
+    names = remember(maxsize=1, changes=lambda folder: folder / "state")(lambda folder: sorted(os.listdir(folder)))
+    assert names(tmp_path) == ["state"]
+    write_text(tmp_path / "new", "")
+    assert names(tmp_path) == ["state"]
+    write_text(tmp_path / "state", "22")
+    assert names(tmp_path) == ["new", "state"]

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from large_images import small_bundle
 from workflows import run
 
 import unetpipe
 from unetpipe.cli.main import main
 from unetpipe.errors import InputError
+from unetpipe.instances import InstanceSettings
 from unetpipe.io import read_image, read_labels
 
 
@@ -32,7 +36,7 @@ def test_three_ways_give_the_same_masks(trained: Path, synthetic: Path, tmp_path
 
 
 def test_a_stack_is_its_images(trained: Path, image: np.ndarray):
-    segmenter = unetpipe.Predictor(trained)
+    segmenter = unetpipe.Predictor.load(trained)
     stack = np.stack([image, image[::-1]])
     labels, probabilities = segmenter(stack, return_probabilities=True)
     assert labels.shape == probabilities.shape == stack.shape
@@ -43,13 +47,13 @@ def test_a_stack_is_its_images(trained: Path, image: np.ndarray):
 
 
 def test_axes_can_be_stated(trained: Path, image: np.ndarray):
-    segmenter = unetpipe.Predictor(trained)
+    segmenter = unetpipe.Predictor.load(trained)
     assert np.array_equal(segmenter(image[..., None], axes="yxc"), segmenter(image))
     assert segmenter(image[None]).shape == (1, *image.shape)
 
 
 def test_a_constant_added_or_a_wider_dtype_changes_nothing(trained: Path, image: np.ndarray):
-    segmenter = unetpipe.Predictor(trained)
+    segmenter = unetpipe.Predictor.load(trained)
     assert np.array_equal(segmenter(image.astype(np.uint16)), segmenter(image))
 
 
@@ -74,7 +78,7 @@ def test_channels_that_do_not_fit(trained: Path):
 
 
 def test_a_network_of_colours_takes_grey_as_three_equal_channels(trained: Path, image: np.ndarray):
-    segmenter = unetpipe.Predictor(trained, in_channels=3, trained_network="$@network.eval()")  # of random weights
+    segmenter = unetpipe.Predictor.load(trained, in_channels=3, trained_network="$@network.eval()")  # of random weights
     grey, colour, stack = (
         segmenter(array, return_probabilities=True)[1] for array in (image, np.dstack([image] * 3), image[None])
     )
@@ -86,7 +90,7 @@ def test_a_network_of_colours_takes_grey_as_three_equal_channels(trained: Path, 
 
 
 def test_a_folder_that_is_no_bundle(tmp_path: Path, image: np.ndarray):
-    with pytest.raises(InputError, match="is no bundle"):
+    with pytest.raises(InputError, match=r"is not a bundle: configs/inference\.json is missing"):
         unetpipe.segment(image, bundle=tmp_path)
 
 
@@ -106,3 +110,71 @@ def test_rescaled_images_give_labels_of_their_own_size(trained: Path, image: np.
     labels = unetpipe.segment(large, bundle=trained, pixel_size=0.25, rescale=True)
     assert labels.shape == large.shape
     assert ((labels[::2, ::2] > 0) == (plain > 0)).mean() > 0.97
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    return small_bundle(tmp_path / "bundle", channels=(4, 8), threshold=0.4, min_size=3, pixel_size=0.5)
+
+
+def test_the_parts_of_a_model(small: Path):
+    predictor = unetpipe.Predictor.load(small, device="$torch.device('cpu')", roi_size=140, rotations=8)
+    assert predictor.settings == InstanceSettings(0.4, 0.95, None, 3, 2.0)
+    assert predictor.weights == small / "models" / "model.pt"
+    assert (predictor.device.type, predictor.amp, predictor.channels) == ("cpu", False, 1)
+    assert (predictor.rotations, predictor.scale, predictor.pixel_size) == (8, 1.0, 0.5)
+    assert predictor.normalization == "NormalizeIntensityd"
+    assert predictor.tiles.roi_size == (140, 140)
+    assert not predictor.network.training
+    assert predictor.network is predictor.network
+
+
+def test_rescaled_images_keep_the_smallest_size_in_their_own_pixels(small: Path):
+    predictor = unetpipe.Predictor.load(small, image_pixel_size=0.25, rescale=True)
+    assert predictor.scale == 0.5
+    assert predictor.settings.min_size == 12
+
+
+def test_settings_are_read_without_weights(small: Path):
+    predictor = unetpipe.Predictor.load(small, threshold=0.7)
+    predictor.weights.unlink()
+    assert predictor.settings.threshold == 0.7
+    with pytest.raises(InputError, match="There are no weights"):
+        predictor.prepare()
+
+
+def test_a_prepared_predictor_does_not_read_its_files_again(small: Path):
+    array = np.random.default_rng(0).integers(0, 255, (40, 50))
+    expected = unetpipe.segment(array, small)
+    predictor = unetpipe.Predictor.load(small).prepare()
+    shutil.rmtree(small)
+    assert np.array_equal(predictor(array), expected)
+
+
+def test_bundles_that_lack_newer_keys_get_their_defaults(small: Path):
+    array = np.random.default_rng(0).integers(0, 255, (40, 50))
+    expected = unetpipe.segment(array, small)
+    config = small / "configs" / "inference.json"
+    values = json.loads(config.read_text())
+    for key in ("rotations", "scale", "normalization", "pixel_size"):
+        del values[key]
+    config.write_text(json.dumps(values))
+    predictor = unetpipe.Predictor.load(small)
+    assert (predictor.rotations, predictor.scale, predictor.pixel_size) == (0, 1.0, None)
+    assert predictor.normalization == "NormalizeIntensityd"
+    assert np.array_equal(predictor(array), expected)
+
+
+def test_a_config_without_weights_is_one_sentence(small: Path):
+    config = small / "configs" / "inference.json"
+    values = json.loads(config.read_text())
+    del values["weights"]
+    config.write_text(json.dumps(values))
+    with pytest.raises(InputError, match="does not say where the weights are; set the key weights"):
+        _ = unetpipe.Predictor.load(small).weights
+
+
+@pytest.mark.parametrize("threshold", [1.5, "high"])
+def test_a_threshold_that_is_not_a_probability(small: Path, threshold: object):
+    with pytest.raises(InputError, match="is not a probability"):
+        unetpipe.Predictor.load(small, threshold=threshold)(np.eye(40))

@@ -1,14 +1,52 @@
-"""Writing files so that nothing half-written ever stands under its name."""
+"""Writing files so that nothing half-written ever stands under its name, and remembering what was read."""
 
 from __future__ import annotations
 
+import functools
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from unetpipe.errors import InputError
+
+Content = TypeVar("Content")
+
+
+def remember(
+    maxsize: int, changes: Callable[[Path], Path] = lambda path: path
+) -> Callable[[Callable[[Path], Content]], Callable[[str | os.PathLike], Content]]:
+    """Make a function of a path keep what it returns for the last ``maxsize`` files, until a file changes.
+
+    Parameters
+    ----------
+    maxsize : int
+        Number of results that are kept.
+    changes : callable
+        Returns the file whose time and size tell that the content of the path has changed; by default the path itself.
+
+    Examples
+    --------
+    >>> @remember(maxsize=2)
+    ... def read(path: Path) -> str:
+    ...     return path.read_text()
+    """
+
+    def decorate(function: Callable[[Path], Content]) -> Callable[[str | os.PathLike], Content]:
+        @functools.lru_cache(maxsize)
+        def kept(path: Path, changed: int, size: int) -> Content:
+            return function(path)
+
+        @functools.wraps(function)
+        def wrapper(path: str | os.PathLike) -> Content:
+            status = changes(Path(path)).stat()
+            return kept(Path(path), status.st_mtime_ns, status.st_size)
+
+        return wrapper
+
+    return decorate
 
 
 @contextmanager
@@ -65,3 +103,8 @@ def first_line(error: Exception) -> str:
     """Return the first line of an exception's message, without a full stop; its class's name if it has none."""
     lines = str(error).strip().splitlines()
     return lines[0].rstrip(".") if lines else type(error).__name__
+
+
+def unreadable(path: str | os.PathLike, kind: str, error: Exception) -> InputError:
+    """Return the error that a file cannot be decoded as a ``kind`` such as "an image"."""
+    return InputError(f"{path} cannot be read as {kind} ({first_line(error)}); is it complete?")

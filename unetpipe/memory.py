@@ -1,4 +1,4 @@
-"""How much memory is free, what the work takes, and keeping what was allocated once."""
+"""How much memory is free, how much the work takes, and keeping freed memory for later use."""
 
 from __future__ import annotations
 
@@ -23,53 +23,58 @@ def free_memory(device: torch.device) -> int:
     return int(min(psutil.virtual_memory().available, _left_in_container()))
 
 
+def default_memory() -> int:
+    """Return half of the main memory that is free now, in bytes."""
+    return free_memory(torch.device("cpu")) // 2
+
+
 def network_bytes(network: Any, pixels: int) -> int:
-    """Return the bytes that a network holds at once at inference for so many pixels of its input, in float32.
+    """Return the peak of bytes that a network holds at inference in float32, for a number of input pixels.
 
     Parameters
     ----------
     network : UNet or other
-        Has ``values_per_pixel``, as :class:`unetpipe.networks.UNet`.
+        It has ``values_per_pixel``, like :class:`unetpipe.networks.UNet`.
     pixels : int
-        Of the tile.
+        Number of pixels of the tile.
     """
     return int(VALUE * network.values_per_pixel * pixels)
 
 
 def image_bytes(size: tuple[int, int], channels: int) -> int:
-    """Return the bytes that segmenting an image (height, width) takes in memory, besides the network's tile."""
+    """Return the bytes that it takes to segment an image (height, width), without those of the network's tile."""
     return (IMAGE + CHANNEL * channels) * size[0] * size[1]
 
 
 def keep_freed_memory() -> bool:
-    """Let this process keep the main memory that it frees, up to its own peak, instead of giving it back at once.
+    """Let this process keep the main memory that it frees, up to its own peak, instead of returning it at once.
 
-    A feature map of a large tile takes more than what the C library keeps by itself. The operating system then
-    has to clear new pages for every layer, which costs up to a third of the time of the network.
+    By default the C library returns blocks as large as a feature map at once. The operating system then has to clear
+    new pages for every layer, which costs up to a third of the network's time.
 
     Returns
     -------
     bool
-        Whether the C library knows of it (glibc on Linux does); elsewhere nothing changes.
+        Whether the C library can do so (glibc on Linux can); elsewhere nothing changes.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     return mallopt is not None and bool(mallopt(M_MMAP_MAX, 0) and mallopt(M_TRIM_THRESHOLD, -1))
 
 
 def return_freed_memory() -> bool:
-    """Return to the operating system what this process has freed and kept (:func:`keep_freed_memory`).
+    """Return the memory that this process freed but kept (:func:`keep_freed_memory`) to the operating system.
 
     Returns
     -------
     bool
-        Whether the C library knows of it (glibc on Linux does).
+        Whether the C library can do so (glibc on Linux can).
     """
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     return trim is not None and bool(trim(0))
 
 
 def _left_in_container() -> float:
-    """Return what a Linux control group leaves, in bytes; infinity without a limit."""
+    """Return the bytes that the Linux control group of this process still allows; infinity without a limit."""
     try:
         limit, used = ((CONTROL_GROUP / name).read_text().strip() for name in ("memory.max", "memory.current"))
     except OSError:

@@ -1,4 +1,4 @@
-"""Mirroring at the image border, as numpy's ``reflect``: what the paper does where context is missing."""
+"""Mirroring at the image border, like numpy's ``reflect``, as the paper does where context is missing."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from torch import Tensor
 
 
 def mirror_indices(start: int, stop: int, size: int) -> Tensor:
-    """Return, for the coordinates start … stop − 1, the pixel of a mirrored image side that stands there.
+    """Return which pixel of an image side lies at each of the coordinates start … stop − 1 of the mirrored image.
 
     Equal to ``np.pad(np.arange(size), …, mode="reflect")``: the edge pixel is not repeated, and
-    the mirroring goes on (period 2·(size − 1)) however far the coordinates lie outside.
+    the mirroring repeats with period 2·(size − 1), so coordinates may lie any distance outside.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def mirror_indices(start: int, stop: int, size: int) -> Tensor:
 def mirror_crop(image: Tensor, top: int, left: int, height: int, width: int) -> Tensor:
     """Cut (…, height, width) out of (…, H, W); what lies outside the image is mirrored.
 
-    A plain view is returned where the crop lies inside.
+    If the crop lies inside the image, it is a view.
     """
     rows, columns = image.shape[-2:]
     if top >= 0 and left >= 0 and top + height <= rows and left + width <= columns:

@@ -1,17 +1,28 @@
-"""One call from Python: an array in, numbered cells out, by the bundle's own parts."""
+"""The one reader of a bundle's ``inference.json``: the parts of a model, and arrays segmented by them."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from monai.bundle import ConfigParser
+from monai.inferers import Inferer
 
 from unetpipe.bundle.models import inference_configs
 from unetpipe.bundle.writing import find_bundle
-from unetpipe.errors import InputError
+from unetpipe.errors import InputError, input_error_behind
+from unetpipe.inferers import OverlapTileInferer
+from unetpipe.instances import InstanceSettings
+from unetpipe.networks import UNet
+
+NORMALIZATION = "NormalizeIntensityd"  # by each channel's mean and standard deviation
+# bundles of earlier versions lack these keys
+DEFAULTS = {"normalization": NORMALIZATION, "rotations": 0, "scale": 1.0, "pixel_size": None}
 
 
 def segment(
@@ -24,25 +35,25 @@ def segment(
     pixel_size: float | None = None,
     rescale: bool = False,
 ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
-    """Segment an image or a stack held in an array.
+    """Segment an image or a stack that is an array.
 
     Parameters
     ----------
     image : ndarray
-        (H, W), (H, W, C) or (N, H, W), any integer or float dtype; each image is normalised by its
-        own mean and standard deviation. A network of colours is given grey images as three equal channels.
+        (H, W), (H, W, C) or (N, H, W), any integer or float dtype. Each image is normalised by its own mean and
+        standard deviation. If the network takes colour images, a grey image becomes three equal channels.
     bundle : path, optional
         A trained bundle's folder; by default the bundle that comes with the package.
     model : str, optional
         One of the bundle's models by name, such as "dic_hela"; by default its own.
     axes : {"yx", "yxc", "nyx"}, optional
-        What the axes are. By default three axes are (H, W, C) if the last is as long as the
-        network's channels and these are several, else (N, H, W).
+        The order of the axes. By default, an array with three axes is (H, W, C) if the network takes several channels
+        and the last axis has that length; otherwise it is (N, H, W).
     return_probabilities : bool
         Also return the probability of "cell".
     pixel_size : float, optional
-        The image's, in the unit of the bundle's (micrometres). If both are known and differ by more
-        than a quarter, a warning is logged.
+        Pixel size of the image, in the unit of the bundle's (micrometres). If both are known and differ by more than
+        a quarter, a warning is logged.
     rescale : bool
         Scale the image to the bundle's pixel size; the result has the image's own size.
 
@@ -51,45 +62,162 @@ def segment(
     labels : ndarray
         (H, W) or (N, H, W), int32: 0 background, 1 … n in each image.
     probabilities : ndarray
-        Only if asked for: of the labels' shape, float32, 0 … 1.
+        Only with ``return_probabilities``: same shape as the labels, float32, 0 … 1.
 
     Raises
     ------
     InputError
-        If the axes, the channels, the pixels or the bundle do not fit.
+        If the axes, channels or pixels do not fit, or the bundle cannot be used.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> segment(np.random.default_rng(0).random((60, 80))).shape
+    (60, 80)
     """
-    folder = find_bundle() if bundle is None else bundle
-    return Predictor(folder, model, image_pixel_size=pixel_size, rescale=rescale)(image, axes, return_probabilities)
+    predictor = Predictor.load(bundle, model, image_pixel_size=pixel_size, rescale=rescale)
+    return predictor(image, axes, return_probabilities)
 
 
 class Predictor:
-    """A bundle, loaded once, to segment many arrays; call it as :func:`segment` without the bundle.
+    """A trained model of a bundle, loaded once to segment many arrays.
+
+    Create it by :meth:`load`; call it as :func:`segment`, without the bundle. Every part of the model is an attribute.
+    It is built when it is first asked for, so a predictor of which only the settings are read costs little.
 
     Parameters
     ----------
-    bundle : path
-        A trained bundle's folder.
-    model : str, optional
-        One of its models by name.
-    overrides
-        Values for keys of its ``inference.json``, such as ``threshold`` or ``roi_size``.
+    configs : sequence of path
+        Config files; a later one overrides keys of those before it.
+    values : mapping
+        Values for their keys, which override the files.
+
+    Attributes
+    ----------
+    configs, values
+        As given.
+
+    Raises
+    ------
+    InputError
+        From the attributes: if the weights or a setting do not fit.
+
+    Examples
+    --------
+    >>> predictor = Predictor.load(threshold=0.6)
+    >>> predictor.settings.threshold, predictor.rotations, predictor.pixel_size
+    (0.6, 0, 0.19)
     """
 
-    def __init__(self, bundle: str | os.PathLike, model: str | None = None, **overrides: Any) -> None:
-        parser = ConfigParser()
-        parser.read_config(inference_configs(bundle, model))
-        parser.update({"bundle_root": str(bundle), **overrides})
-        self.channels = int(parser.get_parsed_content("in_channels"))
-        self.device = parser.get_parsed_content("device")
-        self.network = parser.get_parsed_content("trained_network")
-        self.normalize, self.inferer, self.softmax, self.instances = (
-            parser.get_parsed_content(key) for key in ("normalize", "inferer", "softmax", "instances")
-        )
+    def __init__(self, configs: Sequence[str], values: Mapping[str, Any]) -> None:
+        self.configs, self.values = list(configs), dict(values)
+        self._config = ConfigParser()
+        self._config.read_config(self.configs)
+        self._config.update(self.values)
+        self._config.update({key: value for key, value in DEFAULTS.items() if key not in self._config})
+
+    @classmethod
+    def load(cls, bundle: str | os.PathLike | None = None, model: str | None = None, **overrides: Any) -> Predictor:
+        """Return the predictor of a bundle's model.
+
+        Parameters
+        ----------
+        bundle : path, optional
+            A trained bundle's folder; by default the bundle that comes with the package.
+        model : str, optional
+            One of the bundle's models by name, such as "dic_hela"; by default its own.
+        **overrides
+            Values for keys of its ``inference.json``, such as ``threshold`` or ``roi_size``.
+
+        Raises
+        ------
+        InputError
+            If the folder is not a bundle, or has no such model.
+        """
+        folder = find_bundle() if bundle is None else bundle
+        return cls(inference_configs(folder, model), {"bundle_root": str(folder), **overrides})
+
+    def prepare(self) -> Predictor:
+        """Read the weights now, and return the predictor; later changes of the bundle's files do not matter to it."""
+        _ = self.network
+        return self
+
+    @cached_property
+    def weights(self) -> Path:
+        """The file of the weights, which need not exist."""
+        try:
+            return Path(self._get("weights"))
+        except (KeyError, ValueError, RuntimeError) as error:
+            raise InputError(f"{self.configs[0]} does not say where the weights are; set the key weights.") from error
+
+    @cached_property
+    def network(self) -> UNet:
+        """The network with its weights, on the device, in evaluation mode, batch norms folded into convolutions.
+
+        Networks of other classes have a UNet's sizes too (``margin``, ``step`` …).
+        """
+        # by a parser that is not kept, since it holds the weights once more, as they were before folding
+        return _parsed(ConfigParser(self._config.config), "trained_network")
+
+    @cached_property
+    def device(self) -> torch.device:
+        """Where the network computes."""
+        return self._get("device")
+
+    @cached_property
+    def channels(self) -> int:
+        """Number of channels that the network takes."""
+        return int(self._get("in_channels"))
+
+    @cached_property
+    def amp(self) -> bool:
+        """Whether to compute in bfloat16 where the device has it in hardware."""
+        return bool(self._get("amp"))
+
+    @cached_property
+    def normalization(self) -> str:
+        """Name of the transform that normalises an image."""
+        return self._get("normalization")
+
+    @cached_property
+    def normalize(self) -> Callable[[dict[str, Any]], dict[str, Any]]:
+        """The transform that normalises ``{"image": (C, H, W)}``, float32, in place."""
+        return self._get("normalize")
+
+    @cached_property
+    def inferer(self) -> Inferer:
+        """The inferer of a whole image: scale, rotations and tiles together. It returns logits of the image's size."""
+        return self._get("inferer")
+
+    @cached_property
+    def tiles(self) -> OverlapTileInferer:
+        """The part of :attr:`inferer` that cuts an image into tiles."""
+        return self._get("tiles#inferer")
+
+    @cached_property
+    def rotations(self) -> int:
+        """Over how many rotated versions the probability is averaged (:func:`unetpipe.inferers.rotated`); 0 is one."""
+        return self._get("rotations")
+
+    @cached_property
+    def scale(self) -> float:
+        """By which factor images are scaled before inference; 1 leaves them as they are."""
+        return self._get("scale")
+
+    @cached_property
+    def pixel_size(self) -> float | None:
+        """Pixel size that the model was trained at, in micrometres; None if it is not known."""
+        return self._get("pixel_size")
+
+    @cached_property
+    def settings(self) -> InstanceSettings:
+        """How the probability becomes cells; ``min_size`` is in pixels of the image, whatever the scale."""
+        return self._get("instances").settings
 
     def __call__(
         self, image: np.ndarray, axes: str | None = None, return_probabilities: bool = False
     ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
-        """Return the labels of an array, and the probabilities if asked for."""
+        """Return the labels of an array, and the probabilities with ``return_probabilities`` (:func:`segment`)."""
         image = np.asarray(image)
         axes = axes or self._guess_axes(image)
         labels, probabilities = (
@@ -100,12 +228,12 @@ class Predictor:
         return (labels, probabilities) if return_probabilities else labels
 
     def _segment_one(self, page: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return labels and probability of "cell" of (C, H, W), each (H, W)."""
         item = self.normalize({"image": torch.from_numpy(page.astype(np.float32))})
         with torch.no_grad():
             logits = self.inferer(item["image"][None].to(self.device), self.network)[0]
-        probabilities = self.softmax({"pred": logits})
-        labels = self.instances(probabilities)["pred"]
-        return np.asarray(labels.cpu())[0], 1 - np.asarray(probabilities["pred"].cpu())[0]
+        probability = 1 - np.asarray(torch.softmax(logits.float(), dim=0)[0].cpu())
+        return self.settings.instances(probability), probability
 
     def _guess_axes(self, image: np.ndarray) -> str:
         if image.ndim == 2:
@@ -117,7 +245,7 @@ class Predictor:
         if axes not in ("yx", "yxc", "nyx") or len(axes) != image.ndim or image.dtype.kind not in "buif":
             raise InputError(
                 f"An array of shape {image.shape}, {image.dtype}, with axes={axes!r} cannot be segmented; give numbers "
-                'as (H, W), (H, W, C) or (N, H, W), and axes="yx", "yxc" or "nyx" if need be.'
+                'as (H, W), (H, W, C) or (N, H, W), and axes="yx", "yxc" or "nyx".'
             )
         if axes == "yx":
             stack = image[None, None]
@@ -130,3 +258,14 @@ class Predictor:
         if 0 in stack.shape or not np.isfinite(stack).all():
             raise InputError(f"The array of shape {image.shape} is empty or holds pixels that are NaN or infinite.")
         return stack
+
+    def _get(self, key: str) -> Any:
+        return _parsed(self._config, key)
+
+
+def _parsed(parser: ConfigParser, key: str) -> Any:
+    """Return what a key of the config stands for; MONAI wraps an InputError of a part, which is unwrapped."""
+    try:
+        return parser.get_parsed_content(key)
+    except RuntimeError as error:
+        raise (input_error_behind(error) or error) from None

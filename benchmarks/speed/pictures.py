@@ -28,7 +28,7 @@ def class_agreement(benchmark: str) -> Row:
     """Return on how many pixels bfloat16 changes the class that the bundle's model gives them."""
     name, image = picture()
     classes = [
-        Predictor(find_bundle(), amp=amp, device="$torch.device('cpu')")(image, return_probabilities=True)[1] > 0.5  # type: ignore[operator]
+        Predictor.load(find_bundle(), amp=amp, device="$torch.device('cpu')")(image, return_probabilities=True)[1] > 0.5  # type: ignore[operator]
         for amp in (False, True)
     ]
     assert classes[0].any()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from unetpipe.datasets import find_records, recognise, split_records, write_synthetic_ctc
+from unetpipe.datasets.records import Record
 from unetpipe.errors import InputError
 from unetpipe.files import check_folder
 from unetpipe.report.published import published_name
@@ -68,7 +69,7 @@ def find_dataset(name: str, output: Path) -> Dataset:
     return Dataset(folder.resolve().name, folder, split, scored, has_silver)
 
 
-def split_gold(records: Sequence[dict[str, Any]], arguments: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+def split_gold(records: Sequence[Record], arguments: dict[str, Any]) -> dict[str, list[Record]]:
     """Return the split of :func:`unetpipe.datasets.split_records` with the training records of gold truth alone.
 
     Raises
@@ -93,7 +94,7 @@ def _synthetic(folder: Path) -> Path:
     return folder
 
 
-def _by_time(records: list[dict[str, Any]]) -> tuple[dict[str, Any], dict[str, Any]]:
+def _by_time(records: list[Record]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Split by frame number, alike for all sequences."""
     frames = sorted({record["frame"] for record in records})
     if len(frames) < 5:

@@ -18,7 +18,7 @@ from unetpipe.errors import InputError
 from unetpipe.files import write_text
 from unetpipe.handlers.checkpoint import read_checkpoint
 
-QUIET = {"unetpipe.handlers.EpochStats", "unetpipe.handlers.StepTimes", "ignite.handlers.ProgressBar"}
+CHATTY = ("train#named_handlers#log", "train#named_handlers#step_times", "validate#named_handlers#log")
 # it warns that there is no logging file, and that the configs lie in several folders
 logging.getLogger("monai.bundle.workflows").setLevel(logging.ERROR)
 
@@ -105,9 +105,8 @@ class Job(NamedTuple):
             seed=self.seed,
             **self.dataset.split,
         )
-        for part in ("train#handlers", "validate#handlers"):  # a line for each result is enough
-            handlers = workflow.parser[part]
-            workflow.parser[part] = [handler for handler in handlers if handler["_target_"] not in QUIET]
+        for handler in CHATTY:  # a line for each result is enough
+            workflow.parser[f"{handler}#_disabled_"] = True
         workflow.initialize()
         workflow.run()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 import torch
 from monai.bundle import ConfigParser
 
-from unetpipe.instances import instances_from_probability
+from unetpipe.instances import InstanceSettings
 from unetpipe.metrics.frame import FrameScore, score_segmentation
 from unetpipe.metrics.summary import summarise
 from unetpipe.report.mistakes import find_mistakes
@@ -42,11 +43,9 @@ def score_bundle(bundle: Path, overlays: Sequence[Path], settings: Mapping[str, 
     network = parser.get_parsed_content("validate#evaluator#network")
     inferer = parser.get_parsed_content("validate#evaluator#inferer")
     device = parser.get_parsed_content("device")
-    common = {
-        "min_size": parser.get_parsed_content("min_size"),
-        "ridge_refill_radius": parser.get_parsed_content("ridge_refill_radius"),
-    }
-    chosen = {key: parser.get_parsed_content(key) for key in PLAIN}
+    chosen = InstanceSettings(
+        **{field.name: parser.get_parsed_content(field.name) for field in fields(InstanceSettings)}
+    )
     frames = []
     for item in parser.get_parsed_content("validate#dataset"):
         with torch.no_grad():
@@ -54,16 +53,13 @@ def score_bundle(bundle: Path, overlays: Sequence[Path], settings: Mapping[str, 
         probability = 1 - torch.softmax(logits.float(), dim=1)[0, 0].cpu().numpy()
         frames.append((np.asarray(item["label"])[0], np.asarray(item["known"])[0], probability))
     return {
-        name: {**thresholds, **score_frames(frames, thresholds, **common)}
-        for name, thresholds in (("chosen", chosen), ("plain", PLAIN))
+        name: {**used.thresholds, **score_frames(frames, used)}
+        for name, used in (("chosen", chosen), ("plain", replace(chosen, **PLAIN)))
     }
 
 
 def score_frames(
-    frames: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]],
-    thresholds: Mapping[str, Any],
-    min_size: int,
-    ridge_refill_radius: float,
+    frames: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]], settings: InstanceSettings
 ) -> dict[str, float]:
     """Return SEG, IoU and F1, the number of cells, and how many are missed, merged, split and invented.
 
@@ -71,14 +67,12 @@ def score_frames(
     ----------
     frames : sequence of (ndarray, ndarray, ndarray)
         Of each frame the truth (H, W), integer; where it is known (H, W), bool; the probability of "cell" (H, W).
-    thresholds, min_size, ridge_refill_radius
-        See :func:`unetpipe.instances.instances_from_probability`.
+    settings : InstanceSettings
+        How the probability becomes cells.
     """
     scores, mistakes = [], []
     for number, (truth, known, probability) in enumerate(frames):
-        result = instances_from_probability(
-            probability, min_size=min_size, ridge_refill_radius=ridge_refill_radius, **thresholds
-        )
+        result = settings.instances(probability)
         scores.append(FrameScore("", number, score_segmentation(number, truth, result, known)))
         mistakes.append(find_mistakes(truth, result, known))
     summary = summarise(scores)

@@ -73,9 +73,9 @@ def test_configs_have_the_zoos_keys(bundle: Path, config: str, keys: tuple[str, 
 
 
 def test_validation_goes_by_val_interval(bundle: Path) -> None:
-    handlers = json.loads((bundle / "configs" / "train.json").read_text())["train"]["handlers"]
-    (validation,) = [handler for handler in handlers if handler["_target_"] == "ValidationHandler"]
-    assert validation["interval"] == "@val_interval"
+    handlers = json.loads((bundle / "configs" / "train.json").read_text())["train"]["named_handlers"]
+    assert handlers["validation"]["_target_"] == "ValidationHandler"
+    assert handlers["validation"]["interval"] == "@val_interval"
 
 
 def test_no_config_names_a_place_on_one_machine(bundle: Path) -> None:

@@ -37,12 +37,12 @@ def test_overlay_holds_the_values_of_the_model_and_no_place(holder: Path, traine
 
 def test_model_by_name_segments_like_its_own_bundle(holder: Path, trained: Path, synthetic: Path, tmp_path: Path):
     image = np.array(Image.open(synthetic / "02" / "t000.tif"))
-    own = Predictor(trained, amp=False)(image, return_probabilities=True)[1]
-    named = Predictor(holder, "mine", amp=False)(image, return_probabilities=True)[1]
+    own = Predictor.load(trained, amp=False)(image, return_probabilities=True)[1]
+    named = Predictor.load(holder, "mine", amp=False)(image, return_probabilities=True)[1]
     np.testing.assert_allclose(named, own, atol=5e-3)  # half precision has 11 bits
     arguments = ["segment", str(synthetic / "02"), "--bundle", str(holder), "--model", "mine"]
     assert main([*arguments, "--output", str(tmp_path)]) == 0
-    np.testing.assert_array_equal(read_labels(tmp_path / "mask000.tif"), Predictor(holder, "mine")(image))
+    np.testing.assert_array_equal(read_labels(tmp_path / "mask000.tif"), Predictor.load(holder, "mine")(image))
 
 
 def test_model_exported_by_name_is_a_bundle_of_its_own(holder: Path, trained: Path, synthetic: Path, tmp_path: Path):
@@ -51,7 +51,9 @@ def test_model_exported_by_name_is_a_bundle_of_its_own(holder: Path, trained: Pa
     for name in ("train.json", "inference.json"):  # it trains as it segments
         assert json.loads((out / "configs" / name).read_text())["channels"] == [4, 8]
     image = np.array(Image.open(synthetic / "02" / "t000.tif"))
-    np.testing.assert_array_equal(Predictor(out, amp=False)(image), Predictor(holder, "mine", amp=False)(image))
+    np.testing.assert_array_equal(
+        Predictor.load(out, amp=False)(image), Predictor.load(holder, "mine", amp=False)(image)
+    )
 
 
 def test_unknown_model_is_one_sentence(holder: Path, synthetic: Path, tmp_path: Path, capsys) -> None:
@@ -63,6 +65,6 @@ def test_unknown_model_is_one_sentence(holder: Path, synthetic: Path, tmp_path: 
     assert not (tmp_path / "out").exists()
 
 
-def test_folder_without_config_is_no_bundle(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no bundle"):
+def test_folder_without_config_is_not_a_bundle(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="not a bundle"):
         inference_configs(tmp_path)

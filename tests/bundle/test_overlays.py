@@ -11,22 +11,16 @@ import pytest
 from monai.bundle import ConfigParser
 from workflows import BUNDLE, workflow
 
+NO_OVERLAYS = {"train", "inference", "metadata"}
 NO_OVERLAYS_OF_TRAINING = {"train", "evaluate", "inference", "metadata", "lungs_ct", "multi_gpu_evaluate"}
 WITHOUT_BLUR_AND_NOISE = ["n4.json", "n4_fovea.json", "autoencoder.json"]
-OVERLAYS = sorted(path.name for path in (BUNDLE / "configs").glob("*.json") if path.stem not in NO_OVERLAYS_OF_TRAINING)
-
-# overlays name a part of a list by its place; if the list changes they would change another part, and say nothing
-PLACES = {
-    "train#random_transforms#0": "RandMirrorCropd",
-    "train#random_transforms#1": "RandElastic2Dd",
-    "train#handlers#0": "SeedEachEpoch",
-    "train#handlers#6": "EpochStats",
-    "train#handlers#7": "TensorBoardStatsHandler",
-    "train#handlers#8": "ProgressBar",
-    "validate#handlers#0": "EpochStats",
-    "validate#handlers#1": "TensorBoardStatsHandler",
-    "validate#handlers#2": "BundleSaver",
+BELOW = {
+    "lungs_ct.json": ["inference.json"],
+    "multi_gpu_evaluate.json": ["train.json", "evaluate.json"],
+    "n4_fovea.json": ["train.json", "n4.json"],
 }
+ALL = sorted(path.name for path in (BUNDLE / "configs").glob("*.json") if path.stem not in NO_OVERLAYS)
+OVERLAYS = sorted(path.name for path in (BUNDLE / "configs").glob("*.json") if path.stem not in NO_OVERLAYS_OF_TRAINING)
 
 
 def recipe(overlay: str, **overrides: Any) -> ConfigParser:
@@ -35,22 +29,23 @@ def recipe(overlay: str, **overrides: Any) -> ConfigParser:
 
 
 def random_transforms(parser: ConfigParser) -> dict[str, Any]:
-    return {type(transform).__name__: transform for transform in parser.get_parsed_content("train#random_transforms")}
+    transforms = parser.get_parsed_content("train#random_transforms").values()
+    return {type(transform).__name__: transform for transform in transforms}
 
 
 @pytest.mark.parametrize("overlay", sorted(set(OVERLAYS) - set(WITHOUT_BLUR_AND_NOISE)))
 def test_blur_and_noise_are_what_the_keys_say(overlay: str) -> None:
-    for asked in ({}, {"blur": 0.45, "noise": 0.7}):
+    for asked in ({}, {"blur_prob": 0.45, "noise_std": 0.7}):
         keys = recipe(overlay, **asked)
         made = random_transforms(keys)
-        assert made["RandGaussianSmoothd"].prob == keys["blur"]
-        assert made["RandGaussianNoised"].rand_gaussian_noise.std == keys["noise"]
+        assert made["RandGaussianSmoothd"].prob == keys["blur_prob"]
+        assert made["RandGaussianNoised"].rand_gaussian_noise.std == keys["noise_std"]
 
 
 @pytest.mark.parametrize("overlay", WITHOUT_BLUR_AND_NOISE)
 def test_no_blur_and_noise(overlay: str) -> None:
     keys = recipe(overlay)
-    assert (keys["blur"], keys["noise"]) == (0, 0)
+    assert (keys["blur_prob"], keys["noise_std"]) == (0, 0)
     assert not {"RandGaussianSmoothd", "RandGaussianNoised"} & set(random_transforms(keys))
 
 
@@ -62,15 +57,29 @@ def test_the_network_takes_the_tile(overlay: str) -> None:
     assert network.output_size(tile) == tile - 2 * network.margin > 0
 
 
-def test_places_in_lists_hold_what_overlays_mean() -> None:
-    train = workflow(["train.json"]).parser
-    for place, name in PLACES.items():
-        assert train[place]["_target_"].split(".")[-1] == name, place
-
-
-def test_every_place_that_an_overlay_names_is_known() -> None:
-    benchmarks = Path(__file__).parents[2] / "benchmarks"
-    overlays = [*(BUNDLE / "configs").glob("*.json"), *benchmarks.rglob("*.json")]
+def test_no_overlay_names_a_part_by_its_place_in_a_list() -> None:
+    experiments = Path(__file__).parents[2] / "experiments"
+    overlays = [*(BUNDLE / "configs").glob("*.json"), *experiments.rglob("*.json")]
     keys = {key for overlay in overlays for key in json.loads(overlay.read_text())}
-    named = {found[0] for key in keys if (found := re.match(r".*?#\d+", key))}
-    assert named == set(PLACES)
+    assert [key for key in keys if re.search(r"#\d", key)] == []
+
+
+@pytest.mark.parametrize("overlay", ALL)
+def test_every_key_of_an_overlay_is_a_place_in_the_config_below(overlay: str) -> None:
+    """A name that is misspelt would add a part that nothing reads, and say nothing."""
+    below = BELOW.get(overlay, ["train.json"])
+    parser = ConfigParser(ConfigParser.load_config_files([str(BUNDLE / "configs" / name) for name in below]))
+    keys = [key for key in json.loads((BUNDLE / "configs" / overlay).read_text()) if "#" in key]
+    optional = {"sampler", "rank", "skips", "network", "progress", "_disabled_"}  # arguments that have a default
+    for key in keys:
+        place, _, name = key.rpartition("#")
+        assert key in parser or (place in parser and (name in optional or place == "settings")), key
+
+
+def test_named_handlers_are_what_the_lists_hold_once() -> None:
+    parser = workflow(["train.json"], dataset_dir="unused", min_size=0, progress=True).parser
+    parser["train#dataset"] = parser["validate#dataset"] = [0]
+    for part in ("train", "validate"):
+        (named,) = parser.get_parsed_content(f"{part}#handlers")
+        for name in parser[f"{part}#named_handlers"]:
+            assert named.handlers[name] is parser.get_parsed_content(f"{part}#named_handlers#{name}")

@@ -41,7 +41,7 @@ def test_model_finds_the_cells_it_is_made_for(
 ) -> None:
     """The frames trained the models: this shows that weights and values belong together, not how good they are."""
     (record,) = [record for record in find_records(real_data / folder) if record["frame"] == frame]
-    labels = Predictor(BUNDLE, model)(read_image(record["image"], record.get("page"))[0])
+    labels = Predictor.load(BUNDLE, model)(read_image(record["image"], record.get("page"))[0])
     assert object_jaccards(read_truth(record)[0], labels).mean() > least
 
 
@@ -58,7 +58,7 @@ def test_u373_averages_over_the_symmetries_unless_told_not_to(real_data: Path, t
 def test_nuclei_in_grey_and_colour_on_dark_and_bright_ground(real_data: Path) -> None:
     (record,) = [record for record in find_records(real_data / "dsb2018" / "stage1_train") if record["frame"] == 30]
     grey = read_image(record["image"])[0]
-    segment = Predictor(BUNDLE, "nuclei")
+    segment = Predictor.load(BUNDLE, "nuclei")
     labels = segment(grey)
     np.testing.assert_array_equal(segment(np.dstack([grey] * 3)), labels)
     assert (segment(255 - grey) != labels).mean() < 1e-3

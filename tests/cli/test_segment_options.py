@@ -28,8 +28,8 @@ def command(tmp_path: Path) -> list[str]:
 
 @pytest.mark.parametrize("threshold", [0.3, 0.6])
 def test_threshold(threshold: float, command: list[str], tmp_path: Path) -> None:
-    expected = Predictor(tmp_path / "bundle", threshold=threshold)(IMAGE)
-    assert not np.array_equal(expected, Predictor(tmp_path / "bundle")(IMAGE))
+    expected = Predictor.load(tmp_path / "bundle", threshold=threshold)(IMAGE)
+    assert not np.array_equal(expected, Predictor.load(tmp_path / "bundle")(IMAGE))
     assert main([*command, "--threshold", str(threshold)]) == 0
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "out" / "a_mask.tif"), expected)
     assert main([*command, "--threshold", str(threshold), "--large"]) == 0
@@ -41,7 +41,7 @@ def test_threshold(threshold: float, command: list[str], tmp_path: Path) -> None
 @pytest.mark.parametrize("how", [[], ["--large"], ["--dry-run"]])
 def test_no_probability(threshold: str, how: list[str], command: list[str], tmp_path: Path, capsys) -> None:
     assert main([*command, *how, f"--threshold={threshold}"]) == 1
-    assert f"threshold={float(threshold)!r} is no probability" in capsys.readouterr().err.splitlines()[-1]
+    assert f"threshold={float(threshold)!r} is not a probability" in capsys.readouterr().err.splitlines()[-1]
     assert not (tmp_path / "out").exists()
 
 

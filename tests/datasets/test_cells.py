@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from unetpipe.datasets import ctc_records, measure_cells, measure_records, smallest_cell
+from unetpipe.datasets import find_records, measure_cells, measure_records, smallest_cell
 from unetpipe.datasets.cells import touching_cells
 from unetpipe.errors import InputError
 from unetpipe.io import read_labels
@@ -57,12 +57,12 @@ def test_no_cell_at_all_is_an_error(labels: list) -> None:
 
 
 def test_records_are_measured_from_their_label_files(synthetic: Path) -> None:
-    records = ctc_records(synthetic)
+    records = find_records(synthetic)
     assert measure_records(records) == measure_cells([read_labels(record["label"]) for record in records])
 
 
 def test_smallest_cell_is_a_share_of_the_median(synthetic: Path) -> None:
-    records = ctc_records(synthetic)
+    records = find_records(synthetic)
     area = measure_records(records).area
     assert smallest_cell(records) == round(0.1 * area)
     assert smallest_cell(records, share=0.5) == round(0.5 * area)

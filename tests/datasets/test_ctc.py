@@ -10,7 +10,7 @@ import torch
 from monai.data import MetaTensor
 from PIL import Image
 
-from unetpipe.datasets import ctc_records, find_sequences, read_truth
+from unetpipe.datasets import ctc, find_records, find_sequences, read_truth
 from unetpipe.errors import InputError
 from unetpipe.io import read_image, read_labels
 from unetpipe.transforms import ReadImaged, ReadTruthd
@@ -44,14 +44,14 @@ def kinds(records: list[dict]) -> list[tuple[int, str]]:
 
 
 def test_records_of_each_truth(small: Path) -> None:
-    assert kinds(ctc_records(small, "gold")) == [(1, "gold")]
-    assert kinds(ctc_records(small, "silver")) == [(0, "silver"), (1, "silver"), (2, "silver")]
-    assert kinds(ctc_records(small, "gold+silver")) == [(0, "silver"), (1, "gold"), (2, "silver")]
-    assert ctc_records(small) == ctc_records(small, "gold+silver")
+    assert kinds(find_records(small, "gold")) == [(1, "gold")]
+    assert kinds(find_records(small, "silver")) == [(0, "silver"), (1, "silver"), (2, "silver")]
+    assert kinds(find_records(small, "gold+silver")) == [(0, "silver"), (1, "gold"), (2, "silver")]
+    assert find_records(small) == find_records(small, "gold+silver")
 
 
 def test_record_names_its_files(small: Path) -> None:
-    silver, gold, _ = ctc_records(small)
+    silver, gold, _ = find_records(small)
     assert gold == {
         "image": str(small / "01/t001.tif"),
         "label": str(small / GOLD.format("001")),
@@ -60,6 +60,7 @@ def test_record_names_its_files(small: Path) -> None:
         "sequence": "01",
         "frame": 1,
         "truth": "gold",
+        "layout": "ctc",
         "mask_name": "01_RES/mask001.tif",
     }
     assert silver["label"] == str(small / SILVER.format("000"))
@@ -68,7 +69,7 @@ def test_record_names_its_files(small: Path) -> None:
 
 def test_gold_without_markers_names_no_silver(small: Path) -> None:
     shutil.rmtree(small / "01_GT/TRA")
-    assert not {"markers", "silver"} & set(ctc_records(small, "gold")[0])
+    assert not {"markers", "silver"} & set(find_records(small, "gold")[0])
 
 
 def test_sequences_are_in_order_and_other_folders_left_aside(small: Path) -> None:
@@ -78,7 +79,7 @@ def test_sequences_are_in_order_and_other_folders_left_aside(small: Path) -> Non
     (small / "notes").mkdir()
     (small / "03").write_text("a file, no folder")
     assert find_sequences(small) == ["01", "02"]
-    assert [(r["sequence"], r["frame"]) for r in ctc_records(small, "silver")] == [
+    assert [(r["sequence"], r["frame"]) for r in find_records(small, "silver")] == [
         (sequence, frame) for sequence in ("01", "02") for frame in range(3)
     ]
 
@@ -88,13 +89,13 @@ def test_four_digits_and_other_files(small: Path) -> None:
     put(small / SILVER.format("1234"))
     put(small / "01_ST/SEG/man_seg_000_001.tif")  # a slice of a 3D set
     (small / "01_ST/SEG/readme.txt").write_text("")
-    records = ctc_records(small, "silver")
+    records = find_records(small, "silver")
     assert [record["frame"] for record in records] == [0, 1, 2, 1234]
     assert records[-1]["mask_name"] == "01_RES/mask1234.tif"
 
 
 def test_synthetic_set_has_gold_and_markers_everywhere(synthetic: Path) -> None:
-    records = ctc_records(synthetic)
+    records = find_records(synthetic)
     assert [(r["sequence"], r["frame"], r["truth"]) for r in records] == [
         (sequence, frame, "gold") for sequence in ("01", "02") for frame in range(3)
     ]
@@ -113,11 +114,11 @@ def test_real_sets(real_data: Path, name: str, frames: int, gold: int, shape: tu
     folder = real_data / "ctc" / name
     if not folder.is_dir():
         pytest.skip(f"no {folder}")
-    assert [record["truth"] for record in ctc_records(folder, "gold")] == ["gold"] * gold
-    assert [record["truth"] for record in ctc_records(folder, "silver")] == ["silver"] * frames
-    assert Counter(record["truth"] for record in ctc_records(folder)) == {"gold": gold, "silver": frames - gold}
+    assert [record["truth"] for record in find_records(folder, "gold")] == ["gold"] * gold
+    assert [record["truth"] for record in find_records(folder, "silver")] == ["silver"] * frames
+    assert Counter(record["truth"] for record in find_records(folder)) == {"gold": gold, "silver": frames - gold}
     unknown = 0
-    for record in ctc_records(folder, "gold"):
+    for record in find_records(folder, "gold"):
         label, known = read_truth(record)
         unknown += np.count_nonzero(~known)
         assert label.shape == known.shape == shape
@@ -142,7 +143,7 @@ def truth_of(folder: Path, gold: np.ndarray, markers: np.ndarray, silver: np.nda
     put(folder / MARKERS.format("000"), markers)
     if silver is not None:
         put(folder / SILVER.format("000"), silver)
-    label, known = read_truth(ctc_records(folder, "gold")[0])
+    label, known = read_truth(find_records(folder, "gold")[0])
     assert label.dtype == np.int32
     assert known.dtype == bool
     np.testing.assert_array_equal(label, gold)
@@ -189,7 +190,7 @@ def test_marker_without_silver_makes_a_disc_of_the_median_size_unknown(tmp_path:
 
 def test_without_markers_all_is_known(small: Path) -> None:
     shutil.rmtree(small / "01_GT/TRA")
-    for record in ctc_records(small):
+    for record in find_records(small):
         assert read_truth(record)[1].all()
 
 
@@ -197,7 +198,7 @@ def test_non_square_images_keep_height_and_width(tmp_path: Path) -> None:
     pixels = np.arange(5 * 9).reshape(5, 9)
     put(tmp_path / "01/t000.tif", pixels)
     put(tmp_path / SILVER.format("000"), pixels)
-    item = ReadTruthd()(ReadImaged("image")(ctc_records(tmp_path)[0]))
+    item = ReadTruthd()(ReadImaged("image")(find_records(tmp_path)[0]))
     for key, dtype in (("image", torch.float32), ("label", torch.int32)):
         assert isinstance(item[key], MetaTensor)
         assert item[key].dtype == dtype
@@ -209,7 +210,7 @@ def test_truth_transform_marks_the_unknown_and_drops_the_paths(small: Path) -> N
     markers = np.zeros(SHAPE)
     markers[3, 4] = 1
     put(small / MARKERS.format("001"), markers)
-    item = ReadTruthd()(ctc_records(small, "gold")[0])
+    item = ReadTruthd()(find_records(small, "gold")[0])
     assert not {"markers", "silver"} & set(item)
     np.testing.assert_array_equal(item["known"][0].numpy(), markers == 0)
     assert item["mask_name"] == "01_RES/mask001.tif"
@@ -217,44 +218,44 @@ def test_truth_transform_marks_the_unknown_and_drops_the_paths(small: Path) -> N
 
 def test_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="nowhere"):
-        ctc_records(tmp_path / "nowhere")
+        find_records(tmp_path / "nowhere")
 
 
 def test_other_layout_is_named(tmp_path: Path) -> None:
     put(tmp_path / "pictures/a.tif")
     with pytest.raises(InputError, match=f"{tmp_path.name} is not laid out as a Cell Tracking Challenge set"):
-        ctc_records(tmp_path)
+        ctc.records(tmp_path)
 
 
 def test_set_without_truth_is_named(small: Path) -> None:
     shutil.rmtree(small / "01_GT")
     with pytest.raises(InputError, match=f"{small.name} has gold truth"):
-        ctc_records(small, "gold")
+        find_records(small, "gold")
 
 
 def test_truth_without_image_is_named(small: Path) -> None:
     (small / "01/t002.tif").unlink()
     with pytest.raises(InputError, match=r"man_seg002\.tif has no image: t002\.tif is missing"):
-        ctc_records(small, "silver")
-    assert kinds(ctc_records(small, "gold")) == [(1, "gold")]  # that frame is not asked for
+        find_records(small, "silver")
+    assert kinds(find_records(small, "gold")) == [(1, "gold")]  # that frame is not asked for
 
 
 def test_unknown_truth_is_refused(small: Path) -> None:
     with pytest.raises(InputError, match="bronze"):
-        ctc_records(small, "bronze")
+        find_records(small, "bronze")
 
 
 @pytest.mark.parametrize("other", [MARKERS, SILVER])
 def test_truth_files_of_different_size_are_named(small: Path, other: str) -> None:
     put(small / other.format("001"), np.zeros((SHAPE[1], SHAPE[0])))
     with pytest.raises(InputError, match=Path(other.format("001")).name):
-        read_truth(ctc_records(small, "gold")[0])
+        read_truth(find_records(small, "gold")[0])
 
 
 def test_image_and_label_of_different_size_are_named(small: Path) -> None:
     put(small / GOLD.format("001"), np.zeros((7, 11)))
     put(small / MARKERS.format("001"), np.zeros((7, 11)))
     put(small / SILVER.format("001"), np.zeros((7, 11)))
-    item = ReadImaged("image")(ctc_records(small, "gold")[0])
+    item = ReadImaged("image")(find_records(small, "gold")[0])
     with pytest.raises(InputError, match=r"man_seg001\.tif is 7×11 pixels .* 7×12"):
         ReadTruthd()(item)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from unetpipe.datasets import Record
 from unetpipe.datasets.images import MaskMatcher
 
-CTC: list[dict[str, Any]] = [
+CTC: list[Record] = [
     {"image": f"set/{sequence}/t003.tif", "mask_name": f"{sequence}_RES/mask003.tif"} for sequence in ("01", "02")
 ]
-STACK: list[dict[str, Any]] = [
+STACK: list[Record] = [
     {"image": "set/images/s.nii.gz", "mask_name": f"s/mask00{page}.tif", "page": page} for page in (0, 1)
 ]
 NUCLEUS = {"image": "set/id1/images/id1.png", "mask_name": "id1_mask.tif"}
@@ -33,5 +33,5 @@ MATCHER = MaskMatcher([*CTC, *STACK, NUCLEUS])
         ("out/id2_mask.tif", 0, None),
     ],
 )
-def test_a_mask_finds_its_record(mask: str, page: int, record: dict[str, Any] | None):
+def test_a_mask_finds_its_record(mask: str, page: int, record: Record | None):
     assert MATCHER.find(Path(mask), page) is record

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from unetpipe.datasets import find_images, find_records, read_truth, recognise, split_records
+from unetpipe.datasets import LAYOUTS, find_images, find_records, read_truth, recognise, split_records
 from unetpipe.errors import InputError
 from unetpipe.io import write_label_pages
 
@@ -109,3 +109,23 @@ def test_real_isbi_stack(real_data: Path):
     assert np.array_equal(label > 0, first == 255)
     assert label.max() > 50
     assert {Path(record["image"]).name for record in find_images(folder)} == {"train-volume.tif", "test-volume.tif"}
+
+
+def test_images_of_a_folder_come_before_those_in_its_folders(tmp_path: Path):
+    for name in ("preview.png", "images/a.png", "masks/a.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("L", (4, 3), 1).save(tmp_path / name)
+    assert [record["mask_name"] for record in find_images(tmp_path)] == ["preview_mask.tif"]
+    assert [Path(record["image"]).name for record in find_records(tmp_path)] == ["a.png"]
+
+
+def test_images_without_truth_are_one_sentence(real_data: Path):
+    assert recognise(real_data / "mnist") == "mnist"
+    assert len(find_images(real_data / "mnist")) == 10_000
+    with pytest.raises(InputError, match=r"No image in .*mnist has truth; its layout has none"):
+        find_records(real_data / "mnist")
+
+
+def test_records_say_by_which_layout_their_truth_is_read(synthetic: Path, stack: Path):
+    assert {record["layout"] for folder in (synthetic, stack) for record in find_records(folder)} == {"ctc", "isbi2012"}
+    assert all(name == layout.NAME for name, layout in LAYOUTS.items())

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from unetpipe.datasets import ctc_records, measure_records, write_synthetic_ctc
+from unetpipe.datasets import find_records, measure_records, write_synthetic_ctc
 from unetpipe.datasets.synthetic import _draw_cells
 from unetpipe.io import read_image, read_labels
 
@@ -48,20 +48,20 @@ def test_layout_is_the_challenges(synthetic: Path) -> None:
 
 
 def test_images_are_8_bit_of_the_shape_asked_for(synthetic: Path) -> None:
-    for record in ctc_records(synthetic):
+    for record in find_records(synthetic):
         image = read_image(record["image"])
         assert (image.shape, image.dtype) == ((1, 96, 128), np.uint8)
 
 
 def test_at_least_two_fifths_of_the_cells_touch(synthetic: Path) -> None:
-    for record in ctc_records(synthetic):
+    for record in find_records(synthetic):
         statistics = measure_records([record])
         assert statistics.cells >= 4
         assert statistics.touching >= 0.4
 
 
 def test_every_cell_is_one_piece(synthetic: Path) -> None:
-    for record in ctc_records(synthetic):
+    for record in find_records(synthetic):
         label = read_labels(record["label"])
         for number in np.unique(label[label > 0]):
             assert ndimage.label(label == number, CROSS)[1] == 1
@@ -79,14 +79,14 @@ def test_cell_that_another_cuts_in_two_keeps_one_piece() -> None:
 
 
 def test_cells_are_brighter_than_the_background_near_them(synthetic: Path) -> None:
-    for record in ctc_records(synthetic):
+    for record in find_records(synthetic):
         label, image = read_labels(record["label"]), read_image(record["image"])[0].astype(float)
         near = ndimage.binary_dilation(label > 0, iterations=8) & (label == 0)
         assert image[label > 0].mean() > image[near].mean() + 5
 
 
 def test_every_cell_has_one_marker_inside_it(synthetic: Path) -> None:
-    for record in ctc_records(synthetic):
+    for record in find_records(synthetic):
         label, markers = read_labels(record["label"]), read_labels(record["markers"])
         assert np.array_equal(markers[markers > 0], label[markers > 0])
         assert np.array_equal(np.unique(markers), np.unique(label))
@@ -105,6 +105,6 @@ def test_tracks_tell_when_each_cell_is_there(synthetic: Path, sequence: str) -> 
 
 
 def test_cells_move_a_little_from_frame_to_frame(synthetic: Path) -> None:
-    first, second = (read_labels(record["label"]) for record in ctc_records(synthetic)[:2])
+    first, second = (read_labels(record["label"]) for record in find_records(synthetic)[:2])
     assert not np.array_equal(first, second)
     assert (first == second).mean() > 0.9

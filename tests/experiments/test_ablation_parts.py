@@ -15,6 +15,7 @@ from experiments.ablation.variants import ROWS, choose_rows
 from experiments.ablation.zero_border import RandZeroCropd, ZeroBorderTileInferer
 from unetpipe.datasets import find_records, split_records, write_synthetic_ctc
 from unetpipe.errors import InputError
+from unetpipe.instances import InstanceSettings
 from unetpipe.networks import UNet
 
 
@@ -53,12 +54,12 @@ def test_scores_count_merged_cells() -> None:
     truth[2:12, 2:12], truth[2:12, 12:22], truth[14:19, 24:29] = 1, 2, 3
     merged = np.where(truth > 0, 0.9, 0.1)
     known = np.ones(truth.shape, bool)
-    scores = score_frames([(truth, known, merged)], {"threshold": 0.5}, min_size=0, ridge_refill_radius=0.0)
+    scores = score_frames([(truth, known, merged)], InstanceSettings(threshold=0.5, ridge_refill_radius=0.0))
     assert (scores["cells"], scores["merged"], scores["missed"], scores["invented"]) == (3, 2, 0, 0)
     assert scores["SEG"] == pytest.approx((0.5 + 0.5 + 1) / 3)
     assert scores["IoU"] == 1
     merged[2:12, 11:13] = 0.1  # a line between them, given back by the ridge
-    scores = score_frames([(truth, known, merged)], {"threshold": 0.5}, min_size=0, ridge_refill_radius=2.0)
+    scores = score_frames([(truth, known, merged)], InstanceSettings(threshold=0.5, ridge_refill_radius=2.0))
     assert (scores["merged"], scores["SEG"]) == (0, 1.0)
 
 

@@ -146,7 +146,7 @@ def test_overlay_sets_keys_that_train_or_evaluate_have(row: Any) -> None:
 
     configs = [str(find_bundle() / "configs" / name) for name in ("train.json", "evaluate.json")]
     parser = ConfigParser(ConfigParser.load_config_files(configs))
-    added = {"network_def#padding", "train#random_transforms#1#flip_prob"}  # arguments that have a default
+    added = {"network_def#padding", "train#random_transforms#elastic#flip_prob"}  # arguments that have a default
     for overlay in row.overlays:
         for key in json.loads(overlay.read_text()):
             assert key in parser or key in added, key

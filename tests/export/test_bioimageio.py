@@ -49,7 +49,7 @@ def test_the_librarys_own_test_passes(package: Path) -> None:
 
 def test_output_is_declared_smaller_by_the_margins_and_without_halo(package: Path, holder: Path) -> None:
     description = load_model_description(package)
-    network = Predictor(holder, "mine").network
+    network = Predictor.load(holder, "mine").network
     for axis in description.outputs[0].axes[2:]:
         assert not isinstance(axis, v0_5.WithHalo)
         assert axis.size.offset == -2 * network.margin
@@ -59,7 +59,7 @@ def test_output_is_declared_smaller_by_the_margins_and_without_halo(package: Pat
 
 def test_prediction_of_the_mirrored_image_equals_ours(package: Path, holder: Path, synthetic: Path) -> None:
     image = read_image(synthetic / "02" / "t001.tif")[0].astype(np.float32)
-    segmenter = Predictor(holder, "mine", amp=False)
+    segmenter = Predictor.load(holder, "mine", amp=False)
     ours = segmenter(image, return_probabilities=True)[1]
     normalized = np.asarray(segmenter.normalize({"image": torch.tensor(image[None])})["image"])[0]
     margin = segmenter.network.margin
@@ -71,7 +71,7 @@ def test_prediction_of_the_mirrored_image_equals_ours(package: Path, holder: Pat
 
 
 def test_it_normalises_as_the_bundle_does(package: Path, holder: Path, synthetic: Path) -> None:
-    segmenter = Predictor(holder, "mine", amp=False)
+    segmenter = Predictor.load(holder, "mine", amp=False)
     height, width = (segmenter.network.valid_sizes(side)[-1] for side in (96, 128))
     image = read_image(synthetic / "01" / "t000.tif")[:, :height, :width].astype(np.float32)
     normalized = segmenter.normalize({"image": torch.tensor(image)})["image"]

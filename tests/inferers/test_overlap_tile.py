@@ -177,7 +177,7 @@ def test_function_needs_margin_and_step() -> None:
 
     image = image_of(1, 1, 20, 31)
     for given_alone in ({}, {"margin": 3}, {"step": 1}):
-        with pytest.raises(ValueError, match=r"function names no margin and step; give them"):
+        with pytest.raises(ValueError, match=r"function has no margin and step; give them"):
             OverlapTileInferer(16, **given_alone)(image, crop)
     assert torch.equal(OverlapTileInferer(16, margin=3, step=1)(image, crop), image)
 

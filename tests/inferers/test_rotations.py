@@ -8,7 +8,7 @@ import torch
 from monai.inferers import SimpleInferer
 
 from unetpipe.errors import InputError
-from unetpipe.inferers import OverlapTileInferer, RotationInferer, SymmetryInferer, rotated
+from unetpipe.inferers import SYMMETRIES, OverlapTileInferer, RotationInferer, Symmetry, SymmetryInferer, rotated
 from unetpipe.inferers.rotations import rotate
 from unetpipe.networks import UNet
 
@@ -80,3 +80,20 @@ def test_the_config_key_chooses():
     assert isinstance(eight, SymmetryInferer)
     with pytest.raises(InputError, match="rotations=5 is not known"):
         rotated(inferer, 5)
+
+
+@pytest.mark.parametrize("symmetry", SYMMETRIES)
+def test_a_part_of_an_image_is_where_its_symmetry_says(symmetry: Symmetry):
+    image = torch.arange(7 * 5).reshape(7, 5)
+    box = (1, 2, 4, 5)
+    turned = symmetry.images(image)
+    top, left, bottom, right = symmetry.box(box, (7, 5))
+    assert tuple(turned.shape) == symmetry.size((7, 5))
+    assert torch.equal(turned[top:bottom, left:right], symmetry.images(image[1:4, 2:5]))
+    assert torch.equal(symmetry.inverse.images(turned), image)
+    assert symmetry.inverse.box((top, left, bottom, right), symmetry.size((7, 5))) == box
+
+
+def test_the_eight_symmetries_differ():
+    image = torch.arange(9).reshape(3, 3)
+    assert len({tuple(symmetry.images(image).flatten().tolist()) for symmetry in SYMMETRIES}) == 8

@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 from monai.data import MetaTensor
 from scipy import ndimage
 
-from unetpipe.instances import InstancesFromProbabilityd, instances_from_probability, refill_ridge
+from unetpipe.instances import InstanceSettings, InstancesFromProbabilityd, refill_ridge
 
 probabilities = hnp.arrays(
     np.float32, st.tuples(st.integers(1, 12), st.integers(1, 12)), elements=st.sampled_from([0.0, 0.25, 0.5, 0.75])
@@ -27,68 +27,68 @@ def labels(picture: str) -> np.ndarray:
 
 def test_threshold_is_strict() -> None:
     probability = np.array([[0.5, 0.5 + 1e-6, 0.1, 0.9]])
-    assert instances_from_probability(probability, ridge_refill_radius=0).tolist() == [[0, 1, 0, 2]]
-    assert instances_from_probability(probability, threshold=0.9, ridge_refill_radius=0).tolist() == [[0, 0, 0, 0]]
+    assert InstanceSettings(ridge_refill_radius=0).instances(probability).tolist() == [[0, 1, 0, 2]]
+    assert InstanceSettings(threshold=0.9, ridge_refill_radius=0).instances(probability).tolist() == [[0, 0, 0, 0]]
 
 
 def test_components_are_4_connected_and_numbered_from_1() -> None:
-    result = instances_from_probability(mask("##..# ..##. #...."), ridge_refill_radius=0)
+    result = InstanceSettings(ridge_refill_radius=0).instances(mask("##..# ..##. #...."))
     np.testing.assert_array_equal(result, labels("11..2 ..33. 4...."))
     assert result.dtype == np.int32
 
 
 def test_holes_are_filled() -> None:
     np.testing.assert_array_equal(
-        instances_from_probability(mask("##### #...# #...# #####"), ridge_refill_radius=0), np.ones((4, 5), np.int32)
+        InstanceSettings(ridge_refill_radius=0).instances(mask("##### #...# #...# #####")), np.ones((4, 5), np.int32)
     )
 
 
 def test_hole_that_opens_at_a_corner_is_no_hole() -> None:
     """Background is 8-connected: it leaks out between two pixels that meet at a corner."""
     leaking = mask(".##. #.#. ##.# ....")
-    np.testing.assert_array_equal(instances_from_probability(leaking, ridge_refill_radius=0) > 0, leaking > 0.5)
+    np.testing.assert_array_equal(InstanceSettings(ridge_refill_radius=0).instances(leaking) > 0, leaking > 0.5)
 
 
 def test_bay_at_the_image_border_is_no_hole() -> None:
     bay = mask("#.# #.# ###")
-    np.testing.assert_array_equal(instances_from_probability(bay, ridge_refill_radius=0), bay > 0.5)
+    np.testing.assert_array_equal(InstanceSettings(ridge_refill_radius=0).instances(bay), bay > 0.5)
 
 
 def test_small_objects_are_removed_and_the_rest_renumbered() -> None:
     picture = mask("#..## ....# ##... ##.#.")
     np.testing.assert_array_equal(
-        instances_from_probability(picture, min_size=3, ridge_refill_radius=0), labels("...11 ....1 22... 22...")
+        InstanceSettings(min_size=3, ridge_refill_radius=0).instances(picture), labels("...11 ....1 22... 22...")
     )
     np.testing.assert_array_equal(
-        instances_from_probability(picture, min_size=4, ridge_refill_radius=0), labels("..... ..... 11... 11...")
+        InstanceSettings(min_size=4, ridge_refill_radius=0).instances(picture), labels("..... ..... 11... 11...")
     )
-    assert not instances_from_probability(picture, min_size=5, ridge_refill_radius=0).any()
+    assert not InstanceSettings(min_size=5, ridge_refill_radius=0).instances(picture).any()
 
 
 def test_filled_holes_count_for_the_size() -> None:
     ring = mask("### #.# ###")
-    assert (instances_from_probability(ring, min_size=9, ridge_refill_radius=0) == 1).all()
-    assert not instances_from_probability(ring, min_size=10, ridge_refill_radius=0).any()
+    assert (InstanceSettings(min_size=9, ridge_refill_radius=0).instances(ring) == 1).all()
+    assert not InstanceSettings(min_size=10, ridge_refill_radius=0).instances(ring).any()
 
 
 def test_ridge_is_given_back_between_cells_only() -> None:
     np.testing.assert_array_equal(
-        instances_from_probability(mask("...... ##..## ##..## ......"), ridge_refill_radius=2)[1:3],
+        InstanceSettings(ridge_refill_radius=2).instances(mask("...... ##..## ##..## ......"))[1:3],
         labels("111222 111222"),
     )
     lone = mask("#.... #....")
-    np.testing.assert_array_equal(instances_from_probability(lone, ridge_refill_radius=2), labels("1.... 1...."))
+    np.testing.assert_array_equal(InstanceSettings(ridge_refill_radius=2).instances(lone), labels("1.... 1...."))
 
 
 def test_removed_object_gets_no_ridge() -> None:
     """The speck is gone before the ridge is given back, so nothing lies between two cells."""
     np.testing.assert_array_equal(
-        instances_from_probability(mask("##.#"), min_size=2, ridge_refill_radius=2), labels("11..")
+        InstanceSettings(min_size=2, ridge_refill_radius=2).instances(mask("##.#")), labels("11..")
     )
 
 
 def test_nothing_above_the_threshold_gives_an_empty_map() -> None:
-    result = instances_from_probability(np.zeros((3, 4), np.float32), min_size=5)
+    result = InstanceSettings(min_size=5).instances(np.zeros((3, 4), np.float32))
     assert result.shape == (3, 4)
     assert result.dtype == np.int32
     assert not result.any()
@@ -97,7 +97,7 @@ def test_nothing_above_the_threshold_gives_an_empty_map() -> None:
 @settings(deadline=None, max_examples=100)
 @given(probability=probabilities, threshold=st.sampled_from([0.0, 0.25, 0.4]), min_size=st.integers(0, 6))
 def test_every_object_is_one_filled_piece_of_the_least_size(probability, threshold: float, min_size: int) -> None:
-    result = instances_from_probability(probability, threshold, min_size, ridge_refill_radius=0)
+    result = InstanceSettings(threshold=threshold, min_size=min_size, ridge_refill_radius=0).instances(probability)
     assert result.dtype == np.int32
     assert np.unique(result[result > 0]).tolist() == list(range(1, result.max() + 1))
     for number in range(1, result.max() + 1):
@@ -114,9 +114,10 @@ def test_every_object_is_one_filled_piece_of_the_least_size(probability, thresho
 @settings(deadline=None, max_examples=50)
 @given(probability=probabilities, min_size=st.integers(0, 4), ridge=st.sampled_from([1.0, 2.0, 3.0]))
 def test_ridge_is_given_back_last(probability, min_size: int, ridge: float) -> None:
-    without = instances_from_probability(probability, 0.3, min_size, ridge_refill_radius=0)
+    without = InstanceSettings(threshold=0.3, min_size=min_size, ridge_refill_radius=0).instances(probability)
     np.testing.assert_array_equal(
-        instances_from_probability(probability, 0.3, min_size, ridge), refill_ridge(without, ridge)
+        InstanceSettings(threshold=0.3, min_size=min_size, ridge_refill_radius=ridge).instances(probability),
+        refill_ridge(without, ridge),
     )
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import ndimage
 
-from unetpipe.instances import instances_from_probability
+from unetpipe.instances import InstanceSettings
 from unetpipe.instances.splitting import split_at_markers
 
 probabilities = hnp.arrays(np.float32, (8, 9), elements=st.sampled_from([0.1, 0.45, 0.55, 0.65, 0.85, 0.95]))
@@ -19,7 +19,7 @@ def row(*values: float) -> np.ndarray:
 
 def test_two_centres_are_cut_in_the_valley_between_them() -> None:
     probability = row(0.6, 0.9, 0.7, 0.6, 0.8, 0.9, 0.6, 0.1)
-    result = instances_from_probability(probability, 0.5, ridge_refill_radius=0, marker_threshold=0.85)
+    result = InstanceSettings(threshold=0.5, ridge_refill_radius=0, marker_threshold=0.85).instances(probability)
     assert result[0, [0, 1, 2]].tolist() == [1, 1, 1]
     assert result[0, [4, 5, 6]].tolist() == [2, 2, 2]
     assert result[0, 7] == 0
@@ -27,41 +27,47 @@ def test_two_centres_are_cut_in_the_valley_between_them() -> None:
 
 def test_a_cell_one_pixel_wide_is_cut_as_in_a_row() -> None:
     probability = row(0.6, 0.9, 0.7, 0.6, 0.8, 0.9, 0.6, 0.1)
-    across = instances_from_probability(probability, 0.5, ridge_refill_radius=0, marker_threshold=0.85)
-    down = instances_from_probability(probability.T.copy(), 0.5, ridge_refill_radius=0, marker_threshold=0.85)
+    across = InstanceSettings(threshold=0.5, ridge_refill_radius=0, marker_threshold=0.85).instances(probability)
+    down = InstanceSettings(threshold=0.5, ridge_refill_radius=0, marker_threshold=0.85).instances(probability.T.copy())
     np.testing.assert_array_equal(down.T, across)
 
 
 def test_without_markers_they_are_one_cell() -> None:
     probability = row(0.6, 0.9, 0.7, 0.6, 0.8, 0.9, 0.6, 0.1)
-    assert instances_from_probability(probability, 0.5, ridge_refill_radius=0).max() == 1
+    assert InstanceSettings(threshold=0.5, ridge_refill_radius=0).instances(probability).max() == 1
 
 
 @pytest.mark.parametrize("marker_threshold", [0.3, 0.5])
 def test_markers_not_above_the_threshold_cut_nothing(marker_threshold: float) -> None:
     probability = row(0.6, 0.9, 0.7, 0.6, 0.8, 0.9, 0.6, 0.1)
     assert (
-        instances_from_probability(probability, 0.5, ridge_refill_radius=0, marker_threshold=marker_threshold).max()
+        InstanceSettings(threshold=0.5, ridge_refill_radius=0, marker_threshold=marker_threshold)
+        .instances(probability)
+        .max()
         == 1
     )
 
 
 def test_a_faint_cell_without_a_centre_stays() -> None:
-    result = instances_from_probability(row(0.6, 0.6, 0.1, 0.9, 0.6), 0.5, ridge_refill_radius=0, marker_threshold=0.8)
+    result = InstanceSettings(threshold=0.5, ridge_refill_radius=0, marker_threshold=0.8).instances(
+        row(0.6, 0.6, 0.1, 0.9, 0.6)
+    )
     assert result.tolist() == [[2, 2, 0, 1, 1]] or result.tolist() == [[1, 1, 0, 2, 2]]
 
 
 def test_centres_smaller_than_min_size_do_not_count() -> None:
     """One centre has 2 pixels, the other 1: only the first is a marker."""
     probability = row(0.6, 0.9, 0.9, 0.6, 0.9, 0.6)
-    result = instances_from_probability(probability, 0.5, min_size=2, ridge_refill_radius=0, marker_threshold=0.8)
+    result = InstanceSettings(threshold=0.5, min_size=2, ridge_refill_radius=0, marker_threshold=0.8).instances(
+        probability
+    )
     assert result.tolist() == [[1, 1, 1, 1, 1, 1]]
 
 
 def test_the_flood_does_not_pass_through_background() -> None:
     """The right part meets the left one only through a diagonal; each keeps its own number."""
     probability = np.array([[0.9, 0.6, 0.1], [0.1, 0.1, 0.6], [0.1, 0.1, 0.9]], np.float32)
-    result = instances_from_probability(probability, 0.5, ridge_refill_radius=0, marker_threshold=0.8)
+    result = InstanceSettings(threshold=0.5, ridge_refill_radius=0, marker_threshold=0.8).instances(probability)
     assert result[0, 0] == result[0, 1] != result[1, 2] == result[2, 2]
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import ndimage
 
-from unetpipe.instances import instances_from_probability
+from unetpipe.instances import InstanceSettings
 from unetpipe.instances.from_probability import connected
 from unetpipe.instances.splitting import merge_open_borders
 
@@ -63,9 +63,11 @@ def test_a_leak_does_not_join_two_cells_but_a_bulge_stays_with_its_cell() -> Non
     membrane = (x >= 38) & (x < 41)
     probability[membrane] = np.where(np.abs(y - 12) > 1, 0.05, 0.6)[membrane]
     probability[(np.abs(x - 18) < 2) & (np.abs(y - 12) > 6)] = 0.05
-    leaking = instances_from_probability(probability, 0.3, min_size=20, ridge_refill_radius=0)
+    leaking = InstanceSettings(threshold=0.3, min_size=20, ridge_refill_radius=0).instances(probability)
     assert leaking.max() == 1
-    cells = instances_from_probability(probability, 0.3, 20, 0, marker_threshold=0.8, merge_threshold=0.5)
+    cells = InstanceSettings(
+        threshold=0.3, min_size=20, ridge_refill_radius=0, marker_threshold=0.8, merge_threshold=0.5
+    ).instances(probability)
     assert cells.max() == 2
     assert cells[12, 5] == cells[12, 30] != cells[12, 50]
 

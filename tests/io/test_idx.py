@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from unetpipe.datasets import idx_records
+from unetpipe.datasets import mnist
 from unetpipe.errors import InputError
 from unetpipe.io import read_image
 from unetpipe.io.images import count_pages
@@ -22,7 +22,7 @@ CONTENT = struct.pack(">iiii", 0x803, 2, 3, 4) + PIXELS.tobytes()
 def test_images_are_pages(name: str, content: bytes | None, tmp_path: Path):
     (tmp_path / name).write_bytes(content or gzip.compress(CONTENT))
     (tmp_path / "a-labels-idx1-ubyte").write_bytes(b"labels are left alone")
-    records = idx_records(tmp_path)
+    records = mnist.records(tmp_path)
     assert [(record["page"], record["frame"], record["sequence"]) for record in records] == [(0, 0, "a"), (1, 1, "a")]
     assert count_pages(records[0]["image"]) == 2
     image = read_image(records[1]["image"], 1)
@@ -43,11 +43,11 @@ def test_images_are_pages(name: str, content: bytes | None, tmp_path: Path):
 def test_what_is_wrong_is_said_in_one_sentence(name: str, content: bytes, words: str, tmp_path: Path):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError, match=words):
-        idx_records(tmp_path)
+        mnist.records(tmp_path)
 
 
 def test_real_digits(real_data: Path):
-    records = idx_records(real_data / "mnist")
+    records = mnist.records(real_data / "mnist")
     assert len(records) == 10_000
     image = read_image(records[-1]["image"], records[-1]["page"])
     assert image.shape == (1, 28, 28)

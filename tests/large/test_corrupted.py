@@ -17,7 +17,7 @@ from unetpipe.errors import InputError
 from unetpipe.io import read_image
 from unetpipe.io.images import count_pages
 from unetpipe.large import LargeSegmentation, LazyImage
-from unetpipe.large.finding import find_large
+from unetpipe.large.images import find_large
 
 # files of each kind that are damaged; UNETPIPE_CORRUPTIONS sets another number for a longer run
 EACH = int(os.environ.get("UNETPIPE_CORRUPTIONS", "12"))

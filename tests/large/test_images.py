@@ -14,7 +14,7 @@ from large_images import ArrayImage, write_ome_zarr
 
 from unetpipe.errors import InputError
 from unetpipe.large import LazyImage, OmeZarrImage, TiffImage, is_zarr
-from unetpipe.large.finding import find_large
+from unetpipe.large.images import find_large
 
 
 def pixels(*shape: int) -> np.ndarray:

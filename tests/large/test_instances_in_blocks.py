@@ -12,22 +12,15 @@ from hypothesis import strategies as st
 from large_images import instances_in_blocks, same_objects
 from scipy import ndimage
 
-from unetpipe.instances import instances_from_probability
-from unetpipe.large.work import Rules
+from unetpipe.instances import InstanceSettings
 
-PLAIN = Rules(threshold=0.5, min_size=1, ridge_refill_radius=0.0, marker_threshold=None)
-
-
-def in_memory(probability: np.ndarray, rules: Rules) -> np.ndarray:
-    return instances_from_probability(
-        probability, rules.threshold, rules.min_size, rules.ridge_refill_radius, rules.marker_threshold
-    )
+PLAIN = InstanceSettings(0.5, min_size=1, ridge_refill_radius=0.0)
 
 
-def check(probability: np.ndarray, rules: Rules, side: int) -> np.ndarray:
+def check(probability: np.ndarray, rules: InstanceSettings, side: int) -> np.ndarray:
     with tempfile.TemporaryDirectory() as folder:
         result = instances_in_blocks(probability.astype(np.float32), rules, side, Path(folder))
-    expected = in_memory(probability.astype(np.float32), rules)
+    expected = rules.instances(probability.astype(np.float32))
     assert result.max(initial=0) == expected.max(initial=0)
     assert same_objects(result, expected)
     return result
@@ -80,7 +73,7 @@ def test_background_that_reaches_the_border_round_the_whole_image() -> None:
 def test_object_of_exactly_the_smallest_size_on_a_corner(min_size: int, kept: int) -> None:
     probability = np.zeros((32, 32))
     probability[15:18, 15:18] = 0.9  # in four blocks
-    result = check(probability, Rules(0.5, min_size, 2.0, None), 16)
+    result = check(probability, InstanceSettings(0.5, min_size=min_size), 16)
     assert result.max() == kept
 
 
@@ -103,14 +96,14 @@ def test_objects_that_meet_at_a_corner_of_blocks_stay_apart() -> None:
 def test_component_over_blocks_is_cut_between_its_centres() -> None:
     rows, columns = np.mgrid[:40, :60]
     peaks = [np.exp(-((rows - 20) ** 2 + (columns - x) ** 2) / 60) for x in (14, 30, 46)]
-    result = check(np.max(peaks, axis=0) * 0.95, Rules(0.2, 4, 0.0, 0.8), 16)
+    result = check(np.max(peaks, axis=0) * 0.95, InstanceSettings(0.2, 0.8, min_size=4, ridge_refill_radius=0.0), 16)
     assert result.max() == 3
 
 
 def test_ridge_is_given_back_across_blocks() -> None:
     probability = np.zeros((40, 40))
     probability[5:35, 5:15] = probability[5:35, 17:30] = 0.9  # background in columns 15 and 16, at a block's edge
-    result = check(probability, Rules(0.5, 1, 2.0, None), 16)
+    result = check(probability, InstanceSettings(0.5, min_size=1), 16)
     assert (result[10, 14:18] > 0).all()
 
 
@@ -139,4 +132,4 @@ def ranks(values: np.ndarray) -> np.ndarray:
 )
 def test_any_image_any_blocks(shape, side, sigma, threshold, marker, min_size, ridge, seed) -> None:
     """Noise of any grain: islands, nested rings and mazes that run through all blocks."""
-    check(smooth_noise(shape, sigma, seed), Rules(threshold, min_size, ridge, marker), side)
+    check(smooth_noise(shape, sigma, seed), InstanceSettings(threshold, marker, None, min_size, ridge), side)

@@ -37,18 +37,18 @@ def test_equals_memory(bundle: Path, tmp_path: Path) -> None:
     result = LargeSegmentation(ArrayImage(array, "tyx"), tmp_path, bundle, block=32).run(progress=False)
     labels = zarr.open_array(result / "labels/cells/0")[:]
     for page in range(2):
-        expected = Predictor(bundle)(array[page])
+        expected = Predictor.load(bundle)(array[page])
         assert expected.max() > 1
         assert same_objects(labels[page], expected)
     assert zarr.open_group(result).attrs["unetpipe"]["cells"] == labels.max(axis=(1, 2)).tolist()
 
 
 def test_page_that_does_not_fit_is_refused(bundle: Path, tmp_path: Path) -> None:
-    model = LargeSegmentation(ArrayImage(pages(1)[0]), tmp_path, bundle).model
+    model = LargeSegmentation(ArrayImage(pages(1)[0]), tmp_path, bundle).predictor
     huge = ArrayImage(np.broadcast_to(np.uint16(0), (100_000, 100_000)))
     with pytest.raises(
         InputError, match="100000 × 100000 pixels, which a model with merge_threshold floods as a whole"
     ):
         plan_blocks(model, huge, granted=2**32)
-    separate = model._replace(rules=model.rules.__class__(0.2, 4, 1.0, 0.5))
+    separate = Predictor.load(bundle, merge_threshold=None)
     assert plan_blocks(separate, huge, granted=2**32).total < 2**32

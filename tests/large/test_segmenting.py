@@ -19,7 +19,7 @@ from scipy import ndimage
 
 from unetpipe import Predictor
 from unetpipe.errors import InputError
-from unetpipe.instances import InstancesFromProbabilityd
+from unetpipe.instances import InstanceSettings
 from unetpipe.large import LargeSegmentation, OmeZarrImage, TiffImage
 from unetpipe.large.planning import estimated_seconds, parse_bytes
 from unetpipe.large.result import halved
@@ -34,7 +34,7 @@ def blobs(*shape: int, seed: int = 0) -> np.ndarray:
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Random weights, and thresholds that leave many cells."""
     folder = small_bundle(tmp_path_factory.mktemp("bundle"))
-    _, probability = Predictor(folder)(blobs(300, 300), return_probabilities=True)
+    _, probability = Predictor.load(folder)(blobs(300, 300), return_probabilities=True)
     low, high = np.quantile(probability, [0.8, 0.93]).tolist()
     return small_bundle_like(folder, threshold=low, marker_threshold=high, min_size=12)
 
@@ -54,19 +54,18 @@ def arrays(result: Path) -> tuple[np.ndarray, np.ndarray]:
 def large(bundle: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """An image of 2048 × 2048 pixels, and its labels and probabilities computed in memory."""
     array = blobs(2048, 2048)
-    return array, *Predictor(bundle, roi_size=444)(array, return_probabilities=True)
+    return array, *Predictor.load(bundle, roi_size=444)(array, return_probabilities=True)
 
 
-def check_equal(expected: tuple[np.ndarray, np.ndarray], rules: InstancesFromProbabilityd, result: Path) -> None:
+def check_equal(expected: tuple[np.ndarray, np.ndarray], used: InstanceSettings, result: Path) -> None:
     labels, probability = expected
     computed_labels, computed = arrays(result)
     np.testing.assert_allclose(computed, probability, atol=1e-5)
-    near = np.minimum(abs(probability - rules.threshold), abs(probability - rules.marker_threshold)) < 1e-5
+    near = np.minimum(abs(probability - used.threshold), abs(probability - used.marker_threshold)) < 1e-5
     if not near.any():
         assert same_objects(computed_labels, labels)
     else:  # rounding may turn those pixels: take the objects of the very probabilities that were written
-        expected = rules({"pred": torch.from_numpy(np.stack([1 - computed.astype(np.float64), computed]))})["pred"][0]
-        assert same_objects(computed_labels, expected.numpy())
+        assert same_objects(computed_labels, used.instances(computed))
 
 
 @pytest.mark.parametrize("block", [256, 720])
@@ -74,7 +73,7 @@ def test_equals_memory(block: int, large, bundle: Path, tmp_path: Path) -> None:
     array, *expected = large
     image = OmeZarrImage(write_ome_zarr(tmp_path / "a.zarr", array, "yx", "0.5", chunks=700))
     result = LargeSegmentation(image, tmp_path / "out", bundle, block=block).run(progress=False)
-    check_equal(expected, Predictor(bundle).instances, result)
+    check_equal(expected, Predictor.load(bundle).settings, result)
 
 
 @settings(deadline=None, max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -93,7 +92,7 @@ def test_equals_memory_at_any_size(sides, rest, block, rotations, seed, bundle: 
     output = tmp_path_factory.mktemp("out")
     overrides = {"rotations": rotations}
     result = LargeSegmentation(ArrayImage(array), output, bundle, overrides=overrides, block=block).run(progress=False)
-    _, probability = Predictor(bundle, **overrides)(array, return_probabilities=True)
+    _, probability = Predictor.load(bundle, **overrides)(array, return_probabilities=True)
     np.testing.assert_allclose(arrays(result)[1], probability, atol=1e-4 if rotations else 1e-5)
 
 
@@ -104,7 +103,7 @@ def test_pages_and_channels(tmp_path: Path) -> None:
     labels, probability = arrays(LargeSegmentation(image, tmp_path / "out", folder, block=64).run(progress=False))
     assert labels.shape == (3, 90, 110)
     for page in range(3):
-        expected = Predictor(folder)(np.moveaxis(array[page], 0, -1), axes="yxc", return_probabilities=True)
+        expected = Predictor.load(folder)(np.moveaxis(array[page], 0, -1), axes="yxc", return_probabilities=True)
         np.testing.assert_allclose(probability[page], expected[1], atol=1e-5)
         assert same_objects(labels[page], expected[0])
 
@@ -116,7 +115,7 @@ def test_crop_by_the_statistics_of_the_whole(bundle: Path, tmp_path: Path) -> No
     statistics = ((array.mean(),), (array.std(),))
     whole = LargeSegmentation(ArrayImage(array), tmp_path / "whole", bundle, block=128).run(progress=False)
     part = LargeSegmentation(ArrayImage(crop), tmp_path / "crop", bundle, block=64, statistics=statistics)
-    margin = part.model.network.margin
+    margin = part.predictor.network.margin
     inner = np.s_[margin:-margin, margin:-margin]
     np.testing.assert_allclose(
         arrays(part.run(progress=False))[1][inner], arrays(whole)[1][96:340, 160:480][inner], atol=1e-5
@@ -150,8 +149,8 @@ def test_tiff_of_any_size_on_request(bundle: Path, tmp_path: Path) -> None:
     array = blobs(200, 260)
     tifffile.imwrite(tmp_path / "a.tif", array, tile=(64, 64), compression="lzw")
     result = LargeSegmentation(TiffImage(tmp_path / "a.tif"), tmp_path / "out", bundle, block=64).run(progress=False)
-    segmenter = Predictor(bundle)
-    check_equal(segmenter(array, return_probabilities=True), segmenter.instances, result)
+    segmenter = Predictor.load(bundle)
+    check_equal(segmenter(array, return_probabilities=True), segmenter.settings, result)
 
 
 class CutOff(Exception):
@@ -228,7 +227,7 @@ def test_work_left_by_a_run_killed_at_its_very_end_goes(bundle: Path, tmp_path: 
 
 def test_what_is_no_result_is_not_replaced(bundle: Path, tmp_path: Path) -> None:
     write_ome_zarr(tmp_path / "array.ome.zarr", blobs(20, 30), "yx", "0.5")
-    with pytest.raises(InputError, match=r"array\.ome\.zarr is there already, and no result"):
+    with pytest.raises(InputError, match=r"array\.ome\.zarr exists already and is not a result"):
         LargeSegmentation(ArrayImage(blobs(90, 100)), tmp_path, bundle)
     (tmp_path / "link").symlink_to(tmp_path)
     image = OmeZarrImage(tmp_path / "array.ome.zarr")
@@ -293,7 +292,7 @@ def test_amounts_of_memory(text: str, count: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "lots", "-1G", "0"])
 def test_what_is_no_amount_of_memory(text: str) -> None:
-    with pytest.raises(InputError, match="no amount of memory"):
+    with pytest.raises(InputError, match="not an amount of memory"):
         parse_bytes(text)
 
 

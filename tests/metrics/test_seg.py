@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from unetpipe.datasets import ctc_records
+from unetpipe.datasets import find_records
 from unetpipe.io import read_labels
 from unetpipe.metrics import BestThresholdSEGMetric, SEGMetric, object_jaccards
 
@@ -171,7 +171,7 @@ def test_real_segmentations_score_as_the_challenge_scores_them(real_data: Path, 
     if not folder.is_dir():
         pytest.skip(f"no {folder}")
     metric = SEGMetric()
-    for record in ctc_records(folder, "gold"):
+    for record in find_records(folder, "gold"):
         result = read_labels(folder / "01_ERR_SEG" / f"mask{record['frame']:03d}.tif")
         truth = read_labels(record["label"])
         metric([torch.from_numpy(result)[None]], [torch.from_numpy(truth)[None]])

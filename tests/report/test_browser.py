@@ -14,7 +14,7 @@ from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 from torch.utils.tensorboard import SummaryWriter
 
-from unetpipe.datasets import ctc_records, read_truth
+from unetpipe.datasets import find_records, read_truth
 from unetpipe.io import read_image
 from unetpipe.report import Gallery, ScoredFrame, write_report
 
@@ -46,7 +46,7 @@ def report(synthetic: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A report on synthetic frames with a merge, a miss and an invented object in each, with curves."""
     folder = tmp_path_factory.mktemp("report")
     gallery = Gallery()
-    for record in ctc_records(synthetic):
+    for record in find_records(synthetic):
         truth, known = read_truth(record)
         result = truth.copy()
         result[result == 2] = 1

@@ -1,4 +1,4 @@
-"""The trained models of a bundle: ``models/model.pt`` and, by name, ``models/NAME``; taking one in, or out.
+"""The trained models of a bundle: its own (``models/model.pt``) and those with a name (``models/NAME``).
 
 ``models/NAME/inference.json`` holds what differs from the bundle's own ``inference.json``: where the weights
 are, and the values that belong to them. It is an overlay like any other.
@@ -18,8 +18,6 @@ from unetpipe.errors import InputError
 from unetpipe.files import write_text
 from unetpipe.networks.weights import read_weights, save_state
 
-NORMALIZATION = "NormalizeIntensityd"  # by each channel's mean and standard deviation, unless a bundle names another
-
 
 def model_names(bundle: str | os.PathLike) -> list[str]:
     """Return the names of the models of a bundle, sorted."""
@@ -32,35 +30,35 @@ def inference_configs(bundle: str | os.PathLike, model: str | None = None) -> li
     Raises
     ------
     InputError
-        If the folder is no bundle, or has no such model; the sentence names those it has.
+        If the folder is not a bundle, or has no such model; the sentence names the models it has.
     """
     config = Path(bundle) / "configs" / "inference.json"
     if not config.is_file():
-        raise InputError(f"{bundle} is no bundle: it has no configs/inference.json.")
+        raise InputError(f"{bundle} is not a bundle: configs/inference.json is missing.")
     if model is None:
         return [str(config)]
     names = model_names(bundle)
     if model not in names:
-        raise InputError(f"{bundle} has no model {model!r}; it has {', '.join(names) or 'none by name'}.")
+        raise InputError(f"{bundle} has no model {model!r}; it has {', '.join(names) or 'no named models'}.")
     return [str(config), str(Path(bundle) / "models" / model / "inference.json")]
 
 
 def add_model(trained: str | os.PathLike, bundle: str | os.PathLike, name: str) -> None:
-    """Put the model of a trained bundle into another bundle under a name: weights in half precision, and its values.
+    """Store the model of a trained bundle in another bundle, under a name, with weights in half precision.
 
     Parameters
     ----------
     trained : path
         The bundle that a training wrote.
     bundle : path
-        The bundle that takes the model, as ``models/NAME/model.pt`` and ``models/NAME/inference.json``.
+        The bundle that gets the model, as ``models/NAME/model.pt`` and ``models/NAME/inference.json``.
     name : str
         Name of the model.
 
     Raises
     ------
     InputError
-        If either is no bundle, or the weights cannot be read.
+        If one of the two is not a bundle, or the weights cannot be read.
     """
     (own,), (theirs,) = inference_configs(bundle), inference_configs(trained)
     base, values = json.loads(Path(own).read_text()), json.loads(Path(theirs).read_text())
@@ -85,14 +83,14 @@ def export_model(
     output_dir : path
         The new bundle's folder; it must be new or empty.
     name : str, optional
-        Of the model; by default it is the bundle's own.
+        Name of the model; by default the bundle's own model.
     half : bool
         Store floating-point weights in half precision.
 
     Raises
     ------
     InputError
-        As from ``export_bundle``, or if there is no such model; the sentence names those there are.
+        As from ``export_bundle``, or if there is no such model; the sentence names the models it has.
     """
     if name is None:
         export_bundle(bundle, output_dir, half=half)
@@ -105,7 +103,7 @@ def export_model(
     export_bundle(bundle, output_dir, half, parser.get_parsed_content("weights"), values)
 
 
-# values of inference.json that say what to run on, and how, not which model
+# keys of inference.json that do not belong to the model: what it runs on, and how
 NOT_THE_MODELS = {
     "imports",
     "dataset_dir",
@@ -121,7 +119,7 @@ NOT_THE_MODELS = {
 
 
 def _is_value(entry: object) -> bool:
-    """Return whether a config's entry is a plain value, neither a part to build nor an expression."""
+    """Return whether an entry of a config is a plain value: not a part to build, not an expression."""
     if isinstance(entry, list):
         return all(_is_value(part) for part in entry)
     return not isinstance(entry, dict) and not (isinstance(entry, str) and entry[:1] in ("$", "@"))

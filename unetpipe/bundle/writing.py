@@ -1,4 +1,4 @@
-"""Where the bundle is, and writing a trained one."""
+"""Find the bundle that comes with the package, and write trained bundles."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NAME = "unet_isbi"
 
 
 def find_bundle() -> Path:
-    """Return the folder of the ``unet_isbi`` bundle: a checkout's, else the one that the wheel installed."""
+    """Return the folder of the ``unet_isbi`` bundle: in the checkout, or else where the wheel installed it."""
     package = Path(__file__).resolve().parent.parent
     for root in (package.parent, package):
         candidate = root / "bundles" / NAME
@@ -32,12 +32,12 @@ def write_bundle(
     settings: Mapping[str, Any],
     sizes: tuple[int, int, int] | None = None,
 ) -> None:
-    """Write a bundle folder like ``template``, with the settings that were used in its configs.
+    """Copy a bundle folder without its models, and write settings into the configs of the copy.
 
     Parameters
     ----------
     template : path
-        A bundle: its configs, docs and LICENSE are taken over, its models are not.
+        The bundle whose configs, docs and LICENSE are copied.
     output_dir : path
         The new bundle's folder.
     settings : mapping
@@ -72,7 +72,7 @@ def export_bundle(
 ) -> None:
     """Write a stand-alone copy of a trained bundle: configs, docs, licence and ``models/model.pt``.
 
-    Checkpoints and logs stay behind; so does the place of the data it was trained on.
+    Checkpoints and logs are not copied. The path of the training data is removed from the configs.
 
     Parameters
     ----------
@@ -81,11 +81,11 @@ def export_bundle(
     output_dir : path
         The new bundle's folder; it must be new or empty.
     half : bool
-        Store floating-point weights in half precision. They are widened when they are loaded.
+        Store floating-point weights in half precision. Loading converts them back to float32.
     weights : path, optional
         The weights; by default the bundle's ``models/model.pt``.
     settings : mapping, optional
-        Values that belong to them (:func:`write_bundle`).
+        Values that belong to these weights (:func:`write_bundle`).
 
     Raises
     ------
@@ -94,7 +94,7 @@ def export_bundle(
     """
     source, target = Path(bundle), Path(output_dir)
     if not (source / "configs" / "metadata.json").is_file():
-        raise InputError(f"{source} is no bundle: it has no configs/metadata.json.")
+        raise InputError(f"{source} is not a bundle: configs/metadata.json is missing.")
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise InputError(f"The output folder {target} is not empty; name a new one.")
     state = read_weights(source / "models" / "model.pt" if weights is None else weights)
@@ -117,5 +117,5 @@ def _describe_network(metadata: dict[str, Any], settings: Mapping[str, Any], *si
 
 
 def _plain(value: Any) -> Any:
-    """Turn what JSON cannot hold into what it can: numpy scalars, paths."""
+    """Convert numpy scalars and paths to what JSON can hold."""
     return value.item() if hasattr(value, "item") else str(value)

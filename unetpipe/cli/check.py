@@ -7,7 +7,6 @@ import shlex
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -24,6 +23,7 @@ from unetpipe.datasets import (
     split_records,
     survey,
 )
+from unetpipe.datasets.records import Record
 from unetpipe.errors import InputError
 from unetpipe.io import read_image, write_picture
 from unetpipe.report import contact_sheet, thumbnail
@@ -62,7 +62,7 @@ def run(options: argparse.Namespace) -> None:
     """
     problems: list[str] = []
     _say("Folder", options.folder)
-    _say("Layout", LAYOUTS[recognise(options.folder)])
+    _say("Layout", LAYOUTS[recognise(options.folder)].DESCRIPTION)
     records = find_records(options.folder, masks=options.masks, complain=problems.append)
     found = survey(records, complain=problems.append)
     channels = _describe(found, records, options.folder)
@@ -82,7 +82,7 @@ def _say(subject: str, what: object) -> None:
     print(f"{subject + ':':<10} {what}", flush=True)
 
 
-def _describe(found: Survey, records: list[dict[str, Any]], folder: Path) -> int:
+def _describe(found: Survey, records: list[Record], folder: Path) -> int:
     """Print what the frames are like and return the channels that most of them have."""
     kinds = {record["masks"] for record in records if "masks" in record}
     for kind in kinds:
@@ -185,13 +185,13 @@ def _draw(frames: list[Frame]) -> np.ndarray:
     return contact_sheet(pictures, captions)
 
 
-def _frame_name(record: dict[str, Any]) -> str:
+def _frame_name(record: Record) -> str:
     path = Path(record["image"])
     place = path.name if "page" not in record else f"{path.name}, page {record['page']}"
     return place if "masks" in record else f"{record['sequence']}/{place}"
 
 
-def _without_truth(folder: Path, records: list[dict[str, Any]]) -> list[str]:
+def _without_truth(folder: Path, records: list[Record]) -> list[str]:
     """Return the names of the folder's images that no record has, once for each page."""
     used = {(record["image"], record.get("page")) for record in records}
     try:

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from unetpipe.bundle.writing import find_bundle
-from unetpipe.datasets import ctc_records, measure_records, select, write_synthetic_ctc
+from unetpipe.datasets import find_records, measure_records, select, write_synthetic_ctc
 from unetpipe.errors import InputError
-from unetpipe.instances.otsu import otsu_components
+from unetpipe.instances.from_probability import otsu_components
 from unetpipe.io import read_image, read_labels
 from unetpipe.metrics import object_jaccards
 
@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> None:
     data, model = options.output / "data", options.output / "model"
     print(f"Writing synthetic touching cells to {data}", flush=True)
     write_synthetic_ctc(data, sequences=TEST_SEQUENCES[-1], frames=4)
-    test = select(ctc_records(data), TEST_SEQUENCES)
+    test = select(find_records(data), TEST_SEQUENCES)
     cells = measure_records(test)
     print(f"{cells.cells} cells in {len(test)} test images; {cells.touching:.0%} of them touch another", flush=True)
 

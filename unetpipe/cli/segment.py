@@ -11,15 +11,16 @@ from typing import Any
 from ignite.engine import Events
 from monai.bundle import ConfigWorkflow
 
-from unetpipe.bundle.models import inference_configs
 from unetpipe.bundle.writing import find_bundle
 from unetpipe.cli.link import describe
 from unetpipe.cli.resuming import describe as describe_work
 from unetpipe.cli.resuming import open_journal, remaining
 from unetpipe.datasets.images import find_images
+from unetpipe.datasets.records import Record
 from unetpipe.errors import InputError
 from unetpipe.files import check_folder
 from unetpipe.io.journal import Journal
+from unetpipe.predictor import Predictor
 from unetpipe.tracking.relink import check_complete, check_target, link_folder, remove_tracks
 
 
@@ -59,7 +60,6 @@ def add_parser(verbs: argparse._SubParsersAction) -> None:
 def run(options: argparse.Namespace) -> None:
     """Run the bundle's inference."""
     bundle = options.bundle if options.bundle is not None else find_bundle()
-    configs = inference_configs(bundle, options.model)
     if options.rescale and options.pixel_size is None:
         raise InputError("--rescale needs the images' --pixel-size.")
     images = find_large_images(options)
@@ -70,26 +70,27 @@ def run(options: argparse.Namespace) -> None:
             raise InputError("--track needs a sequence of images that fit into memory.")
         segment_large.run(options, images)
         return
-    overrides = {
-        "bundle_root": str(bundle),
-        "dataset_dir": str(options.input),
-        "output_dir": str(options.output),
-        "image_pixel_size": options.pixel_size,
-        "rescale": options.rescale,
+    predictor = Predictor.load(
+        bundle,
+        options.model,
+        dataset_dir=str(options.input),
+        output_dir=str(options.output),
+        image_pixel_size=options.pixel_size,
+        rescale=options.rescale,
         **model_overrides(options),
-    }
+    )
     records = find_images(options.input)
-    journal = open_journal(options.output, configs, overrides)
+    journal = open_journal(options.output, predictor)
     todo = remaining(records, options.output, journal) if options.resume else records
     if options.dry_run:
-        print(describe_work(todo, configs, overrides) if todo else "Every mask is complete.")
+        print(describe_work(todo, predictor) if todo else "Every mask is complete.")
         return
     folders = check_sequences(options.input, options.output) if options.track else []
     check_folder(options.output)
     if len(todo) < len(records):
         print(f"Complete already: {len(records) - len(todo)} of {len(records)} images")
     if todo:
-        segment_images(configs, todo, journal, overrides, folders, resume=options.resume)
+        segment_images(predictor, todo, journal, folders, resume=options.resume)
     print(f"Masks: {options.output}")
     for folder in folders:
         print(describe(link_folder(folder), folder))
@@ -102,10 +103,9 @@ def model_overrides(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def segment_images(
-    configs: list[str],
-    records: list[dict[str, Any]],
+    predictor: Predictor,
+    records: list[Record],
     journal: Journal,
-    overrides: dict[str, Any],
     tracked: Sequence[Path] = (),
     resume: bool = False,
 ) -> None:
@@ -115,12 +115,12 @@ def segment_images(
     has checked everything, before the first mask.
     """
     values = {
-        **overrides,
+        **predictor.values,
         "dataset#data": records,
         "save#journal": journal.path,
         "save#settings": journal.settings,
     }
-    workflow = ConfigWorkflow(config_file=configs, logging_file=False, workflow_type="infer", **values)
+    workflow = ConfigWorkflow(config_file=predictor.configs, logging_file=False, workflow_type="infer", **values)
     workflow.initialize()
     if not resume:
         workflow.evaluator.add_event_handler(Events.STARTED, journal.begin)
@@ -139,7 +139,7 @@ def find_large_images(options: argparse.Namespace) -> list:
         If such images or options are given and what they need is not installed.
     """
     try:
-        from unetpipe.large.finding import find_large
+        from unetpipe.large.images import find_large
         from unetpipe.large.planning import parse_bytes
     except ImportError as error:
         asked = options.large or options.memory or options.workers is not None or options.scheduler

@@ -7,60 +7,64 @@ between cells; inside ``field`` (not 0) everything is annotated, outside it noth
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from unetpipe.datasets.masks import components
+from unetpipe.datasets.records import Record, mask_name
 from unetpipe.errors import InputError, stop
 from unetpipe.io.formats import image_stem, images_in
 from unetpipe.io.images import read_labels
 
+NAME = "borders"
+DESCRIPTION = "cells that fill a field (images/ with borders/ and field/: files of one name)"
+FLAT = False
 
-def is_borders(root: Path) -> bool:
+
+def matches(folder: Path) -> bool:
     """Return whether a folder holds the folders ``images`` and ``borders``."""
-    return (root / "images").is_dir() and (root / "borders").is_dir()
+    return (folder / "images").is_dir() and (folder / "borders").is_dir()
 
 
-def border_records(dataset_dir: str | os.PathLike, complain: Callable[[str], None] = stop) -> list[dict[str, Any]]:
+def records(folder: Path, complain: Callable[[str], None] = stop, **_: str) -> list[Record]:
     """List the images that have borders, as frames 0, 1 … of the sequence "images", in the order of their names.
-
-    Parameters
-    ----------
-    dataset_dir : path
-        The folder that holds ``images``, ``borders`` and ``field``.
-    complain : callable
-        Given one sentence for each thing that is wrong; by default raises InputError at the first.
-
-    Returns
-    -------
-    list of dict
-        As :func:`unetpipe.datasets.find_records` describes it, and "field" (path).
 
     Raises
     ------
     InputError
         If two files of a folder have one name.
     """
-    root = Path(dataset_dir)
-    images, borders, fields = (_by_stem(root / name) for name in ("images", "borders", "field"))
-    records: list[dict[str, Any]] = []
+    images, borders, fields = (_by_stem(folder / name) for name in ("images", "borders", "field"))
+    found: list[Record] = []
     for stem, border in borders.items():
         if stem not in images or stem not in fields:
-            missing = root / ("field" if stem in images else "images")
+            missing = folder / ("field" if stem in images else "images")
             complain(f"{border} has no file {stem} in {missing}; images, borders and field have files of one name.")
             continue
-        place = {"sequence": "images", "frame": len(records), "mask_name": f"{stem}_mask.tif", "masks": "borders"}
-        records.append({"image": str(images[stem]), "label": str(border), "field": str(fields[stem]), **place})
-    if not records:
-        complain(f"No image in {root} has borders; images, borders and field have files of one name.")
-    return records
+        found.append(
+            Record(
+                image=str(images[stem]),
+                label=str(border),
+                field=str(fields[stem]),
+                sequence="images",
+                frame=len(found),
+                mask_name=f"{stem}_mask.tif",
+                masks="borders",
+            )
+        )
+    if not found:
+        complain(f"No image in {folder} has borders; images, borders and field have files of one name.")
+    return found
 
 
-def read_cells(borders: str | os.PathLike, field: str | os.PathLike) -> tuple[np.ndarray, np.ndarray]:
+def images(folder: Path) -> list[tuple[Path, str]]:
+    """List the files of ``images``."""
+    return [(image, mask_name(image.name)) for image in images_in(folder / "images")]
+
+
+def read_truth(record: Record) -> tuple[np.ndarray, np.ndarray]:
     """Read the cells as an instance map (H, W), int32, and the annotated field as a mask (H, W), bool.
 
     Raises
@@ -68,10 +72,10 @@ def read_cells(borders: str | os.PathLike, field: str | os.PathLike) -> tuple[np
     InputError
         If a file cannot be read, or the two differ in size.
     """
-    border, known = read_labels(borders) > 0, read_labels(field) > 0
+    border, known = read_labels(record["label"]) > 0, read_labels(record["field"]) > 0
     if border.shape != known.shape:
         raise InputError(
-            f"{field} is {known.shape[0]}×{known.shape[1]} pixels (height × width), {borders} is "
+            f"{record['field']} is {known.shape[0]}×{known.shape[1]} pixels (height × width), {record['label']} is "
             f"{border.shape[0]}×{border.shape[1]}; they must be alike."
         )
     return components((known & ~border).astype(np.int32)), known

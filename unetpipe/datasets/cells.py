@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from unetpipe.datasets.truth import read_instances
+from unetpipe.datasets.layouts import read_truth
+from unetpipe.datasets.records import Record
 from unetpipe.errors import InputError
 
 
@@ -50,17 +51,17 @@ def touching_cells(label: np.ndarray) -> np.ndarray:
     return np.unique(np.concatenate(found))
 
 
-def measure_records(records: Sequence[dict[str, Any]]) -> CellStatistics:
+def measure_records(records: Sequence[Record]) -> CellStatistics:
     """Measure the cells in the label maps of records."""
-    return measure_cells(read_instances(record) for record in records)
+    return measure_cells(read_truth(record)[0] for record in records)
 
 
-def smallest_cell(records: Sequence[dict[str, Any]], share: float = 0.1) -> int:
+def smallest_cell(records: Sequence[Record], share: float = 0.1) -> int:
     """Return the size in pixels below which an object is taken for debris: a share of the median cell."""
     return round(share * measure_records(records).area)
 
 
-def balanced_weights(records: Sequence[dict[str, Any]]) -> list[float]:
+def balanced_weights(records: Sequence[Record]) -> list[float]:
     """Return the probability of drawing each record so that all sequences are drawn equally often.
 
     Within a sequence all records have the same chance; a sequence of one image gets as many draws as one of

@@ -11,38 +11,47 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from scipy import ndimage
 
+from unetpipe.datasets.masks import all_known
+from unetpipe.datasets.records import Record, mask_name
 from unetpipe.errors import InputError, stop
+from unetpipe.io.formats import images_in
 from unetpipe.io.images import read_labels
 
+NAME = "ctc"
+DESCRIPTION = "Cell Tracking Challenge (01/tNNN.tif with 01_GT/SEG/man_segNNN.tif or 01_ST/SEG)"
+FLAT = False
 TRUTHS = ("gold", "silver", "gold+silver")
 SEGMENTATION, MARKERS = r"man_seg(\d{3,})\.tiff?", r"man_track(\d{3,})\.tiff?"
 
 
-def ctc_records(
-    dataset_dir: str | os.PathLike, truth: str = "gold+silver", complain: Callable[[str], None] = stop
-) -> list[dict[str, Any]]:
-    """List the frames of a CTC data set that have truth, by sequence and time.
+def matches(folder: Path) -> bool:
+    """Return whether a folder holds a sequence or its truth."""
+    return any(path.is_dir() and re.fullmatch(r"\d{2,}(_GT|_ST)?", path.name) for path in folder.iterdir())
+
+
+def records(
+    folder: str | Path, complain: Callable[[str], None] = stop, *, truth: str = "gold+silver", **_: str
+) -> list[Record]:
+    """List the frames that have truth, by sequence and time.
 
     Parameters
     ----------
-    dataset_dir : path
+    folder : path
         The folder that holds ``01``, ``01_GT``, ``01_ST`` …
+    complain : callable
+        Is given one sentence for each thing that is wrong; by default raises InputError at the first.
     truth : {"gold+silver", "gold", "silver"}
         "gold+silver" takes gold where there is gold and silver elsewhere.
-    complain : callable
-        Given one sentence for each thing that is wrong; by default raises InputError at the first.
 
     Returns
     -------
-    list of dict
-        Paths under "image" and "label"; for gold frames also "markers" and "silver" where there
-        are such files. "sequence" (str), "frame" (int), "truth" ("gold" or "silver"), "mask_name" (as the
-        challenge calls a result).
+    list of Record
+        Gold frames have "markers" and "silver" where there are such files. "mask_name" is what the challenge calls
+        a result.
 
     Raises
     ------
@@ -51,8 +60,8 @@ def ctc_records(
     """
     if truth not in TRUTHS:
         raise InputError(f"truth={truth!r} is not known; use one of {', '.join(map(repr, TRUTHS))}.")
-    root = Path(dataset_dir)
-    records = []
+    root = Path(folder)
+    found = []
     for sequence in find_sequences(root):
         images = numbered_files(root / sequence, r"t(\d{3,})\.tiff?")
         gold = numbered_files(root / f"{sequence}_GT" / "SEG", SEGMENTATION)
@@ -65,26 +74,40 @@ def ctc_records(
             if frame not in images:
                 complain(f"{label} has no image: t{frame:03d}.tif is missing in {root / sequence}.")
                 continue
-            record = {"image": str(images[frame]), "label": str(label), "sequence": sequence, "frame": frame}
-            record["truth"] = "gold" if is_gold else "silver"
-            record["mask_name"] = f"{sequence}_RES/mask{frame:03d}.tif"
+            record = Record(
+                image=str(images[frame]),
+                label=str(label),
+                sequence=sequence,
+                frame=frame,
+                mask_name=f"{sequence}_RES/mask{frame:03d}.tif",
+                truth="gold" if is_gold else "silver",
+            )
             if is_gold and frame in markers:
                 record["markers"] = str(markers[frame])
                 if frame in silver:
                     record["silver"] = str(silver[frame])
-            records.append(record)
-    if not records:
+            found.append(record)
+    if not found:
         complain(
             f"No frame in {root} has {truth} truth; expected NN_GT/SEG/man_segNNN.tif or NN_ST/SEG/man_segNNN.tif."
         )
-    return records
+    return found
+
+
+def images(folder: Path) -> list[tuple[Path, str]]:
+    """List the images of all sequences."""
+    return [
+        (image, f"{sequence}_RES/{mask_name(image.name)}")
+        for sequence in _sequences(folder)
+        for image in images_in(folder / sequence)
+    ]
 
 
 def find_sequences(root: Path) -> list[str]:
     """Return the names of the sequences (``01``, ``02`` …) in a CTC folder; InputError if there are none."""
     if not root.is_dir():
         raise InputError(f"There is no data folder {root}.")
-    names = sorted(path.name for path in root.iterdir() if path.is_dir() and re.fullmatch(r"\d{2,}", path.name))
+    names = _sequences(root)
     if not names:
         raise InputError(
             f"{root} is not laid out as a Cell Tracking Challenge set: it has no folder 01, 02 … with images tNNN.tif."
@@ -92,16 +115,32 @@ def find_sequences(root: Path) -> list[str]:
     return names
 
 
-def read_truth(record: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
-    """Read the truth of a frame as an instance map (H, W), int32, and a mask of known pixels (H, W), bool."""
-    label = read_labels(record["label"])
-    if "markers" not in record:
-        return label, np.ones(label.shape, bool)
-    markers = read_labels(record["markers"])
-    silver = read_labels(record["silver"]) if "silver" in record else None
-    for other, path in ((markers, record["markers"]), (silver, record.get("silver"))):
+def _sequences(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if path.is_dir() and re.fullmatch(r"\d{2,}", path.name))
+
+
+def read_truth(record: Record) -> tuple[np.ndarray, np.ndarray]:
+    """Read the truth of a frame as :func:`read_marked_truth` does."""
+    return read_marked_truth(record["label"], record.get("markers"), record.get("silver"))
+
+
+def read_marked_truth(
+    label_file: str | os.PathLike,
+    markers_file: str | os.PathLike | None = None,
+    silver_file: str | os.PathLike | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Read an instance map (H, W), int32, and a mask of known pixels (H, W), bool.
+
+    Without markers all pixels are known (:func:`known_pixels`).
+    """
+    label = read_labels(label_file)
+    if markers_file is None:
+        return all_known(label)
+    markers = read_labels(markers_file)
+    silver = None if silver_file is None else read_labels(silver_file)
+    for other, path in ((markers, markers_file), (silver, silver_file)):
         if other is not None and other.shape != label.shape:
-            raise InputError(f"{path} is {other.shape} pixels, {record['label']} is {label.shape}; they must be alike.")
+            raise InputError(f"{path} is {other.shape} pixels, {label_file} is {label.shape}; they must be alike.")
     return label, known_pixels(label, markers, silver)
 
 

@@ -11,64 +11,64 @@ import os
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from unetpipe.datasets.masks import all_known
+from unetpipe.datasets.records import Record
 from unetpipe.errors import InputError, stop
 from unetpipe.io.formats import images_in
 from unetpipe.io.images import image_size, read_labels
 
+NAME = "dsb2018"
+DESCRIPTION = "Data Science Bowl 2018 (ID/images/ID.png with ID/masks/*.png, one file a nucleus)"
+FLAT = False
 
-def is_dsb2018(root: Path) -> bool:
+
+def matches(folder: Path) -> bool:
     """Return whether a folder holds a folder that has a folder ``images``."""
-    return bool(image_folders(root))
+    return bool(_image_folders(folder))
 
 
-def image_folders(root: Path) -> list[Path]:
-    """Return the folders ``ID`` of a set, by name; those of a set without masks too."""
-    return sorted(path for path in root.iterdir() if not path.name.startswith(".") and (path / "images").is_dir())
+def records(folder: Path, complain: Callable[[str], None] = stop, **_: str) -> list[Record]:
+    """List the images, those of one size as frames 0, 1 … of one sequence, in the order of their ids.
 
-
-def image_of(folder: Path) -> Path:
-    """Return the one image of a folder ``ID``; InputError if there is none or there are several."""
-    images = images_in(folder / "images")
-    if len(images) != 1:
-        raise InputError(f"{folder / 'images'} holds {len(images)} images; there must be one.")
-    return images[0]
-
-
-def dsb2018_records(dataset_dir: str | os.PathLike, complain: Callable[[str], None] = stop) -> list[dict[str, Any]]:
-    """List the images of a set, those of one size as frames 0, 1 … of one sequence, in the order of their ids.
-
-    Parameters
-    ----------
-    dataset_dir : path
-        The folder that holds the folders ``ID``, such as ``stage1_train``.
-    complain : callable
-        Given one sentence for each thing that is wrong; by default raises InputError at the first.
-
-    Returns
-    -------
-    list of dict
-        As :func:`unetpipe.datasets.find_records` describes it; "label" is the folder of masks.
+    "label" is the folder of an image's masks.
     """
-    records = []
+    found = []
     frames: Counter[str] = Counter()
-    for folder in image_folders(Path(dataset_dir)):
+    for place in _image_folders(folder):
         try:
-            image = image_of(folder)
-            masks = folder / "masks"
+            image = _image_of(place)
+            masks = place / "masks"
             if not masks.is_dir() or not images_in(masks):
                 raise InputError(f"{image} has no masks: {masks} is missing or holds no image, one for each nucleus.")
             size = "{}x{}".format(*image_size(image))
         except InputError as error:
             complain(str(error))
             continue
-        place = {"sequence": size, "frame": frames[size], "mask_name": f"{folder.name}_mask.tif", "masks": "files"}
-        records.append({"image": str(image), "label": str(masks), **place})
+        found.append(
+            Record(
+                image=str(image),
+                label=str(masks),
+                sequence=size,
+                frame=frames[size],
+                mask_name=f"{place.name}_mask.tif",
+                masks="files",
+            )
+        )
         frames[size] += 1
-    return records
+    return found
+
+
+def images(folder: Path) -> list[tuple[Path, str]]:
+    """List the images, also those of a set without masks."""
+    return [(_image_of(place), f"{place.name}_mask.tif") for place in _image_folders(folder)]
+
+
+def read_truth(record: Record) -> tuple[np.ndarray, np.ndarray]:
+    """Read a folder of masks: 1 … n in the order of the files' names; all pixels are known."""
+    return all_known(read_nuclei(record["label"]))
 
 
 def read_nuclei(masks: str | os.PathLike) -> np.ndarray:
@@ -93,3 +93,16 @@ def read_nuclei(masks: str | os.PathLike) -> np.ndarray:
     if label is None:
         raise InputError(f"{masks} holds no mask; there must be one for each nucleus.")
     return label
+
+
+def _image_folders(folder: Path) -> list[Path]:
+    """Return the folders ``ID`` of a set, by name."""
+    return sorted(path for path in folder.iterdir() if not path.name.startswith(".") and (path / "images").is_dir())
+
+
+def _image_of(place: Path) -> Path:
+    """Return the one image of a folder ``ID``; InputError if there is none or there are several."""
+    images = images_in(place / "images")
+    if len(images) != 1:
+        raise InputError(f"{place / 'images'} holds {len(images)} images; there must be one.")
+    return images[0]

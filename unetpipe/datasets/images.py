@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
-from typing import Any
 
 import numpy as np
 
-from unetpipe.datasets import npy_stack
-from unetpipe.datasets.annotated_field import is_borders
-from unetpipe.datasets.ctc import find_sequences
-from unetpipe.datasets.dsb2018 import image_folders, image_of
-from unetpipe.datasets.isbi2012 import LABELS, is_isbi2012
-from unetpipe.datasets.paired_folders import IMAGE_FOLDERS, find_folder, is_paired
+from unetpipe.datasets.layouts import layout_of
+from unetpipe.datasets.records import Record, mask_name
 from unetpipe.errors import InputError
-from unetpipe.io.formats import IMAGE_SUFFIXES, image_stem, image_suffix, images_in, is_nifti
+from unetpipe.io.formats import IMAGE_SUFFIXES, image_stem, images_in
 from unetpipe.io.images import count_pages, read_image
 
 
-def find_images(path: str | os.PathLike) -> list[dict[str, Any]]:
+def find_images(path: str | os.PathLike) -> list[Record]:
     """List the images of a file, a folder of images, or a data set of a known layout; one record a page.
 
     Returns
     -------
-    list of dict
+    list of Record
         "image": the path; "mask_name": where its mask goes below an output folder. tNNN.tif gives
         maskNNN.tif, in a CTC set in the folder NN_RES; any other NAME.tif or NAME.png gives NAME_mask.tif;
         NAME.nii.gz gives NAME_mask.nii.gz. A file of several pages has a record for each, in order, with
@@ -40,53 +34,32 @@ def find_images(path: str | os.PathLike) -> list[dict[str, Any]]:
     root = Path(path)
     if not root.exists():
         raise InputError(f"There is no image file or folder {root}.")
-    records: list[dict[str, Any]] = []
+    records: list[Record] = []
     source: dict[str, Path] = {}
     for image, name in named_images(root):
         if name in source:
             raise InputError(f"{source[name]} and {image} would both have the mask {name}; rename one of them.")
         source[name] = image
         pages = count_pages(image)
-        record = {"image": str(image), "mask_name": name}
+        record = Record(image=str(image), mask_name=name)
         records += [record] if pages == 1 else [{**record, "page": page, "pages": pages} for page in range(pages)]
     if not records:
         raise InputError(f"{root} holds no image ({', '.join('*' + suffix for suffix in IMAGE_SUFFIXES)}).")
     return records
 
 
-def mask_name(image_name: str) -> str:
-    """Return the file name of an image's mask: t012.tif → mask012.tif, cells.png → cells_mask.tif."""
-    frame = re.fullmatch(r"t(\d{3,})\.tiff?", image_name)
-    if frame:
-        return f"mask{frame.group(1)}.tif"
-    return f"{image_stem(image_name)}_mask{image_suffix(image_name) if is_nifti(image_name) else '.tif'}"
-
-
 def named_images(root: Path) -> list[tuple[Path, str]]:
-    """Return the image files of a file, folder or data set, and the names of their masks."""
+    """Return the image files of a file, folder or data set, and the names of their masks.
+
+    Images in a folder itself are taken, not those in its folders.
+    """
     if root.is_file():
         return [(root, mask_name(root.name))]
     images = images_in(root)
-    if is_isbi2012(root):
-        images = [image for image in images if image.name != LABELS]
-    elif npy_stack.is_arrays(root):
-        images = [image for image in images if image.name != npy_stack.MASKS]
-    elif not images and (is_paired(root) or is_borders(root)):
-        images = images_in(find_folder(root, IMAGE_FOLDERS) or root)
-    if images:
+    layout = layout_of(root)
+    if layout is None or (images and not layout.FLAT):
         return [(image, mask_name(image.name)) for image in images]
-    folders = image_folders(root)
-    if folders:
-        return [(image_of(folder), f"{folder.name}_mask.tif") for folder in folders]
-    try:
-        sequences = find_sequences(root)
-    except InputError:
-        return []
-    return [
-        (image, f"{sequence}_RES/{mask_name(image.name)}")
-        for sequence in sequences
-        for image in images_in(root / sequence)
-    ]
+    return layout.images(root)
 
 
 def read_for_network(path: str | os.PathLike, page: int | None = None, channels: int | None = None) -> np.ndarray:
@@ -125,20 +98,20 @@ class MaskMatcher:
 
     Parameters
     ----------
-    records : iterable of dict
+    records : iterable of Record
         As :func:`unetpipe.datasets.find_records` gives them.
     """
 
-    def __init__(self, records: Iterable[dict[str, Any]]) -> None:
-        self._named: dict[tuple[str, int], list[dict[str, Any]]] = {}
+    def __init__(self, records: Iterable[Record]) -> None:
+        self._named: dict[tuple[str, int], list[Record]] = {}
         for record in records:
             own = (PurePath(record["mask_name"]).with_suffix("").as_posix(), 0)
             for key in {own, (image_stem(record["image"]), record.get("page", 0))}:
                 self._named.setdefault(key, []).append(record)
 
-    def find(self, mask: Path, page: int = 0) -> dict[str, Any] | None:
+    def find(self, mask: Path, page: int = 0) -> Record | None:
         """Return the record of a page of a mask; None if there is none, or more than one."""
         stem = image_stem(mask)
         names = (f"{mask.absolute().parent.name}/{stem}", stem, stem.removesuffix("_mask"))
-        found: Sequence[Sequence[dict[str, Any]]] = [self._named.get((name, page), []) for name in names]
+        found: Sequence[Sequence[Record]] = [self._named.get((name, page), []) for name in names]
         return next((records[0] for records in found if len(records) == 1), None)

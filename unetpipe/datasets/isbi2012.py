@@ -5,38 +5,31 @@ The cells are the 4-connected components of what is not membrane.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
+import numpy as np
+
+from unetpipe.datasets.masks import all_known, components
+from unetpipe.datasets.records import Record, mask_name
 from unetpipe.errors import InputError, stop
-from unetpipe.io.images import count_pages
+from unetpipe.io.formats import images_in
+from unetpipe.io.images import count_pages, read_labels
 
+NAME = "isbi2012"
+DESCRIPTION = "ISBI 2012 stacks (train-volume.tif with train-labels.tif)"
+FLAT = True
 IMAGES, LABELS = "train-volume.tif", "train-labels.tif"
 
 
-def is_isbi2012(root: Path) -> bool:
+def matches(folder: Path) -> bool:
     """Return whether a folder holds one of the two stacks."""
-    return (root / IMAGES).is_file() or (root / LABELS).is_file()
+    return (folder / IMAGES).is_file() or (folder / LABELS).is_file()
 
 
-def isbi2012_records(dataset_dir: str | os.PathLike, complain: Callable[[str], None] = stop) -> list[dict[str, Any]]:
-    """List the slices of ``train-volume.tif`` with their truth in ``train-labels.tif``: sequence "01", frames 0, 1 ….
-
-    Parameters
-    ----------
-    dataset_dir : path
-        The folder that holds the two.
-    complain : callable
-        Given one sentence on what is wrong; by default raises InputError.
-
-    Returns
-    -------
-    list of dict
-        As :func:`unetpipe.datasets.find_records` describes it.
-    """
-    images, labels = Path(dataset_dir) / IMAGES, Path(dataset_dir) / LABELS
+def records(folder: Path, complain: Callable[[str], None] = stop, **_: str) -> list[Record]:
+    """List the slices of the two stacks: sequence "01", frames 0, 1 …."""
+    images, labels = folder / IMAGES, folder / LABELS
     try:
         for path, other in ((images, labels), (labels, images)):
             if not path.is_file():
@@ -47,5 +40,25 @@ def isbi2012_records(dataset_dir: str | os.PathLike, complain: Callable[[str], N
     except InputError as error:
         complain(str(error))
         return []
-    record = {"image": str(images), "label": str(labels), "sequence": "01", "masks": "classes"}
-    return [{**record, "frame": page, "page": page, "mask_name": f"01_RES/mask{page:03d}.tif"} for page in range(pages)]
+    return [
+        Record(
+            image=str(images),
+            label=str(labels),
+            page=page,
+            sequence="01",
+            frame=page,
+            mask_name=f"01_RES/mask{page:03d}.tif",
+            masks="classes",
+        )
+        for page in range(pages)
+    ]
+
+
+def images(folder: Path) -> list[tuple[Path, str]]:
+    """List the images of the folder but the labels."""
+    return [(image, mask_name(image.name)) for image in images_in(folder) if image.name != LABELS]
+
+
+def read_truth(record: Record) -> tuple[np.ndarray, np.ndarray]:
+    """Read a page of the labels: its 4-connected components; all pixels are known."""
+    return all_known(components(read_labels(record["label"], record["page"])))

@@ -1,59 +1,73 @@
-"""The one place that recognises how a data set is laid out."""
+"""How data sets are laid out: the one list of layouts, and what asks it.
+
+A new layout is a module with the members of :class:`Layout`, and a line in ``LAYOUTS``.
+"""
 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
-from unetpipe.datasets.annotated_field import border_records, is_borders
-from unetpipe.datasets.ctc import ctc_records
-from unetpipe.datasets.dsb2018 import dsb2018_records, is_dsb2018
-from unetpipe.datasets.isbi2012 import is_isbi2012, isbi2012_records
-from unetpipe.datasets.npy_stack import array_records, is_arrays
-from unetpipe.datasets.paired_folders import folder_records, is_paired
+import numpy as np
+
+from unetpipe.datasets import annotated_field, ctc, dsb2018, isbi2012, mnist, npy_stack, paired_folders
+from unetpipe.datasets.masks import all_known
+from unetpipe.datasets.records import Record
 from unetpipe.errors import InputError, stop
 
-LAYOUTS = {
-    "ctc": "Cell Tracking Challenge (01/tNNN.tif with 01_GT/SEG/man_segNNN.tif or 01_ST/SEG)",
-    "isbi2012": "ISBI 2012 stacks (train-volume.tif with train-labels.tif)",
-    "folders": "paired folders (images/ with masks/ or labels/: PNG, TIFF or NIfTI files of one name)",
-    "dsb2018": "Data Science Bowl 2018 (ID/images/ID.png with ID/masks/*.png, one file a nucleus)",
-    "borders": "cells that fill a field (images/ with borders/ and field/: files of one name)",
-    "arrays": "NumPy stacks (images.npy with masks.npy)",
-}
+
+class Layout(Protocol):
+    """A way to lay out a data set. A module whose constants and functions are these is one."""
+
+    NAME: str
+    """What reports, configs and records call it."""
+    DESCRIPTION: str
+    """Its files, for people."""
+    FLAT: bool
+    """Whether its images lie in the folder itself. In the others, images there are no part of the data set."""
+
+    def matches(self, folder: Path) -> bool:
+        """Return whether a folder that exists is laid out so. Layouts earlier in the list have been ruled out."""
+
+    def records(self, folder: Path, complain: Callable[[str], None], *, truth: str, masks: str) -> list[Record]:
+        """List the frames that have truth; parameters and result as of :func:`find_records`."""
+
+    def images(self, folder: Path) -> list[tuple[Path, str]]:
+        """List the image files to segment, each with the path of its mask below an output folder."""
+
+    def read_truth(self, record: Record) -> tuple[np.ndarray, np.ndarray]:
+        """Read the truth of one of its records; result as of :func:`read_truth`."""
+
+
+# in the order in which they are tried
+_MODULES: tuple[Layout, ...] = (isbi2012, npy_stack, paired_folders, annotated_field, ctc, dsb2018, mnist)
+LAYOUTS = {layout.NAME: layout for layout in _MODULES}
+
+
+def layout_of(folder: Path) -> Layout | None:
+    """Return the layout of a folder that exists, None if it has none of those known."""
+    return next((layout for layout in LAYOUTS.values() if layout.matches(folder)), None)
 
 
 def recognise(folder: str | os.PathLike) -> str:
-    """Return the layout of a folder, one of the keys of ``LAYOUTS``.
+    """Return the name of a folder's layout, a key of ``LAYOUTS``.
 
     Raises
     ------
     InputError
-        If there is no such folder, it is empty, or none of these.
+        If there is no such folder, it is empty, or of no known layout.
     """
     root = Path(folder)
     if not root.is_dir():
         raise InputError(f"There is no data folder {root}.")
-    if is_isbi2012(root):
-        return "isbi2012"
-    if is_arrays(root):
-        return "arrays"
-    if is_paired(root):
-        return "folders"
-    if is_borders(root):
-        return "borders"
-    if any(path.is_dir() and re.fullmatch(r"\d{2,}(_GT|_ST)?", path.name) for path in root.iterdir()):
-        return "ctc"
-    if is_dsb2018(root):
-        return "dsb2018"
-    empty = not any(root.iterdir())
-    raise InputError(
-        f"{root} {'is empty' if empty else 'is laid out in no way that is recognised'}; recognised are: "
-        f"{'; '.join(LAYOUTS.values())}."
-    )
+    layout = layout_of(root)
+    if layout is None:
+        what = "has a layout that is not recognised" if any(root.iterdir()) else "is empty"
+        known = "; ".join(layout.DESCRIPTION for layout in LAYOUTS.values())
+        raise InputError(f"{root} {what}; recognised are: {known}.")
+    return layout.NAME
 
 
 def find_records(
@@ -61,7 +75,7 @@ def find_records(
     truth: str = "gold+silver",
     masks: str = "auto",
     complain: Callable[[str], None] = stop,
-) -> list[dict[str, Any]]:
+) -> list[Record]:
     """List the frames of a data set that have truth, by sequence and time, whatever its layout.
 
     Parameters
@@ -69,35 +83,62 @@ def find_records(
     dataset_dir : path
         The data set's folder.
     truth : {"gold+silver", "gold", "silver"}
-        Which truth of a Cell Tracking Challenge set is meant; the other layouts have but one.
+        Which truth of a Cell Tracking Challenge set is meant; the other layouts have one truth only.
     masks : {"auto", "instances", "classes"}
-        What the values in the masks of paired folders are (:func:`unetpipe.datasets.paired_folders.folder_records`).
+        What the values in the masks of paired folders are (:func:`unetpipe.datasets.paired_folders.records`).
     complain : callable
-        Given one sentence for each thing that is wrong with the folder's files; by default raises
+        Is given one sentence for each thing that is wrong with the folder's files; by default raises
         InputError at the first.
 
     Returns
     -------
-    list of dict
-        "image" and "label" (paths), "sequence" (str), "frame" (int), "mask_name" (path of a mask below an output
-        folder). In files of several pages "page" (int), of image and label alike. "masks" ("instances", "classes",
-        "binary", "files", "borders", "shares") where labels may be something else than instance maps.
-        :func:`unetpipe.datasets.ctc_records` and :func:`unetpipe.datasets.border_records` add their own.
+    list of Record
+        With "image", "label", "layout", "sequence", "frame" and "mask_name"; other keys where the layout needs them.
 
     Raises
     ------
     InputError
         If the folder is missing or of no known layout, a mask has no image, or no frame has truth.
     """
-    layout = recognise(dataset_dir)
-    if layout == "isbi2012":
-        return isbi2012_records(dataset_dir, complain)
-    if layout == "arrays":
-        return array_records(dataset_dir, complain)
-    if layout == "folders":
-        return folder_records(dataset_dir, masks, complain)
-    if layout == "dsb2018":
-        return dsb2018_records(dataset_dir, complain)
-    if layout == "borders":
-        return border_records(dataset_dir, complain)
-    return ctc_records(dataset_dir, truth, complain)
+    layout = LAYOUTS[recognise(dataset_dir)]
+    records = layout.records(Path(dataset_dir), complain, truth=truth, masks=masks)
+    if records and not any("label" in record for record in records):
+        complain(f"No image in {dataset_dir} has truth; its layout has none: {layout.DESCRIPTION}.")
+        return []
+    return [{**record, "layout": layout.NAME} for record in records]
+
+
+def read_truth(record: Record) -> tuple[np.ndarray, np.ndarray]:
+    """Read the truth of a frame.
+
+    Parameters
+    ----------
+    record : Record
+        By its "layout" it is read; without one it comes from an annotation tool
+        (:func:`unetpipe.datasets.read_pair_label`).
+
+    Returns
+    -------
+    (ndarray, ndarray)
+        The instance map (H, W), int32, and a mask of known pixels (H, W), bool. What a Cell Tracking Challenge set
+        leaves unannotated is not known, nor what lies outside an annotated field.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read, or files of the truth differ in size.
+    """
+    if "layout" in record:
+        return LAYOUTS[record["layout"]].read_truth(record)
+    return all_known(paired_folders.read_pair_label(record["label"], record["image"], record.get("page")))
+
+
+def check_same_size(record: Record, label: np.ndarray, image: tuple[int, ...]) -> None:
+    """Raise InputError unless a record's label (H, W) has the size of its image, whose shape ends in (H, W)."""
+    if label.shape == tuple(image[-2:]):
+        return
+    page = f", page {record['page']}," if "page" in record else ""
+    raise InputError(
+        f"{record['label']}{page} is {label.shape[0]}×{label.shape[1]} pixels (height × width), its image is "
+        f"{image[-2]}×{image[-1]}; they must be alike."
+    )

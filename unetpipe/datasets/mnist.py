@@ -1,35 +1,53 @@
-"""The layout of MNIST: a folder of ``*-images-idx3-ubyte`` files, plain or gzip-compressed."""
+"""The layout of MNIST: a folder of ``*-images-idx3-ubyte`` files, plain or gzip-compressed. They have no truth."""
 
 from __future__ import annotations
 
-import os
-import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from unetpipe.errors import InputError
-from unetpipe.io.idx import is_idx, read_idx
+import numpy as np
+
+from unetpipe.datasets.records import Record, mask_name
+from unetpipe.errors import InputError, stop
+from unetpipe.io.formats import image_stem, images_in
+from unetpipe.io.idx import SUFFIXES, count_pages
+
+NAME = "mnist"
+DESCRIPTION = "MNIST (*-images-idx3-ubyte, or .gz: images without truth, for configs/autoencoder.json)"
+FLAT = True
 
 
-def idx_records(dataset_dir: str | os.PathLike) -> list[dict[str, Any]]:
-    """List the images of a folder's files, those of one file as frames 0, 1 … of a sequence; they have no truth.
+def matches(folder: Path) -> bool:
+    """Return whether a folder holds such a file."""
+    return bool(images(folder))
 
-    Returns
-    -------
-    list of dict
-        "image" (path), "page" and "frame" (int), "sequence" (str, the file's name up to "-images").
+
+def records(folder: str | Path, complain: Callable[[str], None] = stop, **_: str) -> list[Record]:
+    """List the images of a folder's files, those of one file as frames 0, 1 … of a sequence.
+
+    The sequence is called after the file, up to "-images".
 
     Raises
     ------
     InputError
-        If there is no folder or no such file, or one cannot be read.
+        If there is no folder, or a file cannot be read.
     """
-    root = Path(dataset_dir)
-    paths = sorted(path for path in root.iterdir() if is_idx(path)) if root.is_dir() else []
+    root = Path(folder)
+    paths = [path for path, _ in images(root)] if root.is_dir() else []
     if not paths:
-        raise InputError(f"{root} holds no file of images such as t10k-images-idx3-ubyte.gz.")
+        complain(f"{root} holds no file of images such as t10k-images-idx3-ubyte.gz.")
     return [
-        {"image": str(path), "page": page, "frame": page, "sequence": re.split("[.-]images", path.name)[0]}
+        Record(image=str(path), page=page, frame=page, sequence=image_stem(path))
         for path in paths
-        for page in range(len(read_idx(path)))
+        for page in range(count_pages(path))
     ]
+
+
+def images(folder: Path) -> list[tuple[Path, str]]:
+    """List the files of the folder."""
+    return [(path, mask_name(path.name)) for path in images_in(folder) if path.name.lower().endswith(SUFFIXES)]
+
+
+def read_truth(record: Record) -> tuple[np.ndarray, np.ndarray]:
+    """Raise InputError: there is no truth."""
+    raise InputError(f"{record['image']} has no truth: MNIST's files hold images only.")

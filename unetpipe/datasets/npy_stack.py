@@ -5,40 +5,60 @@ Masks are 0 … 1, the share of a pixel that is foreground (masks scaled down ha
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
+import numpy as np
+
+from unetpipe.datasets.masks import all_known, components
+from unetpipe.datasets.records import Record, mask_name
 from unetpipe.errors import InputError, stop
-from unetpipe.io.npy import open_array
+from unetpipe.io.formats import images_in
+from unetpipe.io.npy import open_array, read_share
 
+NAME = "arrays"
+DESCRIPTION = "NumPy stacks (images.npy with masks.npy)"
+FLAT = True
 IMAGES, MASKS = "images.npy", "masks.npy"
 
 
-def is_arrays(root: Path) -> bool:
+def matches(folder: Path) -> bool:
     """Return whether a folder holds one of the two files."""
-    return (root / IMAGES).is_file() or (root / MASKS).is_file()
+    return (folder / IMAGES).is_file() or (folder / MASKS).is_file()
 
 
-def array_records(dataset_dir: str | os.PathLike, complain: Callable[[str], None] = stop) -> list[dict[str, Any]]:
-    """List the images of ``images.npy`` with their masks: sequence "images", frames 0, 1 ….
-
-    Parameters and result are those of :func:`unetpipe.datasets.isbi2012.isbi2012_records`.
-    """
-    images, masks = Path(dataset_dir) / IMAGES, Path(dataset_dir) / MASKS
+def records(folder: Path, complain: Callable[[str], None] = stop, **_: str) -> list[Record]:
+    """List the images of ``images.npy`` with their masks: sequence "images", frames 0, 1 …."""
+    images, masks = folder / IMAGES, folder / MASKS
     try:
         for path, other in ((images, masks), (masks, images)):
             if not path.is_file():
                 raise InputError(f"There is no {path} beside {other.name}.")
-        shapes = [open_array(path).shape[:3] for path in (images, masks)]
-        if shapes[0] != shapes[1]:
-            raise InputError(f"{masks} is {shapes[1]} (images, height, width), {images} is {shapes[0]}.")
+        shape, masks_shape = (open_array(path).shape[:3] for path in (images, masks))
+        if shape != masks_shape:
+            raise InputError(f"{masks} is {masks_shape} (images, height, width), {images} is {shape}.")
     except InputError as error:
         complain(str(error))
         return []
-    record = {"image": str(images), "label": str(masks), "sequence": "images", "masks": "shares"}
     return [
-        {**record, "frame": page, "page": page, "mask_name": f"images/mask{page:03d}.tif"}
-        for page in range(shapes[0][0])
+        Record(
+            image=str(images),
+            label=str(masks),
+            page=page,
+            sequence="images",
+            frame=page,
+            mask_name=f"images/mask{page:03d}.tif",
+            masks="shares",
+        )
+        for page in range(shape[0])
     ]
+
+
+def images(folder: Path) -> list[tuple[Path, str]]:
+    """List the images of the folder but the masks."""
+    return [(image, mask_name(image.name)) for image in images_in(folder) if image.name != MASKS]
+
+
+def read_truth(record: Record) -> tuple[np.ndarray, np.ndarray]:
+    """Read a mask: the 4-connected components of what is above a half; all pixels are known."""
+    return all_known(components(read_share(record["label"], record["page"]).astype(np.int32)))

@@ -14,16 +14,20 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from unetpipe.datasets.masks import check_choice, components, decide_masks
+from unetpipe.datasets.masks import all_known, check_choice, components, decide_masks
+from unetpipe.datasets.records import Record, mask_name
 from unetpipe.errors import InputError, stop
 from unetpipe.io.formats import IMAGE_SUFFIXES, image_stem, images_in, is_nifti
 from unetpipe.io.images import count_pages, read_labels
 from unetpipe.io.nifti import same_space
 
+NAME = "folders"
+DESCRIPTION = "paired folders (images/ with masks/ or labels/: PNG, TIFF or NIfTI files of one name)"
+FLAT = False
 IMAGE_FOLDERS = ("images", "image", "imgs", "img")
 MASK_FOLDERS = ("masks", "mask", "labels", "label")
 IMAGE_WORDS = ("images", "image", "imgs", "img")
@@ -39,17 +43,9 @@ class Pairs(NamedTuple):
     masks_alone: list[Path]
 
 
-def find_folder(root: Path, names: Sequence[str]) -> Path | None:
-    """Return the folder in ``root`` that has one of the names; None if there is none, InputError if several."""
-    found = sorted(path for path in root.iterdir() if path.is_dir() and path.name.lower() in names)
-    if len(found) > 1:
-        raise InputError(f"{root} has the folders {' and '.join(path.name for path in found)}; keep one of them.")
-    return found[0] if found else None
-
-
-def is_paired(root: Path) -> bool:
+def matches(folder: Path) -> bool:
     """Return whether a folder holds a folder of images and one of masks."""
-    return find_folder(root, IMAGE_FOLDERS) is not None and find_folder(root, MASK_FOLDERS) is not None
+    return all(_folders(folder, names) for names in (IMAGE_FOLDERS, MASK_FOLDERS))
 
 
 def pair_files(root: str | os.PathLike) -> Pairs:
@@ -60,9 +56,8 @@ def pair_files(root: str | os.PathLike) -> Pairs:
     InputError
         If two images or two masks have one name.
     """
-    images_dir, masks_dir = find_folder(Path(root), IMAGE_FOLDERS), find_folder(Path(root), MASK_FOLDERS)
-    images = _by_name(images_dir, [IMAGE_WORDS]) if images_dir else {}
-    masks = _by_name(masks_dir, [MASK_WORDS, IMAGE_WORDS]) if masks_dir else {}
+    images = _by_name(_one_folder(Path(root), IMAGE_FOLDERS), [IMAGE_WORDS])
+    masks = _by_name(_one_folder(Path(root), MASK_FOLDERS), [MASK_WORDS, IMAGE_WORDS])
     return Pairs(
         [(images[name], masks[name]) for name in images if name in masks],
         [path for name, path in images.items() if name not in masks],
@@ -70,58 +65,77 @@ def pair_files(root: str | os.PathLike) -> Pairs:
     )
 
 
-def folder_records(
-    dataset_dir: str | os.PathLike, masks: str = "auto", complain: Callable[[str], None] = stop
-) -> list[dict[str, Any]]:
-    """List the frames of paired folders that have a mask.
+def records(folder: Path, complain: Callable[[str], None] = stop, *, masks: str = "auto", **_: str) -> list[Record]:
+    """List the images that have a mask.
 
     Single images are frames 0, 1 … of one sequence called after their folder, in the order of their
     names; every multi-page file is a sequence called after the file, with its pages as frames.
 
     Parameters
     ----------
-    dataset_dir : path
+    folder : path
         The folder that holds ``images`` and ``masks``.
-    masks : {"auto", "instances", "classes"}
-        Whether a mask's values are cells or classes; "auto" looks at up to 32 of them, spread evenly
-        (:func:`unetpipe.datasets.masks.decide_masks`).
     complain : callable
-        Given one sentence for each thing that is wrong; by default raises InputError at the first.
+        Is given one sentence for each thing that is wrong; by default raises InputError at the first.
+    masks : {"auto", "instances", "classes"}
+        Whether a mask's values are cells or classes; "auto" looks at up to 32 masks, spread evenly
+        (:func:`unetpipe.datasets.masks.decide_masks`).
 
     Returns
     -------
-    list of dict
-        As :func:`unetpipe.datasets.find_records` describes it.
+    list of Record
     """
     check_choice(masks)
-    pairs, _, masks_alone = pair_files(dataset_dir)
-    for mask in masks_alone:
+    files = pair_files(folder)
+    for mask in files.masks_alone:
         complain(f"{mask} has no image: none of that name ({', '.join(IMAGE_SUFFIXES)}) is in the folder of images.")
-    records: list[dict[str, Any]] = []
+    found: list[Record] = []
     single = 0
-    for image, mask in pairs:
+    for image, mask in files.pairs:
         try:
             pages = _common_pages(image, mask)
         except InputError as error:
             complain(str(error))
             continue
         stem = image_stem(image)
-        both = {"image": str(image), "label": str(mask)}
+        record = Record(image=str(image), label=str(mask))
         if pages == 1:
-            place = {"sequence": image.parent.name, "frame": single, "mask_name": f"{stem}_mask.tif"}
+            found.append({**record, "sequence": image.parent.name, "frame": single, "mask_name": f"{stem}_mask.tif"})
             single += 1
-            records.append({**both, **place})
             continue
-        for page in range(pages):
-            place = {"sequence": stem, "frame": page, "mask_name": f"{stem}/mask{page:03d}.tif", "page": page}
-            records.append({**both, **place})
-    if not records:
-        complain(
-            f"No image in {dataset_dir} has a mask; images and masks are matched by their names (a.png, a_mask.png)."
-        )
+        found += [
+            {**record, "page": page, "sequence": stem, "frame": page, "mask_name": f"{stem}/mask{page:03d}.tif"}
+            for page in range(pages)
+        ]
+    if not found:
+        complain(f"No image in {folder} has a mask; images and masks are matched by their names (a.png, a_mask.png).")
         return []
-    kind = decide_masks(_some_labels(records)) if masks == "auto" else masks
-    return [{**record, "masks": kind} for record in records]
+    kind = decide_masks(_some_labels(found)) if masks == "auto" else masks
+    return [{**record, "masks": kind} for record in found]
+
+
+def images(folder: Path) -> list[tuple[Path, str]]:
+    """List the images, also those without a mask."""
+    return [(image, mask_name(image.name)) for image in images_in(_one_folder(folder, IMAGE_FOLDERS))]
+
+
+def read_truth(record: Record) -> tuple[np.ndarray, np.ndarray]:
+    """Read a mask: its values are the cells, or have a cell in each 4-connected component; all pixels are known."""
+    label = read_labels(record["label"], record.get("page"))
+    return all_known(label if record["masks"] == "instances" else components(label))
+
+
+def _folders(root: Path, names: Sequence[str]) -> list[Path]:
+    return sorted(path for path in root.iterdir() if path.is_dir() and path.name.lower() in names)
+
+
+def _one_folder(root: Path, names: Sequence[str]) -> Path:
+    found = _folders(root, names)
+    if not found:
+        raise InputError(f"{root} has no folder {' or '.join(names)}.")
+    if len(found) > 1:
+        raise InputError(f"{root} has the folders {' and '.join(path.name for path in found)}; keep one of them.")
+    return found[0]
 
 
 def _by_name(folder: Path, groups: Sequence[Sequence[str]]) -> dict[str, Path]:
@@ -147,7 +161,7 @@ def _common_pages(image: Path, mask: Path) -> int:
     return pages
 
 
-def _some_labels(records: Sequence[dict[str, Any]]) -> list[np.ndarray]:
+def _some_labels(records: Sequence[Record]) -> list[np.ndarray]:
     """Read evenly spread masks, those that can be read: what is wrong with the others is said when they are used."""
     labels = []
     for index in np.unique(np.linspace(0, len(records) - 1, LOOKED_AT).round().astype(int)):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
 
+from unetpipe.datasets.records import Record
 from unetpipe.errors import InputError
 
 Frames = int | str | Sequence[int | str] | None
@@ -39,8 +39,8 @@ def parse_frames(frames: Frames) -> set[int] | None:
 
 
 def select(
-    records: Sequence[dict[str, Any]], sequences: Sequence[str | int] | str | int | None = None, frames: Frames = None
-) -> list[dict[str, Any]]:
+    records: Sequence[Record], sequences: Sequence[str | int] | str | int | None = None, frames: Frames = None
+) -> list[Record]:
     """Return the records of the named sequences (1 and "01" are alike, "plate1" is itself) and frames; None: all."""
     wanted = parse_frames(frames)
     names = None
@@ -54,13 +54,13 @@ def select(
 
 
 def split_records(
-    records: Sequence[dict[str, Any]],
+    records: Sequence[Record],
     train_sequences: Sequence[str | int] | str | int | None = None,
     train_frames: Frames = None,
     val_sequences: Sequence[str | int] | str | int | None = None,
     val_frames: Frames = None,
     hold_out: bool = True,
-) -> dict[str, list[dict[str, Any]]]:
+) -> dict[str, list[Record]]:
     """Split frames into "train" and "val".
 
     What is named is taken. If neither validation sequences nor frames are named, the last fifth of
@@ -93,11 +93,11 @@ def split_records(
 
 
 def evaluation_records(
-    records: Sequence[dict[str, Any]],
-    validation: Sequence[dict[str, Any]],
+    records: Sequence[Record],
+    validation: Sequence[Record],
     sequences: Sequence[str | int] | str | int | None = None,
     frames: Frames = None,
-) -> list[dict[str, Any]]:
+) -> list[Record]:
     """Return the records to evaluate: the named sequences and frames, or else the frames of the validation part.
 
     Raises
@@ -122,9 +122,9 @@ def _as_number(name: str | int) -> str | int:
     return int(name) if str(name).isdecimal() else str(name)
 
 
-def _names(records: Sequence[dict[str, Any]]) -> list[str]:
+def _names(records: Sequence[Record]) -> list[str]:
     return list(dict.fromkeys(record["sequence"] for record in records))
 
 
-def _last_fifth(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _last_fifth(records: list[Record]) -> list[Record]:
     return records[len(records) - math.ceil(VALIDATION_SHARE * len(records)) :] if len(records) > 1 else []

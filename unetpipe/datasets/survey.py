@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from unetpipe.datasets.cells import touching_cells
 from unetpipe.datasets.images import read_for_network
-from unetpipe.datasets.truth import check_same_size, read_truth
+from unetpipe.datasets.layouts import check_same_size, read_truth
+from unetpipe.datasets.records import Record
 from unetpipe.errors import InputError, stop
 
 
@@ -20,7 +21,7 @@ class Frame(NamedTuple):
     pixels whose class is not known.
     """
 
-    record: dict[str, Any]
+    record: Record
     shape: tuple[int, int, int]
     dtype: str
     lowest: float
@@ -59,14 +60,12 @@ class Survey(NamedTuple):
         )
 
 
-def survey(
-    records: Sequence[dict[str, Any]], channels: int | None = None, complain: Callable[[str], None] = stop
-) -> Survey:
+def survey(records: Sequence[Record], channels: int | None = None, complain: Callable[[str], None] = stop) -> Survey:
     """Read images and truth of records as training will.
 
     Parameters
     ----------
-    records : sequence of dict
+    records : sequence of Record
         As :func:`unetpipe.datasets.find_records` lists them.
     channels : int, optional
         Channels that the network takes; images of another number are wrong.
@@ -85,7 +84,7 @@ def survey(
             complain(str(error))
             continue
         frame = Frame(
-            record=dict(record),
+            record=record,
             shape=image.shape,
             dtype=str(image.dtype),
             lowest=float(image.min()),
@@ -100,7 +99,7 @@ def survey(
 
 
 def check_images(
-    records: Sequence[dict[str, Any]], channels: int | None = None, complain: Callable[[str], None] = stop
+    records: Sequence[Record], channels: int | None = None, complain: Callable[[str], None] = stop
 ) -> None:
     """Read the images of records (:func:`unetpipe.datasets.find_images`) as inference will; parameters as in survey."""
     constant = _ConstantFiles()

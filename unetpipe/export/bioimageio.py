@@ -11,26 +11,23 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from monai.bundle import ConfigParser
 from PIL import Image
 
-from unetpipe.bundle.models import NORMALIZATION, inference_configs
 from unetpipe.datasets import write_synthetic_ctc
 from unetpipe.errors import InputError
 from unetpipe.files import replacing
 from unetpipe.io import read_image
 from unetpipe.networks import UNet
-from unetpipe.predictor import Predictor
+from unetpipe.predictor import NORMALIZATION, Predictor
 
 ATTACHED = ("docs/data_license.txt", "LICENSE")
-SETTINGS = ("threshold", "marker_threshold", "merge_threshold", "min_size", "ridge_refill_radius", "pixel_size")
 
 
 def write_package(
@@ -69,16 +66,15 @@ def write_package(
     path = Path(path)
     if path.suffix != ".zip":
         raise InputError(f"A package is a ZIP file; name one that ends in .zip, not {path}.")
-    values = ConfigParser.load_config_files(inference_configs(bundle, model))
-    segmenter = Predictor(bundle, model, device=torch.device("cpu"))
-    network = segmenter.network
-    if not isinstance(network, UNet) or values.get("normalization", NORMALIZATION) != NORMALIZATION:
+    predictor = Predictor.load(bundle, model, device=torch.device("cpu"))
+    network = predictor.network
+    if not isinstance(network, UNet) or predictor.normalization != NORMALIZATION:
         raise InputError(
-            f"A bioimage.io package is written of {UNet.__name__} and {NORMALIZATION} alone; {bundle} has "
-            f"{type(network).__name__} and {values.get('normalization', NORMALIZATION)}."
+            f"A bioimage.io package can only hold a {UNet.__name__} with {NORMALIZATION}; {bundle} has "
+            f"{type(network).__name__} and {predictor.normalization}."
         )
     image = sample_image(network, sample)
-    normalized = segmenter.normalize({"image": torch.tensor(image[0])})["image"]  # in place, so of a copy
+    normalized = predictor.normalize({"image": torch.tensor(image[0])})["image"]  # in place, so of a copy
     result = probabilities(network, torch.as_tensor(np.asarray(normalized))[None])
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -87,7 +83,7 @@ def write_package(
             tifffile.imwrite(folder / f"sample_{name}.tif", array)
         picture(image, result, network.margin).save(folder / "cover.png")
         torch.jit.script(network).save(str(folder / "weights.pt"))
-        _write_documents(folder, Path(bundle), model, values, network, sample)
+        _write_documents(folder, Path(bundle), model, predictor, network, sample)
         description = _describe(folder, Path(bundle), model, network)
         with replacing(path) as unfinished:
             save_bioimageio_package(description, output_path=unfinished)
@@ -172,7 +168,7 @@ def _write_documents(
     folder: Path,
     bundle: Path,
     model: str | None,
-    values: Mapping[str, Any],
+    predictor: Predictor,
     network: UNet,
     sample: str | os.PathLike | None,
 ) -> None:
@@ -183,7 +179,7 @@ def _write_documents(
     scores = bundle / "models" / "README.md"
     if model is not None and scores.is_file():
         shutil.copyfile(scores, folder / "models.md")
-    settings = {key: values[key] for key in SETTINGS}
+    settings = {**asdict(predictor.settings), "pixel_size": predictor.pixel_size}
     (folder / "inference.json").write_text(json.dumps(settings, indent=4) + "\n")
     metadata = json.loads((bundle / "configs" / "metadata.json").read_text())
     pages = Environment(

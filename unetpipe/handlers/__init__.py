@@ -1,9 +1,11 @@
-"""Handlers of Ignite engines: checkpoints, averaged weights, statistics, the trained bundle, work in the background."""
+"""Handlers of Ignite engines: checkpoints, averaged weights, statistics, progress, trained bundles, background work."""
 
 from unetpipe.handlers.background import BackgroundPostprocessing, ReadAheadLoader
 from unetpipe.handlers.bundle_saver import BundleSaver
 from unetpipe.handlers.checkpoint import Checkpoint
 from unetpipe.handlers.epoch import EpochLoss, EpochStats, SeedEachEpoch, StepTimes
+from unetpipe.handlers.named import NamedHandlers
+from unetpipe.handlers.progress import Progress, show_bars
 from unetpipe.handlers.weight_average import AverageWeights, WeightAverage
 
 __all__ = [
@@ -13,8 +15,11 @@ __all__ = [
     "Checkpoint",
     "EpochLoss",
     "EpochStats",
+    "NamedHandlers",
+    "Progress",
     "ReadAheadLoader",
     "SeedEachEpoch",
     "StepTimes",
     "WeightAverage",
+    "show_bars",
 ]

@@ -1,4 +1,4 @@
-"""Inference in which the network does not wait for reading and writing."""
+"""Read images and write results in threads, so that the network does not wait for them."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ CORES_A_WORKER, MOST_WORKERS = 4, 8
 class ReadAheadLoader(DataLoader):
     """A data loader whose thread reads the next batch while the current one is computed.
 
-    The arguments are those of ``monai.data.DataLoader``. Unlike worker processes a thread needs no shared memory;
-    unlike MONAI's ``ThreadDataLoader`` it passes on what goes wrong.
+    The arguments are those of ``monai.data.DataLoader``. A thread needs no shared memory, which worker processes do.
+    Exceptions of the thread are raised in the loop; those of MONAI's ``ThreadDataLoader`` are not.
     """
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
@@ -32,17 +32,18 @@ class ReadAheadLoader(DataLoader):
 
 
 class BackgroundPostprocessing:
-    """Handler of an evaluator: transform (and so write) each result in threads, while the next is computed.
+    """Handler of an evaluator: post-process and write each result in a thread while the network computes the next one.
 
-    It takes the place of the evaluator's own ``postprocessing``, which the network would wait for. What goes wrong
-    in a thread ends the run.
+    It replaces the ``postprocessing`` of the evaluator, for which the network would wait. An exception in a thread ends
+    the run.
 
     Parameters
     ----------
     transform : callable
         Takes a decollated item with its "pred". It is called by several threads at a time.
     workers : int, optional
-        Threads; by default one for every four processor cores, 8 at most. One more result than that is held.
+        Number of threads; by default one for every four processor cores, at most 8. Up to ``workers + 1`` results are
+        in memory at a time.
     """
 
     def __init__(self, transform: Callable[[Any], Any], workers: int | None = None) -> None:
@@ -50,19 +51,19 @@ class BackgroundPostprocessing:
         self.workers = workers or min(max((os.cpu_count() or 1) // CORES_A_WORKER, 1), MOST_WORKERS)
 
     def attach(self, engine: Engine) -> None:
-        """Begin after each iteration; the run is complete when everything is."""
+        """Submit results after each iteration; the run is complete when all are written."""
         engine.add_event_handler(Events.STARTED, self.start)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self.submit)
         engine.add_event_handler(Events.COMPLETED, self.finish)
         engine.add_event_handler(Events.EXCEPTION_RAISED, self.fail)
 
     def start(self) -> None:
-        """Open the threads."""
+        """Start the threads."""
         self._pool = ThreadPoolExecutor(self.workers, "postprocess")
         self._pending: deque[Future] = deque()
 
     def submit(self, engine: Engine) -> None:
-        """Hand the iteration's results to the threads; wait if they are behind."""
+        """Give the results of the iteration to the threads; wait if too many are pending."""
         for item in engine.state.output:  # type: ignore[union-attr]
             self._pending.append(self._pool.submit(self.transform, item))
             while len(self._pending) > self.workers:
@@ -75,6 +76,6 @@ class BackgroundPostprocessing:
         self._pool.shutdown()
 
     def fail(self, error: Exception) -> None:
-        """Let go of what has not begun, and raise the error on."""
+        """Cancel what has not begun, and raise the error again."""
         self._pool.shutdown(cancel_futures=True)
         raise error

@@ -1,4 +1,4 @@
-"""Training writes a complete bundle, again whenever validation finds a better model."""
+"""Write the trained bundle during training, each time validation finds a better model."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class ChoosingMetric(Protocol):
 class BundleSaver:
     """Write configs, docs and ``models/model.pt`` to ``output_dir`` whenever the key metric is the best so far.
 
-    Attach it to the evaluator that validates. The folder then runs inference and evaluation with
-    no further argument.
+    Attach it to the evaluator that validates. Inference and evaluation with the folder that it writes need no further
+    argument.
 
     Parameters
     ----------
@@ -40,10 +40,10 @@ class BundleSaver:
         Values of the configs' top-level keys that were used (:func:`unetpipe.bundle.writing.write_bundle`).
         ``dataset_dir`` is made absolute, so that the folder runs from anywhere.
     metric : ChoosingMetric, optional
-        The settings that it chose are written as well.
+        The values in its ``best`` are written as well.
     keep_best : bool
-        False writes after every validation, so that the last model stays; for trainings on all frames, where
-        no frame is held out to tell which is the best.
+        False writes after every validation, so that the last model is kept. Use it if no frame is held out:
+        then validation cannot tell which model is the best.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class BundleSaver:
         self.keep_best = keep_best
 
     def attach(self, engine: Engine) -> None:
-        """Write after each validation that counts."""
+        """Call this handler after each validation."""
         engine.add_event_handler(Events.EPOCH_COMPLETED, self)
 
     def __call__(self, engine: Engine) -> None:

@@ -1,4 +1,4 @@
-"""Training that is killed goes on from its last complete epoch as if it had never stopped."""
+"""Save the state of a training after each epoch, so that it can be resumed."""
 
 from __future__ import annotations
 
@@ -18,10 +18,12 @@ logger = logging.getLogger(__name__)
 
 
 class Checkpoint:
-    """Save the whole state of a training after each epoch, and take it up again.
+    """Save the whole state of a training after each epoch, and load it to resume the training.
 
-    Saved are the objects given (weights, optimiser, scheduler), the epoch, and the best metric so
-    far. Random draws need no saving: :class:`unetpipe.handlers.SeedEachEpoch` seeds each epoch by
+    A resumed training ends with the same weights, bit for bit, as one that was never interrupted.
+
+    The checkpoint holds the given objects (weights, optimiser, scheduler), the epoch, and the best metric so
+    far. The state of the random generators is not saved: :class:`unetpipe.handlers.SeedEachEpoch` seeds each epoch by
     its number. Attach it to the trainer as the last handler.
 
     Parameters
@@ -29,11 +31,11 @@ class Checkpoint:
     path : path
         The checkpoint. It is written under a temporary name and renamed, so it is always complete.
     objects : mapping
-        What has a ``state_dict``, by name.
+        Objects with a ``state_dict``, by name.
     evaluator : Engine
         The validating evaluator, which holds the best metric.
     resume : bool
-        True goes on from the checkpoint if there is one; without one training starts from the beginning.
+        Whether to load the checkpoint. If there is none, training starts from the beginning.
     """
 
     def __init__(
@@ -45,12 +47,12 @@ class Checkpoint:
         self.resume = resume
 
     def attach(self, engine: Engine) -> None:
-        """Load at the start if asked to; save at the end of each epoch."""
+        """Load at the start of the run if ``resume`` is true; save at the end of each epoch."""
         engine.add_event_handler(Events.STARTED, self.load)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self.save)
 
     def save(self, engine: Engine) -> None:
-        """Write the checkpoint; of several processes the first does."""
+        """Write the checkpoint. If there are several processes, only the first writes it."""
         if rank() > 0:
             return
         content: dict[str, Any] = {name: thing.state_dict() for name, thing in self.objects.items()}
@@ -60,7 +62,7 @@ class Checkpoint:
         save_state(content, self.path)
 
     def load(self, engine: Engine) -> None:
-        """Take up the state of the checkpoint, if there is one and ``resume`` is set."""
+        """Load the checkpoint if ``resume`` is true and there is one."""
         if not self.resume:
             return
         if not self.path.is_file():

@@ -14,9 +14,9 @@ from monai.handlers import StatsHandler, from_engine
 
 
 class SeedEachEpoch:
-    """Make the random draws of an epoch depend on the seed and the epoch's number alone.
+    """Make the random draws of an epoch depend only on the seed and the number of the epoch.
 
-    So a training that is taken up again at an epoch draws what the undisturbed one drew.
+    A resumed training then makes the same draws as one that was never interrupted.
 
     Parameters
     ----------
@@ -25,9 +25,9 @@ class SeedEachEpoch:
     dataset : Dataset
         The data set whose random transforms are seeded.
     sampler : ShareOfSamples, optional
-        Draws the same order in every process; it is told the epoch.
+        Sampler whose order depends on the epoch; it gets the number of the epoch.
     rank : int
-        Number of the process: each draws its own transforms.
+        Number of the process. Each process makes other random draws.
     """
 
     def __init__(self, seed: int, dataset: Any, sampler: Any = None, rank: int = 0) -> None:
@@ -58,30 +58,30 @@ class EpochLoss:
 
 
 class EpochStats(StatsHandler):
-    """Log metrics each epoch, and leave exceptions to :func:`unetpipe.training.run_engine`."""
+    """Log metrics each epoch. Exceptions are not logged: :func:`unetpipe.training.run_engine` handles them."""
 
     def __init__(self) -> None:
         super().__init__(iteration_log=False)
 
     def exception_raised(self, _engine: Engine, error: Exception) -> None:
-        """Raise it again."""
+        """Raise the exception again."""
         raise error
 
 
 logger = logging.getLogger(__name__)
 
-TOLERATED = 0.1  # share of the time
+TOLERATED = 0.1  # share of the time in which the network waits
 
 
 class StepTimes:
     """Handler of a trainer: metrics ``step_seconds`` and ``waiting`` of each epoch.
 
-    ``step_seconds`` is the mean wall time of a step with its data at hand; ``waiting`` the share of the epoch's
-    time, validation left out, that goes by before the data are. Above a tenth the log says what would help.
+    ``step_seconds`` is the mean wall time of a step, without the time to get its batch. ``waiting`` is the share of the
+    epoch, without validation, in which the network waits for batches. If it is above 0.1, the log says what may help.
     """
 
     def attach(self, engine: Engine) -> None:
-        """Attach before handlers that log the metrics."""
+        """Attach to a trainer, before the handlers that log the metrics."""
         engine.add_event_handler(Events.EPOCH_STARTED, self.reset)
         engine.add_event_handler(Events.GET_BATCH_STARTED, self.wait)
         engine.add_event_handler(Events.GET_BATCH_COMPLETED, self.work)
@@ -93,19 +93,19 @@ class StepTimes:
         self.waited = self.worked = 0.0
 
     def wait(self) -> None:
-        """Begin to wait for a batch."""
+        """Note when waiting for a batch begins."""
         self._since = time.perf_counter()
 
     def work(self) -> None:
-        """Take the batch."""
+        """Add the time of waiting; the step begins."""
         now = time.perf_counter()
         self.waited += now - self._since
         self._since = now
 
     def step(self) -> None:
-        """End a step."""
+        """Add the time of the step."""
         if torch.cuda.is_initialized():
-            torch.cuda.synchronize()  # else the step goes on while the next batch is awaited
+            torch.cuda.synchronize()  # otherwise the GPU still computes while the next batch is read
         self.worked += time.perf_counter() - self._since
 
     def report(self, engine: Engine) -> None:

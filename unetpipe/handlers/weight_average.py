@@ -1,4 +1,4 @@
-"""An average of the weights over the last steps, which is what is validated and saved."""
+"""Moving average of the weights over the last steps. The averaged network is validated and saved."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from torch.optim.swa_utils import AveragedModel
 class WeightAverage:
     """Keep an exponential moving average of a network's weights and normalisation statistics.
 
-    One large tile a step makes single weights noisy; their average is steadier. Early in a training the
-    average reaches back a tenth of the steps so far, so that the first random weights are soon forgotten.
+    With one tile a step the weights are noisy; their average is less so. At step n the newest weights have a share of
+    at least 10 / (10 + n), so that the average soon forgets the random weights of the beginning.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class WeightAverage:
         return self.averaged.module
 
     def update(self) -> None:
-        """Take the newest weights into the average."""
+        """Add the newest weights to the average."""
         self.averaged.update_parameters(self.online)
 
     def state_dict(self) -> dict[str, Any]:
@@ -56,7 +56,7 @@ class WeightAverage:
         return self.averaged.state_dict()
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take up a saved average."""
+        """Load a saved average."""
         self.averaged.load_state_dict(state)
 
     def _mix(self, average: Tensor, newest: Tensor, steps: Tensor | int) -> Tensor:

@@ -1,4 +1,4 @@
-"""Mixed precision around any inferer, on CPU and GPU alike (MONAI's ``amp`` is for CUDA alone)."""
+"""Mixed precision around any inferer, on CPU and GPU (MONAI's ``amp`` works only on CUDA)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class AutocastInferer(Inferer):
     inferer : Inferer
         The inferer to run, such as ``SimpleInferer`` in training or ``OverlapTileInferer``.
     amp : bool
-        False runs in float32. True uses bfloat16 where the images' device has it in hardware.
+        False runs in float32. True uses bfloat16 if the device of the images has it in hardware.
     """
 
     def __init__(self, inferer: Inferer, amp: bool = True) -> None:
@@ -46,7 +46,9 @@ class AutocastInferer(Inferer):
         device_type = inputs.device.type
         reduced = self.amp and bfloat16_is_fast(device_type)
         if reduced and not self._announced:
-            logger.info("Convolutions in bfloat16, which this %s has in hardware; amp=False takes float32", device_type)
+            logger.info(
+                "Convolutions run in bfloat16, which this %s has in hardware; amp=False uses float32", device_type
+            )
             self._announced = True
         with torch.autocast(device_type, dtype=torch.bfloat16, enabled=reduced):
             result = self.inferer(inputs, network, *args, **kwargs)

@@ -1,9 +1,9 @@
-"""Overlap-tile inference: any image size, every output pixel equal to that of one whole-image pass.
+"""Overlap-tile inference for images of any size; each output pixel is equal to that of one pass over the whole image.
 
 References
 ----------
 Ronneberger et al. 2015, section 1 and figure 2: each output tile is computed from an input tile
-with its full context; context missing at the image border is mirrored.
+with its full context; the image is mirrored where context is missing at its border.
 """
 
 from __future__ import annotations
@@ -42,19 +42,19 @@ class OverlapTileInferer(Inferer):
     Parameters
     ----------
     roi_size : int or (int, int), optional
-        Side(s) of the network's *input* tile in pixels, as in MONAI's sliding window. Smaller
-        images are given a smaller tile, so nothing far outside the image is computed. By default
-        it is chosen from the image's size and the free memory (:func:`choose_tile`).
+        Side(s) of the network's *input* tile in pixels, as in MONAI's sliding window. A smaller
+        image gets a smaller tile, so that nothing far outside the image is computed. By default
+        the tile is chosen from the size of the image and the free memory (:func:`choose_tile`).
     sw_batch_size : int
         Tiles per forward pass.
     margin : int, optional
         Pixels that the network loses on each side; by default the network's own ``margin``.
     step : int, optional
-        Tiles start on multiples of it. Only a multiple of 2**depth keeps the pooling grid in
-        place, and so the result seamless; by default the network's own ``step``.
+        Tiles start on multiples of it. The result is only seamless if it is a multiple of 2**depth,
+        because then the pooling grid stays in place; by default the network's own ``step``.
     device : torch.device or str, optional
-        Where results are gathered (the images' own device by default). Tiles are computed where
-        the network's weights are.
+        The device on which results are gathered; by default that of the images. Tiles are computed
+        on the device of the network's weights.
     progress : bool
         Show a progress bar over the tiles.
 
@@ -62,9 +62,9 @@ class OverlapTileInferer(Inferer):
     -----
     For images (B, C, H, W) the result (B, K, H, W) equals, to float rounding,
     ``network(np.pad(image, margin, mode="reflect"))`` padded further at the bottom and right to a
-    size valid for the network. Each output pixel is written once. Where a GPU runs out of memory,
-    the tile is halved, and the log says so: the result is the same. In evaluation mode batch norms
-    are folded first, so that a network gives the same masks whoever loaded it.
+    size valid for the network. Each output pixel is written once. If a GPU runs out of memory, the
+    tile is halved and a warning is logged; the result is the same. In evaluation mode, batch norms
+    are folded first, so that a network gives the same masks however it was loaded.
     """
 
     def __init__(
@@ -92,8 +92,8 @@ class OverlapTileInferer(Inferer):
         Raises
         ------
         ValueError
-            If the network names no margin or step and none was given, if no output pixel is left
-            of a tile, or if the network's output is not ``tile − 2·margin`` on each side.
+            If neither the network nor the caller gives margin and step, if a tile leaves no output
+            pixel, or if the network's output is not ``tile − 2·margin`` on each side.
         """
         margin, step = self._geometry(network)
         if isinstance(network, nn.Module) and not network.training and not torch.is_grad_enabled():
@@ -107,7 +107,7 @@ class OverlapTileInferer(Inferer):
                 smaller = (halve_tile(roi_size[0], margin, step), halve_tile(roi_size[1], margin, step))
                 if smaller == roi_size:
                     raise
-                logger.warning("Out of GPU memory with tiles of %s pixels; going on with %s", roi_size, smaller)
+                logger.warning("Out of GPU memory with tiles of %s pixels; trying again with %s", roi_size, smaller)
                 roi_size = smaller
                 torch.cuda.empty_cache()
 
@@ -149,8 +149,8 @@ class OverlapTileInferer(Inferer):
             expected = (row_tile - 2 * margin, column_tile - 2 * margin)
             if tuple(output.shape[-2:]) != expected:
                 raise ValueError(
-                    f"The network made {tuple(output.shape[-2:])} pixels of a {(row_tile, column_tile)} tile where a "
-                    f"margin of {margin} asks for {expected}; give the inferer the network's own margin."
+                    f"The network made {tuple(output.shape[-2:])} pixels of a {(row_tile, column_tile)} tile although "
+                    f"a margin of {margin} leaves {expected}; give the inferer the network's own margin."
                 )
             if result is None:
                 shape = (inputs.shape[0], output.shape[1], *inputs.shape[-2:])
@@ -171,7 +171,7 @@ class OverlapTileInferer(Inferer):
         step = self.step if self.step is not None else getattr(own, "step", None)
         if margin is None or step is None:
             raise ValueError(
-                f"{type(own).__name__} names no margin and step; give them to the inferer (the paper's U-Net: 92, 16)."
+                f"{type(own).__name__} has no margin and step; give them to the inferer (the paper's U-Net: 92, 16)."
             )
         return int(margin), int(step)
 
@@ -189,7 +189,7 @@ def plan_tiles(size: int, roi_size: int, margin: int, step: int) -> tuple[list[T
     tiles : list of Tile
         Their ``first`` … ``stop`` ranges cover 0 … size − 1, each pixel once.
     tile : int
-        The input side used: ``roi_size``, or less by a multiple of ``step`` where that suffices.
+        The input side used: ``roi_size``, or less by a multiple of ``step`` if that is enough.
     """
     output = roi_size - 2 * margin
     if output < 1:
@@ -211,7 +211,7 @@ def plan_tiles(size: int, roi_size: int, margin: int, step: int) -> tuple[list[T
 
 
 def halve_tile(roi_size: int, margin: int, step: int) -> int:
-    """Return an input tile of about half the output, valid for the same network; the same tile if none is smaller."""
+    """Return an input tile with about half the output, valid for the network; the same tile if none is smaller."""
     output = roi_size - 2 * margin
     steps = max(0, min((output - step) // step, math.ceil(output / 2 / step)))
     return roi_size - steps * step
@@ -237,13 +237,13 @@ def _batches(jobs: list, size: int) -> Iterator[list]:
         yield jobs[start : start + size]
 
 
-LARGEST_OUTPUT = 2052  # px; what neighbours compute twice is 7 % there (margin 92), and falls slowly beyond
+LARGEST_OUTPUT = 2052  # px; neighbours compute 7 % twice at this size (margin 92), and little less at larger ones
 
 
 def choose_tile(size: tuple[int, int], network: Any, memory: int) -> tuple[int, int]:
     """Return the input tile (height, width) with which a network computes an image in the least time.
 
-    Every tile computes its margin anew, so large ones cost less, and tiles that divide the image evenly less still.
+    Every tile computes its own margin, so large tiles cost less, and tiles that divide the image evenly cost least.
 
     Parameters
     ----------
@@ -257,14 +257,14 @@ def choose_tile(size: tuple[int, int], network: Any, memory: int) -> tuple[int, 
     Raises
     ------
     ValueError
-        If the network does not say its sizes.
+        If the network lacks one of these attributes.
     """
     try:
         margin, step, smallest = network.margin, network.step, network.smallest_size
         bytes_per_pixel = network_bytes(network, 1)
     except AttributeError as error:
         raise ValueError(f"{type(network).__name__} does not say its sizes ({error}); give roi_size.") from error
-    # outputs are rest + k·step, of which tiles beside each other share the rest
+    # outputs are rest + k·step; neighbouring tiles overlap by the rest
     least, rest = divmod(smallest - 2 * margin, step)
     output = min(LARGEST_OUTPUT, math.isqrt(int(memory / bytes_per_pixel)) - 2 * margin)
     most = max((output - rest) // step, 1)

@@ -1,4 +1,4 @@
-"""Images of another pixel size than the network was trained at."""
+"""Scaling of images whose pixel size differs from that of the training data."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class RescaleInferer(Inferer):
     inferer : Inferer
         Computes a result of its input's size.
     factor : float
-        By which height and width are multiplied before inference; 1 changes nothing.
+        Height and width are multiplied by it before inference; 1 changes nothing.
     """
 
     def __init__(self, inferer: Inferer, factor: float = 1.0) -> None:
@@ -45,19 +45,19 @@ class RescaleInferer(Inferer):
 
 
 def scale_factor(image_pixel_size: float | None, pixel_size: float | None, rescale: bool = False) -> float:
-    """Return by how much images have to be scaled to the pixel size of the training data.
+    """Return the factor that scales images to the pixel size of the training data.
 
     Parameters
     ----------
     image_pixel_size, pixel_size : float, optional
-        Pixel sizes of the images and of the training data, in one unit; None where it is not known.
+        Pixel sizes of the images and of the training data, in the same unit; None if not known.
     rescale : bool
-        False returns 1, and logs a warning if the two differ by more than a quarter.
+        Whether to rescale. False returns 1 and logs a warning if the two differ by more than a quarter.
 
     Raises
     ------
     InputError
-        If images are to be rescaled and a pixel size is not known.
+        If ``rescale`` is true and a pixel size is not known.
     """
     if image_pixel_size is None or pixel_size is None:
         if rescale:
@@ -69,8 +69,8 @@ def scale_factor(image_pixel_size: float | None, pixel_size: float | None, resca
         return factor
     if max(factor, 1 / factor) > TOLERATED:
         logger.warning(
-            "The images have a pixel size of %g, the network was trained at %g; ask for rescaling (rescale=True or "
-            "--rescale) to have them scaled by %.2f.",
+            "The images have a pixel size of %g, the network was trained at %g; use rescale=True or "
+            "--rescale to scale them by %.2f.",
             image_pixel_size,
             pixel_size,
             factor,

@@ -1,4 +1,4 @@
-"""The mean over rotated (and mirrored) inputs, wrapped round any other inferer.
+"""The mean over rotated and mirrored versions of the input, around any other inferer.
 
 References
 ----------
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +18,57 @@ from torch import Tensor
 
 from unetpipe.errors import InputError
 from unetpipe.mirror import mirror_crop
+
+
+class Symmetry(NamedTuple):
+    """One of the 8 symmetries of the square: an image is mirrored left to right or not, then turned by quarters.
+
+    Parameters
+    ----------
+    turns : int
+        Quarter turns counter-clockwise, 0 … 3.
+    flip : bool
+        Whether the image is mirrored first.
+
+    Examples
+    --------
+    >>> image = torch.arange(6).reshape(2, 3)
+    >>> Symmetry(1, False).images(image)
+    tensor([[2, 5],
+            [1, 4],
+            [0, 3]])
+    >>> Symmetry(1, False).box((0, 2, 1, 3), size=(2, 3))
+    (0, 0, 1, 1)
+    """
+
+    turns: int
+    flip: bool
+
+    @property
+    def inverse(self) -> Symmetry:
+        """The symmetry that undoes this one."""
+        return self if self.flip else Symmetry(-self.turns % 4, False)
+
+    def images(self, images: Tensor) -> Tensor:
+        """Mirror and turn images (…, H, W)."""
+        return torch.rot90(images.flip(-1) if self.flip else images, self.turns, (-2, -1))
+
+    def size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Return what height and width become."""
+        return size if self.turns % 2 == 0 else size[::-1]
+
+    def box(self, box: tuple[int, int, int, int], size: tuple[int, int]) -> tuple[int, int, int, int]:
+        """Return where a part (top, left, bottom, right) of an image of ``size`` (height, width) lies afterwards."""
+        (height, width), (top, left, bottom, right) = size, box
+        if self.flip:
+            left, right = width - right, width - left
+        for _ in range(self.turns):  # a quarter turn: (y, x) → (width − 1 − x, y)
+            top, left, bottom, right = width - right, top, width - left, bottom
+            height, width = width, height
+        return top, left, bottom, right
+
+
+SYMMETRIES = tuple(Symmetry(turns, flip) for turns in range(4) for flip in (False, True))
 
 
 class SymmetryInferer(Inferer):
@@ -30,7 +81,7 @@ class SymmetryInferer(Inferer):
 
     Notes
     -----
-    The result is the logarithm of the mean probability, so that a softmax gives that mean.
+    The result is the logarithm of the mean probability; a softmax of it gives that mean.
     """
 
     def __init__(self, inferer: Inferer) -> None:
@@ -40,30 +91,28 @@ class SymmetryInferer(Inferer):
     def __call__(self, inputs: Tensor, network: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
         """Return (B, K, H, W) for images (B, C, H, W)."""
         total: Tensor | None = None
-        for quarter_turns in range(4):
-            for flip in (False, True):
-                version = torch.rot90(inputs.flip(-1) if flip else inputs, quarter_turns, (-2, -1)).contiguous()
-                probability = torch.softmax(self.inferer(version, network, *args, **kwargs).float(), dim=1)
-                back = torch.rot90(probability, -quarter_turns, (-2, -1))
-                back = back.flip(-1) if flip else back
-                total = back if total is None else total + back
-        return log_probability(total / 8)  # type: ignore[arg-type,operator]
+        for symmetry in SYMMETRIES:
+            version = symmetry.images(inputs).contiguous()
+            probability = torch.softmax(self.inferer(version, network, *args, **kwargs).float(), dim=1)
+            back = symmetry.inverse.images(probability)
+            total = back if total is None else total + back
+        return log_probability(total / len(SYMMETRIES))  # type: ignore[arg-type,operator]
 
 
 class RotationInferer(Inferer):
-    """Average the class probabilities over rotations by k·360°/n, bilinearly interpolated; the paper has n = 7.
+    """Average the class probabilities over rotations by k·360°/n, interpolated bilinearly; the paper takes n = 7.
 
     Parameters
     ----------
     inferer : Inferer
         Computes the logits of one version, at the size of its input.
     count : int
-        Number of rotations, the unrotated image among them.
+        Number of rotations, including the unrotated image.
 
     Notes
     -----
-    The image is mirrored out to its diagonal before it is turned, so that no corner is lost. The
-    result is the logarithm of the mean probability, so that a softmax gives that mean.
+    The image is extended by mirroring to a square as wide as its diagonal before it is rotated, so that no corner is
+    lost. The result is the logarithm of the mean probability; a softmax of it gives that mean.
     """
 
     def __init__(self, inferer: Inferer, count: int = 7) -> None:
@@ -89,15 +138,15 @@ class RotationInferer(Inferer):
 
 
 def rotated(inferer: Inferer, rotations: int = 0) -> Inferer:
-    """Return an inferer that averages over rotated inputs, as a config's key ``rotations`` says.
+    """Return an inferer that averages over rotated inputs, as the config key ``rotations`` says.
 
     Parameters
     ----------
     inferer : Inferer
         Computes the logits of one version, at the size of its input.
     rotations : {0, 7, 8}
-        0 changes nothing; 8 takes the symmetries of the square, in 8 times the time; 7 the paper's angles
-        k·360°/7, in 13 times the time for a square image, which is mirrored out to its diagonal first.
+        0 changes nothing. 8 takes the symmetries of the square, which takes 8 times as long. 7 takes the paper's
+        angles k·360°/7; a square image takes 13 times as long, because it is first extended to its diagonal.
 
     Raises
     ------
@@ -124,5 +173,5 @@ def rotate(images: Tensor, angle: float) -> Tensor:
 
 
 def log_probability(probability: Tensor) -> Tensor:
-    """Return the logarithm, finite also where the probability is 0."""
+    """Return the logarithm, which is finite even for a probability of 0."""
     return probability.clamp(min=torch.finfo(probability.dtype).tiny).log()

@@ -1,4 +1,4 @@
-"""The thin background ridge between touching cells: cut before training, given back after inference.
+"""The thin background ridge between touching cells: cut before training, refilled after inference.
 
 References
 ----------
@@ -22,7 +22,7 @@ def disc(radius: float) -> np.ndarray:
 def contact_zone(instances: np.ndarray, radius: float) -> np.ndarray:
     """Return where (H, W) at least two different cells lie within ``radius`` pixels.
 
-    Pixels inside a cell belong to it if another cell is that near; so do background pixels between.
+    Pixels of a cell belong to the zone if another cell is that near, and so do background pixels between them.
     """
     footprint = disc(radius)
     ids = instances.astype(np.int32)
@@ -40,7 +40,7 @@ def cut_ridge(instances: np.ndarray, radius: float = 1.5) -> np.ndarray:
     instances : ndarray
         (H, W), integer: 0 background, else the cell's id.
     radius : float
-        Pixels; 1 takes one pixel from each of two touching cells, 0 takes nothing.
+        In pixels; 1 takes one pixel from each of two touching cells, 0 takes nothing.
     """
     if radius <= 0:
         return instances.copy()
@@ -50,14 +50,14 @@ def cut_ridge(instances: np.ndarray, radius: float = 1.5) -> np.ndarray:
 def refill_ridge(instances: np.ndarray, radius: float = 2.0) -> np.ndarray:
     """Give background pixels between two cells, within ``radius`` of both, to the nearest of them.
 
-    Outlines that border on open background stay as they are.
+    Outlines towards open background do not change.
 
     Parameters
     ----------
     instances : ndarray
         (H, W), integer: 0 background, else the cell's id.
     radius : float
-        Pixels; 0 gives nothing back. Of two cells as near the upper one gets the pixel, then the one to the left.
+        In pixels; 0 changes nothing. If two cells are equally near, the upper one gets the pixel, then the left one.
     """
     if radius <= 0:
         return instances.copy()

@@ -1,4 +1,4 @@
-"""Cells that have grown together are cut between their confident centres; parts without a membrane are merged."""
+"""Cutting cells that touch between their confident centres, and merging parts without a membrane between them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ PEAK_WINDOW = 7  # px
 
 
 def inner_peaks(confident: np.ndarray) -> np.ndarray:
-    """Number the places of (H, W) that lie deepest inside what is confidently cell: several in a long cell.
+    """Number the places of (H, W) that lie deepest inside the confident pixels; a long cell has several.
 
-    They are the maxima, within 7 × 7 pixels, of the Euclidean distance to what is not, smoothed by a Gaussian of 2 px.
+    They are the maxima, within 7 × 7 pixels, of the Euclidean distance to other pixels, smoothed by a Gaussian of 2 px.
     """
     depth = ndimage.gaussian_filter(ndimage.distance_transform_edt(confident), PEAK_SMOOTHING)
     peaks = (ndimage.maximum_filter(depth, PEAK_WINDOW) == depth) & confident
@@ -25,8 +25,8 @@ def inner_peaks(confident: np.ndarray) -> np.ndarray:
 def split_at_markers(probability: np.ndarray, cells: np.ndarray, markers: np.ndarray) -> np.ndarray:
     """Cut each component that holds several markers along the valleys of the probability between them.
 
-    Each is flooded from its markers by itself, the most probable pixels first (watershed), so what becomes
-    of it does not depend on the rest of the image. A component with one marker or none stays as it is.
+    Each component is flooded from its own markers, the most probable pixels first (watershed), so its parts do not
+    depend on the rest of the image. A component with one marker or none does not change.
 
     Parameters
     ----------
@@ -72,8 +72,8 @@ def _with_several(cells: np.ndarray, markers: np.ndarray) -> list[int]:
 def merge_open_borders(probability: np.ndarray, parts: np.ndarray, threshold: float) -> np.ndarray:
     """Merge neighbouring parts whose common border has a mean membrane probability below a threshold.
 
-    The most open border goes first, and what two parts share with a third is averaged anew after each merge
-    (average linkage), so one leaking pixel joins nothing: the whole border counts.
+    The most open border is removed first. After each merge, the mean of the borders that both parts shared with a
+    third is computed again (average linkage). One leaking pixel joins nothing, because the whole border counts.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def merge_open_borders(probability: np.ndarray, parts: np.ndarray, threshold: fl
     parts : ndarray
         (H, W), int32: 0 background, 1 … n. Parts are neighbours where their pixels are (4-connected).
     threshold : float
-        0 merges nothing, above 1 whatever touches.
+        0 merges nothing; a value above 1 merges everything that touches.
 
     Returns
     -------

@@ -1,13 +1,57 @@
-"""Which files are images, and the part of their name that names the image."""
+"""The one list of image formats, and the part of a file's name that names the image.
+
+A new format is a module with the members of :class:`Format`, and an entry in ``FORMATS``.
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
-NIFTI_SUFFIXES = (".nii", ".nii.gz")
-ARRAY_SUFFIX = ".npy"
-IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ARRAY_SUFFIX, *NIFTI_SUFFIXES)
+import numpy as np
+
+from unetpipe.io import idx, nifti, npy, png
+
+
+class Format(Protocol):
+    """A kind of image file. A module whose constants and functions are these is one."""
+
+    @property
+    def SUFFIXES(self) -> tuple[str, ...]:
+        """How names of such files end, in lower case."""
+
+    def count_pages(self, path: Path) -> int:
+        """Return the number of images in a file; InputError if it cannot be read."""
+
+    def size(self, path: Path) -> tuple[int, int]:
+        """Return (height, width) of the first page, if possible without decoding it; InputError as above."""
+
+    def read_page(self, path: Path, page: int, labels: bool) -> np.ndarray:
+        """Read a page that exists as (H, W) or (H, W, C), in the file's own dtype; InputError as above.
+
+        ``labels`` says that the numbers in the file count, not the colours that they stand for.
+        """
+
+
+@runtime_checkable
+class LabelFormat(Format, Protocol):
+    """A format that instance maps are written in."""
+
+    def write_label_pages(self, path: Path, pages: Sequence[np.ndarray], source: Path | None) -> None:
+        """Write label maps (H, W), 0 … 65535, as uint16; ``source`` is the image that they are of."""
+
+
+FORMATS: tuple[Format, ...] = (png, npy, nifti, idx)
+IMAGE_SUFFIXES = tuple(suffix for kind in FORMATS for suffix in kind.SUFFIXES)
+LABEL_SUFFIXES = tuple(suffix for kind in FORMATS if isinstance(kind, LabelFormat) for suffix in kind.SUFFIXES)
+
+
+def format_of(path: str | os.PathLike) -> Format:
+    """Return the format that a file's name says; that of PNG, which knows other pictures too, if it says none."""
+    suffix = image_suffix(path).lower()
+    return next((kind for kind in FORMATS if suffix in kind.SUFFIXES), png)
 
 
 def image_suffix(path: str | os.PathLike) -> str:
@@ -27,16 +71,11 @@ def image_stem(path: str | os.PathLike) -> str:
 
 def is_nifti(path: str | os.PathLike) -> bool:
     """Return whether the name is that of a NIfTI volume."""
-    return image_suffix(path).lower() in NIFTI_SUFFIXES
-
-
-def is_array(path: str | os.PathLike) -> bool:
-    """Return whether the name is that of a NumPy stack."""
-    return image_suffix(path).lower() == ARRAY_SUFFIX
+    return image_suffix(path).lower() in nifti.SUFFIXES
 
 
 def images_in(folder: Path) -> list[Path]:
-    """Return the image files of a folder by name; hidden files are none."""
+    """Return the image files of a folder by name, without hidden files."""
     return sorted(
         path for path in folder.iterdir() if image_suffix(path) and not path.name.startswith(".") and path.is_file()
     )

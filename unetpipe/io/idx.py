@@ -7,35 +7,38 @@ http://yann.lecun.com/exdb/mnist: magic number 0x00000803, then N, H and W, big-
 
 from __future__ import annotations
 
-import functools
 import gzip
-import os
-import re
 import zlib
 from pathlib import Path
 
 import numpy as np
 
 from unetpipe.errors import InputError
-from unetpipe.files import first_line
+from unetpipe.files import first_line, remember
 
-NAME = re.compile(r".*images[.-]idx3-ubyte(\.gz)?", re.IGNORECASE)
+SUFFIXES = tuple(f"-images{part}idx3-ubyte{end}" for part in "-." for end in ("", ".gz"))
 MAGIC, HEADER = 0x00000803, 16  # unsigned bytes with three axes; bytes before the pixels
 
 
-def is_idx(path: str | os.PathLike) -> bool:
-    """Return whether the name is that of a file of images."""
-    return NAME.fullmatch(Path(path).name) is not None
+def count_pages(path: Path) -> int:
+    """Return N."""
+    return len(read_idx(path))
 
 
-def read_idx(path: str | os.PathLike) -> np.ndarray:
+def size(path: Path) -> tuple[int, int]:
+    """Return (H, W)."""
+    _, height, width = read_idx(path).shape
+    return height, width
+
+
+def read_page(path: Path, page: int, labels: bool) -> np.ndarray:
+    """Return an image (H, W), uint8."""
+    return read_idx(path)[page]
+
+
+@remember(maxsize=2)
+def read_idx(path: Path) -> np.ndarray:
     """Read all images of a file as (N, H, W), uint8; InputError if it cannot be read."""
-    status = Path(path).stat()
-    return _read(Path(path), status.st_mtime_ns, status.st_size)
-
-
-@functools.lru_cache(maxsize=2)
-def _read(path: Path, modified: int, size: int) -> np.ndarray:
     try:
         content = gzip.decompress(path.read_bytes()) if path.suffix.lower() == ".gz" else path.read_bytes()
     except (OSError, EOFError, zlib.error) as error:

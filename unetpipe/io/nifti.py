@@ -6,7 +6,6 @@ written with the same axes, affine and units, so that they lie over their source
 
 from __future__ import annotations
 
-import functools
 import os
 import zlib
 from collections.abc import Sequence
@@ -18,13 +17,15 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 
 from unetpipe.errors import InputError
-from unetpipe.io.formats import image_suffix
+from unetpipe.files import remember, unreadable
 
+SUFFIXES = (".nii", ".nii.gz")
+KIND = "a NIfTI volume"
 DECODING_ERRORS = (ImageFileError, HeaderDataError, OSError, EOFError, ValueError, zlib.error, OverflowError)
 LARGEST_TILT = 5.0  # degrees
 
 
-def count_slices(path: str | os.PathLike) -> int:
+def count_pages(path: Path) -> int:
     """Return the number of slices of a volume; 1 for a two-dimensional file.
 
     Raises
@@ -32,30 +33,41 @@ def count_slices(path: str | os.PathLike) -> int:
     InputError
         If it cannot be read, or has a time axis or colours.
     """
-    shape = _load(Path(path)).shape
+    shape = _load(path).shape
     return shape[2] if len(shape) > 2 else 1
 
 
-def read_slice(path: str | os.PathLike, number: int) -> np.ndarray:
-    """Read slice ``number`` as (H, W), in the file's dtype (float64 if the header scales the values).
+def size(path: Path) -> tuple[int, int]:
+    """Return the first two sides of a volume."""
+    height, width = _load(path).shape[:2]
+    return height, width
+
+
+def read_page(path: Path, page: int, labels: bool) -> np.ndarray:
+    """Read slice ``page`` as (H, W), in the file's dtype (float64 if the header scales the values).
 
     Raises
     ------
     InputError
         If it cannot be read.
     """
-    path = Path(path)
     image = _load(path)
     try:
-        if image_suffix(path).lower() == ".nii":
-            pixels = np.asanyarray(image.dataobj[..., number] if len(image.shape) > 2 else image.dataobj)
-        else:  # a compressed volume would be decompressed anew for each slice
-            status = path.stat()
-            volume = _volume(path, status.st_mtime_ns, status.st_size)
-            pixels = volume[..., number] if volume.ndim > 2 else volume
+        if path.suffix.lower() == ".nii":
+            pixels = np.asanyarray(image.dataobj[..., page] if len(image.shape) > 2 else image.dataobj)
+        else:  # a compressed volume would be decompressed again for each slice
+            volume = _volume(path)
+            pixels = volume[..., page] if volume.ndim > 2 else volume
     except DECODING_ERRORS as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, KIND, error) from error
     return pixels.reshape(image.shape[:2])
+
+
+def write_label_pages(path: Path, pages: Sequence[np.ndarray], source: Path | None) -> None:
+    """Write label maps (H, W) as the slices of a volume that lies like ``source`` in space."""
+    if source is None:
+        raise InputError("A mask is written as NIfTI only for an image that is NIfTI; its source is missing.")
+    write_label_slices(path, pages, source)
 
 
 def write_label_slices(
@@ -119,9 +131,9 @@ def _load(path: Path) -> nibabel.Nifti1Image:
     try:
         image = nibabel.load(path)
     except DECODING_ERRORS as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, KIND, error) from error
     if not isinstance(image, nibabel.Nifti1Image):
-        raise InputError(f"{path} is no NIfTI volume.")
+        raise InputError(f"{path} is not a NIfTI volume.")
     shape = image.shape
     if len(shape) < 2 or any(side != 1 for side in shape[3:]) or min(shape) < 1:
         raise InputError(f"{path} has the shape {shape}; a volume has two or three axes, and no time axis.")
@@ -132,11 +144,6 @@ def _load(path: Path) -> nibabel.Nifti1Image:
     return image
 
 
-@functools.lru_cache(maxsize=2)  # an image and its label
-def _volume(path: Path, modified: int, size: int) -> np.ndarray:
+@remember(maxsize=2)  # an image and its label
+def _volume(path: Path) -> np.ndarray:
     return np.asanyarray(_load(path).dataobj)
-
-
-def _unreadable(path: Path, error: Exception) -> InputError:
-    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return InputError(f"{path} cannot be read as a NIfTI volume ({reason}); is it complete?")

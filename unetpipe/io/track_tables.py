@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from unetpipe.errors import InputError
+from unetpipe.files import write_text
 from unetpipe.io.images import LARGEST_LABEL
 
 
@@ -61,13 +62,7 @@ def write_tracks(path: str | os.PathLike, tracks: Iterable[Track]) -> None:
     """
     path, tracks = Path(path), sorted(tracks)
     _check_table({f"Track {track.label} for {path}": track for track in tracks})
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text("".join(f"{t.label} {t.begin} {t.end} {t.parent}\n" for t in tracks), encoding="utf-8")
-        os.replace(temporary, path)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror}).") from error
+    write_text(path, "".join(f"{t.label} {t.begin} {t.end} {t.parent}\n" for t in tracks))
 
 
 def check_tracks(tracks: Iterable[Track], ids_by_frame: Mapping[int, Collection[int]], name: str) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from unetpipe.bundle.models import export_model
 from unetpipe.errors import InputError
 from unetpipe.files import first_line, write_text
-from unetpipe.io.formats import image_stem, images_in, is_array
+from unetpipe.io.formats import LABEL_SUFFIXES, image_stem, image_suffix, images_in
 from unetpipe.label.parameters import check_name
 
 FOLDER = "unetpipe-label"
@@ -50,7 +50,7 @@ def check_studies(studies: str | os.PathLike) -> Path:
         raise InputError(f"The folder of studies {studies} cannot be read and written: no permission.")
     named: dict[str, Path] = {}
     for image in images_in(root):
-        if is_array(image):  # is not served
+        if image_suffix(image).lower() not in LABEL_SUFFIXES:  # is not served
             continue
         check_name(image_stem(image))
         other = named.setdefault(image_stem(image), image)

@@ -10,14 +10,12 @@ import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+from unetpipe.datasets.records import Record
 from unetpipe.files import write_text
 
-Records = list[dict[str, Any]]
 
-
-def hold_out(records: Sequence[dict[str, Any]], share: float, memory: str | os.PathLike) -> tuple[Records, Records]:
+def hold_out(records: Sequence[Record], share: float, memory: str | os.PathLike) -> tuple[list[Record], list[Record]]:
     """Split labelled images into those that train and those that validate, as in earlier trainings.
 
     The last new images by name join the validation part until it has its share, at least one image. An image that
@@ -26,7 +24,7 @@ def hold_out(records: Sequence[dict[str, Any]], share: float, memory: str | os.P
 
     Parameters
     ----------
-    records : sequence of dict
+    records : sequence of Record
         Each has "image" and "label", sorted by name. All pages of a stack are one image.
     share : float
         Share of the images that validate, 0 to 1.
@@ -35,7 +33,7 @@ def hold_out(records: Sequence[dict[str, Any]], share: float, memory: str | os.P
 
     Returns
     -------
-    train, val : list of dict
+    train, val : list of Record
     """
     path = Path(memory)
     known: dict[str, list[str]] = json.loads(path.read_text()) if path.is_file() else {"train": [], "val": []}

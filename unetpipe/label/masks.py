@@ -16,11 +16,10 @@ from skimage.measure import approximate_polygon, find_contours
 from unetpipe.datasets.paired_folders import read_pair_label
 from unetpipe.errors import InputError
 from unetpipe.files import replacing
-from unetpipe.io.formats import ARRAY_SUFFIX, IMAGE_SUFFIXES, image_suffix, is_nifti
+from unetpipe.io.formats import LABEL_SUFFIXES as SUFFIXES
+from unetpipe.io.formats import image_suffix, is_nifti
 from unetpipe.io.images import check_ids, count_pages, read_image, write_label_pages, write_picture
 from unetpipe.io.nifti import write_label_slices
-
-SUFFIXES = tuple(suffix for suffix in IMAGE_SUFFIXES if suffix != ARRAY_SUFFIX)  # of images, masks and labels
 
 
 def check_suffix(suffix: str, pages: int) -> None:

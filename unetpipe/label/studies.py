@@ -10,6 +10,7 @@ from monailabel.config import settings
 from monailabel.datastore.local import LocalDatastore
 from monailabel.interfaces.exception import ImageNotFoundException, LabelNotFoundException
 
+from unetpipe.datasets.records import Record
 from unetpipe.errors import InputError
 from unetpipe.io.formats import image_stem, image_suffix
 from unetpipe.io.images import count_pages, read_image, read_labels
@@ -93,15 +94,19 @@ class Studies(LocalDatastore):
             archive.writestr("metadata.json", self._datastore.model_dump_json(exclude={"base_path"}))
         return str(path)
 
-    def pairs(self) -> list[dict[str, Any]]:
+    def pairs(self) -> list[Record]:
         """List the labelled images by name: "image", "label" and, for each page of a stack with a cell, "page"."""
-        records = []
+        records: list[Record] = []
         for pair in sorted(self.datalist(), key=lambda pair: pair["image"]):
             pages = count_pages(pair["image"])
             if pages == 1:
                 records.append(pair)
             else:
-                records += [{**pair, "page": page} for page in range(pages) if read_labels(pair["label"], page).any()]
+                records += [
+                    Record(image=pair["image"], label=pair["label"], page=page)
+                    for page in range(pages)
+                    if read_labels(pair["label"], page).any()
+                ]
         return records
 
     def _to_id(self, file: str) -> tuple[str, str]:

@@ -11,6 +11,7 @@ from monailabel.tasks.train.bundle import BundleTrainTask
 from monailabel.utils.others.generic import device_list
 
 from unetpipe.bundle.data_values import as_data
+from unetpipe.datasets.records import Record
 from unetpipe.errors import InputError
 from unetpipe.label.hold_out import hold_out
 from unetpipe.label.parameters import check_training, find_device
@@ -43,12 +44,12 @@ class RetrainTask(BundleTrainTask):
         """Return what a request may have, with its defaults."""
         return {"device": device_list(), "pretrained": True, **DEFAULTS}
 
-    def _fetch_datalist(self, request: dict[str, Any], datastore: Studies) -> list[dict[str, Any]]:
+    def _fetch_datalist(self, request: dict[str, Any], datastore: Studies) -> list[Record]:
         return datastore.pairs()
 
     def _partition_datalist(
-        self, datalist: Sequence[dict[str, Any]], request: dict[str, Any], shuffle: bool = False
-    ) -> tuple[tuple[dict[str, Any], ...], tuple[dict[str, Any], ...]]:
+        self, datalist: Sequence[Record], request: dict[str, Any], shuffle: bool = False
+    ) -> tuple[tuple[Record, ...], tuple[Record, ...]]:
         if not datalist:
             raise InputError("No image has a label yet; label one, and save it, first.")
         memory = Path(self.bundle_path).parent / "validation.json"
@@ -65,9 +66,7 @@ class RetrainTask(BundleTrainTask):
     def _update_overrides(self, overrides: dict[str, Any]) -> dict[str, Any]:
         trained = Path(self.bundle_path).parent.parent / "training"
         shutil.rmtree(trained, ignore_errors=True)  # what an interrupted training left
-        handlers = overrides["train#handlers"]  # a status shows 20 lines: none for a progress bar
-        handlers[:] = [handler for handler in handlers if handler["_target_"] != "ignite.handlers.ProgressBar"]
-        handlers.append(
+        overrides["train#handlers"].append(
             {
                 "_target_": "unetpipe.label.publish.PublishBetter",
                 "average": "@weight_average",
@@ -85,7 +84,7 @@ class RetrainTask(BundleTrainTask):
             val_interval=1,
             hold_out=True,
             resume=False,
-            progress=False,
+            progress=False,  # a status shows 20 lines: none for a progress bar
             report="$None",  # the answer is in the status of the training
         )
         return overrides

@@ -1,8 +1,6 @@
-"""Images larger than memory: read, segmented and written block by block, with the result that memory would give."""
+"""Images larger than memory: read, segmented and written block by block, with the same result as in memory."""
 
-from unetpipe.large.image import LazyImage
-from unetpipe.large.ome_zarr import OmeZarrImage, is_zarr
+from unetpipe.large.images import LazyImage, OmeZarrImage, TiffImage, is_zarr
 from unetpipe.large.segmenting import LargeSegmentation
-from unetpipe.large.tiff import TiffImage
 
 __all__ = ["LargeSegmentation", "LazyImage", "OmeZarrImage", "TiffImage", "is_zarr"]

@@ -1,4 +1,4 @@
-"""An image cut into square blocks, each computed, written and redone by itself."""
+"""The square blocks of an image; each is computed, written and, if need be, computed again by itself."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Block(NamedTuple):
     column: int
 
     def __str__(self) -> str:
-        """Name it, as its files are named."""
+        """Return the name that its files have."""
         return f"{self.page}-{self.row}-{self.column}"
 
 
@@ -56,7 +56,7 @@ class Region(NamedTuple):
         )
 
     def intersection(self, other: Region) -> Region:
-        """Return what two regions have in common; its area is 0, or its shape negative, where that is nothing."""
+        """Return what two regions have in common. If that is nothing, a side of it is 0 or negative."""
         return Region(
             max(self.top, other.top),
             max(self.left, other.left),
@@ -67,7 +67,7 @@ class Region(NamedTuple):
 
 @dataclass(frozen=True)
 class Grid:
-    """Pages of (height, width) pixels in blocks of ``side``; those at the bottom and right may be smaller."""
+    """Pages of (height, width) pixels in blocks of ``side``; the last block of a row or column may be smaller."""
 
     pages: int
     height: int

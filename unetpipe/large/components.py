@@ -1,7 +1,7 @@
 """Cells before they are cut: holes filled and components numbered over the whole page.
 
-Both are properties of the page: a hole is background that does not reach the page's border, however many blocks it
-lies in. So background is labelled in each block and joined first; then the filled cells are.
+Both depend on the whole page: a hole is background that does not reach the page's border, and it may lie in many
+blocks. So the background is labelled in each block and joined over the page first, and then the filled cells.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from scipy import ndimage
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from unetpipe.instances.from_probability import EVERY_NEIGHBOUR
+from unetpipe.instances.from_probability import background_regions
 from unetpipe.large.blocks import Block, Grid, Region
 from unetpipe.large.work import Work
 
@@ -22,12 +22,12 @@ BACKGROUND, HOLES, COMPONENTS, PAGE = "background", "holes", "components", "page
 
 def label_background(work: Work, block: Block) -> None:
     """Keep the edges of the background regions (8-connected) of a block."""
-    labels, count = ndimage.label(~work.mask(block), structure=EVERY_NEIGHBOUR)
+    labels, count = background_regions(work.mask(block))
     work.save(BACKGROUND, block, count=count, **edges(labels))
 
 
 def find_holes(work: Work, page: int) -> None:
-    """Keep which of a page's background regions ("reaches", by their numbers) reach its border."""
+    """Keep, for each background region of a page, whether it reaches the page's border ("reaches")."""
     grid = work.grid
     first, region = join(work, BACKGROUND, page, diagonal=True)
     is_open = np.zeros(len(region) + 1, bool)
@@ -48,11 +48,11 @@ def find_holes(work: Work, page: int) -> None:
 def label_components(work: Work, block: Block) -> None:
     """Write the components (4-connected) of a block's filled cells as "components"; keep their edges and measures.
 
-    Kept are for each component its pixels in this block ("sizes"), "boxes" (n, 4) and "firsts", the place in the
-    page's raster order of its first pixel.
+    The measures are, for each component, its number of pixels in this block ("sizes"), its box ("boxes", (n, 4)),
+    and the position of its first pixel in the raster order of the page ("firsts").
     """
     mask = work.mask(block)
-    background, regions = ndimage.label(~mask, structure=EVERY_NEIGHBOUR)
+    background, regions = background_regions(mask)
     table = work.table(HOLES, block.page)
     start = table["first"][block.row, block.column]
     reaches = np.concatenate([[True], table["reaches"][start : start + regions]])
@@ -63,10 +63,10 @@ def label_components(work: Work, block: Block) -> None:
 
 
 def join_components(work: Work, page: int) -> None:
-    """Keep, of a page, its components.
+    """Keep the components of a page.
 
-    "first" and "component" say which component (0 …) a label of a block belongs to; "sizes", "boxes" and "firsts"
-    are the components' own, "blocks" says how many labels of blocks each consists of.
+    "first" and "component" say which component (0 …) a label of a block belongs to. "sizes", "boxes" and "firsts"
+    measure whole components; "blocks" is the number of block labels that make up each.
     """
     first, component = join(work, COMPONENTS, page, diagonal=False)
     count = int(component.max(initial=-1)) + 1
@@ -94,7 +94,7 @@ def measures(labels: np.ndarray, region: Region, page_width: int) -> dict[str, n
     boxes += np.array([region.top, region.left, region.top, region.left])
     places = np.flatnonzero(labels)
     position = np.zeros(len(sizes) + 1, np.int64)
-    position[labels.ravel()[places[::-1]]] = places[::-1]  # the last to be written is the first in raster order
+    position[labels.ravel()[places[::-1]]] = places[::-1]  # written in reverse, so the first pixel stays
     rows, columns = np.divmod(position[1:], labels.shape[1])
     return {"sizes": sizes, "boxes": boxes, "firsts": (rows + region.top) * page_width + columns + region.left}
 
@@ -103,7 +103,7 @@ Part = Mapping[str, np.ndarray]
 
 
 def edges(labels: np.ndarray) -> dict[str, np.ndarray]:
-    """Return what has to be kept of a block's labels (h, w) to join them to those of the blocks around it."""
+    """Return the edges of a block's labels (h, w), by which they are joined to the labels of the blocks around it."""
     return {"top": labels[0], "bottom": labels[-1], "left": labels[:, 0], "right": labels[:, -1]}
 
 
@@ -119,7 +119,7 @@ def join(work: Work, stage: str, page: int, diagonal: bool) -> tuple[np.ndarray,
     page : int
         The page.
     diagonal : bool
-        Whether pixels that meet at a corner belong together (8-connected) or not (4-connected).
+        Whether pixels that touch only at a corner belong together (8-connected) or not (4-connected).
 
     Returns
     -------
@@ -175,7 +175,7 @@ def _facing(one: np.ndarray, other: np.ndarray, diagonal: bool) -> Iterator[tupl
 
 
 def _numbered(one: np.ndarray, other: np.ndarray, first: int, first_other: int) -> np.ndarray:
-    """Return the pairs of the page's numbers, (n, 2), each once, where both are labels."""
+    """Return the pairs (n, 2) of labels that face each other, as numbers of the page, each pair once."""
     both = (one > 0) & (other > 0)
     pairs = np.stack([one[both] + (first - 1), other[both] + (first_other - 1)], axis=1).astype(np.int64)
     return np.unique(pairs, axis=0)

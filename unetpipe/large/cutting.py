@@ -6,11 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy import ndimage
 
 from unetpipe.errors import InputError
-from unetpipe.instances.from_probability import fill_holes, remove_small
-from unetpipe.instances.splitting import split_at_markers
 from unetpipe.large.blocks import Block, Region
 from unetpipe.large.components import COMPONENTS, PAGE, measures
 from unetpipe.large.work import Work
@@ -19,36 +16,36 @@ PARTS, CROSSING = "parts", "crossing"
 
 
 class Crossing(NamedTuple):
-    """Components of a page that lie in several blocks, near each other, cut in one go; ``number`` names the group."""
+    """Components of a page, near each other, that lie in several blocks and are cut in one job, named ``number``."""
 
     page: int
     number: int
     components: tuple[int, ...]
 
     def __str__(self) -> str:
-        """Name it, as its file is named."""
+        """Return the name that its file has."""
         return f"{self.page}-{self.number}"
 
 
 def cut_block(work: Work, block: Block) -> None:
-    """Write the parts of the components that lie in this block alone as "parts"; keep their measures."""
+    """Write the parts of the components that lie only in this block as "parts"; keep their measures."""
     region = work.grid.region(block)
     labels = work.scratch(COMPONENTS).read(block.page, region)
     table = work.table(PAGE, block.page)
     whole = table["blocks"][_components(table, block, int(labels.max(initial=0)))] == 1
     alone = np.where(np.concatenate([[False], whole])[labels], labels, 0)
-    if work.rules.cuts:
-        alone = _cut(work, work.probability.read(block.page, region), alone)
+    if work.settings.cuts:
+        alone = work.settings.cut(work.probability.read(block.page, region), alone)
     work.scratch(PARTS).write(block.page, region, alone)
     work.save(PARTS, block, **measures(alone, region, work.grid.width))
 
 
 def crossings(work: Work, page: int) -> list[Crossing]:
-    """Return the components of a page that lie in several blocks: those that begin in one block together.
+    """Return the components of a page that lie in several blocks, grouped by the block in which they begin.
 
-    Those larger than two blocks stand alone. Where nothing is to be cut there are none.
+    A component whose box is larger than a block is a group of its own. If nothing is to be cut, there are no groups.
     """
-    if not work.rules.cuts:
+    if not work.settings.cuts:
         return []
     table = work.table(PAGE, page)
     groups: dict[tuple[int, ...], list[int]] = {}
@@ -88,7 +85,7 @@ def cut_crossing(work: Work, crossing: Crossing) -> None:
     for component, box in zip(crossing.components, boxes, strict=True):
         here = box.within(around)
         inside = (components[here] == component + 1).astype(np.int32)
-        parts = _cut(work, probability[here], inside)
+        parts = work.settings.cut(probability[here], inside)
         found = measures(parts, box, work.grid.width)
         labels.append(parts.ravel().astype(np.uint16 if parts.max() < 2**16 else np.int32))
         sizes.append(found["sizes"])
@@ -113,12 +110,6 @@ def pieces(kept: Mapping[str, np.ndarray]) -> Sequence[tuple[Region, np.ndarray]
         result.append((region, kept["labels"][start : start + region.area].reshape(region.shape)))
         start += region.area
     return result
-
-
-def _cut(work: Work, probability: np.ndarray, cells: np.ndarray) -> np.ndarray:
-    """Cut each of the cells (h, w), which lie in the region as a whole, between its centres."""
-    centres, _ = ndimage.label(fill_holes(probability > work.rules.marker_threshold) & (cells > 0))
-    return split_at_markers(probability, cells, remove_small(centres.astype(np.int32), work.rules.min_size))
 
 
 def _components(table: Mapping[str, np.ndarray], block: Block, count: int) -> np.ndarray:

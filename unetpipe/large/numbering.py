@@ -1,4 +1,4 @@
-"""Cells numbered through all blocks, and written."""
+"""Cells numbered over all blocks of a page, and written."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def number(work: Work, page: int) -> None:
     sizes.append(across["sizes"])
     firsts.append(across["firsts"])
     all_sizes, all_firsts = np.concatenate(sizes), np.concatenate(firsts)
-    kept = np.flatnonzero(all_sizes >= max(work.rules.min_size, 1))
+    kept = np.flatnonzero(all_sizes >= max(work.settings.min_size, 1))
     numbers = np.zeros(len(all_sizes), np.int32)
     numbers[kept[np.argsort(all_firsts[kept], kind="stable")]] = np.arange(1, len(kept) + 1)
     work.save(
@@ -53,7 +53,7 @@ def write_numbered(work: Work, block: Block) -> None:
     parts = work.scratch(PARTS).read(page, region)
     start = table["starts"][block.row, block.column]
     result = np.concatenate([[0], table["parts"][start : start + parts.max(initial=0)]])[parts].astype(np.int32)
-    if work.rules.cuts:
+    if work.settings.cuts:
         boxes = table["boxes"]
         near = (
             (boxes[:, 0] < region.bottom)
@@ -76,21 +76,22 @@ def write_numbered(work: Work, block: Block) -> None:
 
 
 def write_instances(work: Work, block: Block) -> None:
-    """Write a block of the result: what lies between two instances is given back as in memory."""
+    """Write a block of the result, with the ridge between two instances refilled as in memory."""
     region = work.grid.region(block)
-    # a pixel in the gap lies within the radius of both cells, and so does all that decides about it
-    around = work.grid.region(block, halo=2 * math.ceil(max(work.rules.ridge_refill_radius, 0)) + 1)
+    # what happens to a pixel of the ridge depends only on pixels within this distance
+    radius = work.settings.ridge_refill_radius
+    around = work.grid.region(block, halo=2 * math.ceil(max(radius, 0)) + 1)
     numbered = work.scratch(NUMBERED).read(block.page, around)
-    work.labels.write(block.page, region, refill_ridge(numbered, work.rules.ridge_refill_radius)[region.within(around)])
+    work.labels.write(block.page, region, refill_ridge(numbered, radius)[region.within(around)])
 
 
 def _crossing(work: Work, page: int) -> dict[str, np.ndarray]:
     """Return the parts of all components that lie in several blocks.
 
-    "sizes" and "firsts" are the parts'; "components", "groups", "boxes" and "begins", where its parts begin in those
-    two, are the components'.
+    "sizes" and "firsts" describe the parts. "components", "groups" and "boxes" describe the components; "begins" says
+    where the parts of each component begin in "sizes" and "firsts".
     """
-    if not work.rules.cuts:
+    if not work.settings.cuts:
         table = work.table(PAGE, page)
         found = np.flatnonzero(table["blocks"] > 1)
         return {
@@ -114,7 +115,7 @@ def _crossing(work: Work, page: int) -> dict[str, np.ndarray]:
 
 
 def _paste(work: Work, crossing: Crossing, table: Mapping[str, np.ndarray], region: Region, into: np.ndarray) -> None:
-    """Put the numbered parts of a group of crossing components where they lie in a region."""
+    """Write the numbered parts of a group of crossing components into their places in a region."""
     begins = table["begins"][table["groups"] == crossing.number]
     for (box, labels), begin in zip(pieces(work.load(CROSSING, crossing)), begins, strict=True):
         shared = box.intersection(region)
@@ -127,9 +128,9 @@ def _paste(work: Work, crossing: Crossing, table: Mapping[str, np.ndarray], regi
 
 
 def flood(work: Work, page: int) -> None:
-    """Write a page's instances; keep how many there are."""
+    """Flood a page as a whole and write its instances; keep how many there are."""
     grid = work.grid
-    instances = work.rules.instances(work.probability.read(page, Region(0, 0, grid.height, grid.width)))
+    instances = work.settings.instances(work.probability.read(page, Region(0, 0, grid.height, grid.width)))
     for block in grid.blocks(page):
         region = grid.region(block)
         work.labels.write(page, region, instances[region.rows, region.columns])
@@ -137,6 +138,6 @@ def flood(work: Work, page: int) -> None:
 
 
 def is_flooded(work: Work, page: int) -> bool:
-    """Return whether all of a page's instances are there."""
+    """Return whether all instances of a page are written."""
     whole = all(work.labels.is_complete(page, work.grid.region(block)) for block in work.grid.blocks(page))
     return whole and work.is_kept(NUMBERS, page)

@@ -1,4 +1,4 @@
-"""What a large image takes: blocks that fit into memory, and time."""
+"""Planning a large image: blocks that fit into memory, and the time that they take."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import psutil
-import torch
 
 from unetpipe.errors import InputError
 from unetpipe.large.blocks import Block, Grid
-from unetpipe.large.image import LazyImage
-from unetpipe.large.network import Model, probability
+from unetpipe.large.images import LazyImage
+from unetpipe.large.network import probability
 from unetpipe.large.statistics import moments
 from unetpipe.large.work import Work
-from unetpipe.memory import free_memory, network_bytes, return_freed_memory
+from unetpipe.memory import network_bytes, return_freed_memory
+from unetpipe.predictor import Predictor
 
 LARGEST_BLOCK = 1024  # px; larger ones save little of the margin that neighbours compute too
 PARTS = (64, 48, 32, 24, 16, 12, 8, 6, 4)  # sixty-fourths of it that are tried
@@ -27,10 +27,11 @@ UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
 class Budget(NamedTuple):
-    """What follows from the memory granted: ``side`` of the blocks, ``tile`` (px, the network's input), bytes.
+    """What fits into the memory granted.
 
-    ``total`` is the estimated peak of all processes, ``largest_cut`` the pixels that may be cut between markers in
-    one piece.
+    ``side`` is that of the blocks and ``tile`` that of the network's input, in pixels. ``total`` is the estimated
+    peak of all processes in bytes. ``largest_cut`` is the number of pixels that may be cut between markers in one
+    piece.
     """
 
     side: int
@@ -43,96 +44,94 @@ def parse_bytes(text: str) -> int:
     """Return the bytes that "3G", "1.5 GiB" or "800MB" stand for (units of 1024)."""
     match = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*([KMGT]?)(?:i?B)?\s*", text, re.IGNORECASE)
     if match is None or float(match.group(1)) <= 0:
-        raise InputError(f"{text!r} is no amount of memory; give it as 3G or 800M.")
+        raise InputError(f"{text!r} is not an amount of memory; write it as 3G or 800M.")
     return int(float(match.group(1)) * UNITS[match.group(2).upper()])
 
 
-def default_memory() -> int:
-    """Return half of the memory that is free now, in bytes."""
-    return free_memory(torch.device("cpu")) // 2
-
-
 def used_memory() -> int:
-    """Return the bytes that this process holds without any image: Python, PyTorch, the model, libraries to come."""
+    """Return the bytes that this process holds without an image: Python, PyTorch, the model, libraries to load."""
     return_freed_memory()  # of the image before
     return psutil.Process().memory_info().rss + LIBRARIES
 
 
-def plan_blocks(model: Model, image: LazyImage, granted: int, workers: int = 0, side: int | None = None) -> Budget:
+def plan_blocks(
+    predictor: Predictor, image: LazyImage, granted: int, workers: int = 0, side: int | None = None
+) -> Budget:
     """Choose the largest blocks that keep the memory within what is granted.
 
     Parameters
     ----------
-    model : Model
-        The loaded model.
+    predictor : Predictor
+        The model; its network is a UNet.
     image : LazyImage
         What is segmented.
     granted : int
         Bytes, for all processes together.
     workers : int
-        Processes beside this one; 0 computes here.
+        Number of other processes that compute; 0 computes in this one.
     side : int, optional
-        Side of the blocks in pixels, a multiple of the network's step, instead of choosing it.
+        Side of the blocks in pixels, a multiple of the network's step; by default it is chosen.
 
     Raises
     ------
     InputError
-        If the smallest blocks take more, or a page that has to be flooded as a whole.
+        If the smallest blocks, or a page that has to be flooded as a whole, take more than that.
     """
     base = used_memory()
-    step = model.network.step
+    step = predictor.network.step
     candidates = [part * LARGEST_BLOCK // 64 for part in PARTS] if side is None else [side]
     candidates = [max(candidate // step, 1) * step for candidate in candidates]
     processes = max(workers, 1)
     beside = base if workers else 0
     held = beside + processes * base
-    flood = min(processes, image.pages) * page_bytes(model, image)
+    flood = min(processes, image.pages) * page_bytes(predictor, image)
     if flood and held + flood > granted:
         raise InputError(
             f"{image.path} has {image.size[0]} × {image.size[1]} pixels, which a model with merge_threshold floods "
             f"as a whole: about {gib(held + flood)}, more than the {gib(granted)} granted; grant more by --memory, cut "
-            "the image into parts, or take a model without merge_threshold."
+            "the image into parts, or use a model without merge_threshold."
         )
     for candidate in candidates:
-        need = held + max(processes * block_bytes(model, image, candidate), flood)
+        need = held + max(processes * block_bytes(predictor, image, candidate), flood)
         if need <= granted or side is not None:
             break
     else:
         raise InputError(
             f"Segmenting {image.path} in the smallest tiles takes about {gib(need)}, more than the {gib(granted)} "
-            "granted; grant more by --memory" + (", or take fewer workers." if workers > 1 else ".")
+            "granted; grant more by --memory" + (", or use fewer workers." if workers > 1 else ".")
         )
     free = (granted - beside) // processes - base
-    return Budget(candidate, model.network.input_size(candidate), need, max(free // FLOOD_BYTES, (2 * candidate) ** 2))
+    tile = predictor.network.input_size(candidate)
+    return Budget(candidate, tile, need, max(free // FLOOD_BYTES, (2 * candidate) ** 2))
 
 
-def block_bytes(model: Model, image: LazyImage, side: int) -> int:
+def block_bytes(predictor: Predictor, image: LazyImage, side: int) -> int:
     """Estimate the bytes that a process takes at most to compute a block, beyond what it holds anyway."""
-    tile = model.network.input_size(side) ** 2
-    on_gpu = model.device.type == "cuda"
-    network = 0 if on_gpu else network_bytes(model.network, tile)
+    tile = predictor.network.input_size(side) ** 2
+    on_gpu = predictor.device.type == "cuda"
+    network = 0 if on_gpu else network_bytes(predictor.network, tile)
     reading = 16 * image.channels * tile + 2 * image.native_bytes()
-    cutting = FLOOD_BYTES * (2 * side) ** 2 if model.rules.cuts else 0
+    cutting = FLOOD_BYTES * (2 * side) ** 2 if predictor.settings.cuts else 0
     return int(1.1 * max(network + reading, BLOCK_BYTES * side**2, cutting))
 
 
-def page_bytes(model: Model, image: LazyImage) -> int:
-    """Estimate the bytes that the cells of a page take where they cannot be found block by block; else 0."""
-    return FLOOD_BYTES * image.size[0] * image.size[1] if model.rules.floods else 0
+def page_bytes(predictor: Predictor, image: LazyImage) -> int:
+    """Estimate the bytes that it takes to flood a page as a whole; 0 if cells are found block by block."""
+    return FLOOD_BYTES * image.size[0] * image.size[1] if predictor.settings.floods else 0
 
 
 def gib(count: float) -> str:
-    """Say an amount of memory."""
+    """Write an amount of memory in a fitting unit."""
     return f"{count / 2**30:.1f} GiB" if count >= 2**29 else f"{count / 2**20:.0f} MiB"
 
 
-SAMPLE = 256  # px; mean and deviation for the trial come from the middle of the block
+SAMPLE = 256  # px; the trial is normalised by a part of the block of this size
 
 
 def seconds_a_block(work: Work) -> float:
     """Time a block in the middle of the image, from reading it to its instances: the second of two trials.
 
-    It is normalised by its own grey values, and nothing is written.
+    The block is normalised by its own grey values. Nothing is written.
     """
     block = _middle(work.grid)
     region = work.grid.region(block)
@@ -143,13 +142,13 @@ def seconds_a_block(work: Work) -> float:
     seconds = 0.0
     for _ in range(2):
         start = time.perf_counter()
-        work.rules.instances(probability(trial, block))
+        work.settings.instances(probability(trial, block))
         seconds = time.perf_counter() - start
     return seconds
 
 
 def estimated_seconds(work: Work, seconds: float, workers: int) -> float:
-    """Return the seconds that all blocks take, from those of the one in the middle, in so many processes."""
+    """Estimate the seconds for all blocks from those for the block in the middle, with that many workers."""
     grid = work.grid
     return seconds * grid.pages * grid.height * grid.width / grid.region(_middle(grid)).area / max(workers, 1)
 
@@ -160,7 +159,7 @@ def _middle(grid: Grid) -> Block:
 
 
 def say_time(seconds: float) -> str:
-    """Say a time in the unit that fits it."""
+    """Write a time in a fitting unit."""
     if seconds < 90:
         return f"{seconds:.0f} seconds"
     return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"

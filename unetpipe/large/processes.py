@@ -1,4 +1,4 @@
-"""Where blocks are computed: in this process, or by Dask in others, on this machine or many."""
+"""Where blocks are computed: in this process, or by Dask in other processes, on one machine or several."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SECONDS_TO_ANSWER = 10
 
 
 class Processes(Protocol):
-    """What computes jobs; ``workers`` is the number of processes beside this one."""
+    """Something that computes jobs; ``workers`` is the number of other processes that it uses."""
 
     workers: int
 
@@ -29,7 +29,7 @@ class Processes(Protocol):
 
 
 class ThisProcess:
-    """One job after the other, here."""
+    """Compute one job after the other in this process."""
 
     workers = 0
 
@@ -41,7 +41,7 @@ class ThisProcess:
 
 
 class DaskProcesses:
-    """The workers of a Dask cluster; jobs of a worker that is lost are done again by another.
+    """Compute jobs on the workers of a Dask cluster; if a worker is lost, another one repeats its jobs.
 
     Parameters
     ----------
@@ -64,8 +64,8 @@ class DaskProcesses:
                 future.release()
         except KilledWorker as error:
             raise InputError(
-                "A tile was lost with each of the workers that took it; they may have run out of memory. Take fewer "
-                "workers, or grant less by --memory for smaller tiles."
+                "Several workers were lost while they computed the same tile; they may have run out of memory. Use "
+                "fewer workers, or grant less by --memory for smaller tiles."
             ) from error
         finally:
             self.client.cancel(futures, force=True)
@@ -73,11 +73,11 @@ class DaskProcesses:
 
 @contextmanager
 def local_processes(workers: int) -> Iterator[DaskProcesses]:
-    """Start so many processes on this machine, which share its cores, and stop them at the end."""
+    """Start that many processes on this machine, which share its cores, and stop them at the end."""
     from distributed import Client, LocalCluster
 
     if workers < 1:
-        raise InputError(f"--workers {workers} is not possible; take at least 1.")
+        raise InputError(f"--workers {workers} is not possible; use at least 1.")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     with (
         LocalCluster(
@@ -95,12 +95,12 @@ def local_processes(workers: int) -> Iterator[DaskProcesses]:
 
 @contextmanager
 def cluster_processes(address: str) -> Iterator[DaskProcesses]:
-    """Connect to the scheduler of a cluster that runs already, which is left running.
+    """Connect to the scheduler of a cluster that runs already; it keeps running afterwards.
 
     Raises
     ------
     InputError
-        If it does not answer, has no worker, or one without unetpipe.
+        If it does not answer, has no worker, or a worker lacks unetpipe.
     """
     from distributed import Client
 
@@ -133,6 +133,6 @@ def _do(function: Function, work: Work, job: Any) -> None:
 
 
 def quiet() -> None:
-    """Keep libraries from logging what they raise anyway: it ends in one sentence."""
+    """Stop libraries from logging errors that they also raise; the user sees those as one sentence."""
     for name in ("asyncio", "tifffile"):
         logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -20,7 +20,7 @@ import zarr
 from zarr.codecs import ZstdCodec
 
 from unetpipe.large.blocks import Block, Grid, Region
-from unetpipe.large.image import LazyImage
+from unetpipe.large.images import LazyImage
 from unetpipe.large.work import PagedArray, Work
 
 VERSION = "0.5"
@@ -39,7 +39,7 @@ def levels(grid: Grid) -> list[Grid]:
 
 
 def create(work: Work) -> None:
-    """Make the empty arrays and the metadata of the result, and the arrays in between."""
+    """Make the empty arrays and the metadata of the result, and the intermediate arrays."""
     pyramid = levels(work.grid)
     probability = multiscales(work.image, "probability", len(pyramid), centred=True)
     instances = multiscales(work.image, "cells", len(pyramid), centred=False)
@@ -59,13 +59,14 @@ def multiscales(image: LazyImage, name: str, count: int, centred: bool) -> dict[
     Parameters
     ----------
     image : LazyImage
-        Whose pixel size it takes.
+        The image that has the pixel size.
     name : str
-        Of the pyramid.
+        Name of the pyramid.
     count : int
         Number of levels.
     centred : bool
-        Whether a pixel of a level is the mean of those above, and so lies in their middle; else it is the first.
+        True if a pixel of a level is the mean of 2 × 2 finer ones and lies in their middle; False if it is the first
+        of them.
     """
     kept = [axis for axis in image.axes if axis != "c"]
     axes = [
@@ -96,7 +97,7 @@ def level_arrays(work: Work, level: int) -> tuple[PagedArray, PagedArray]:
 
 
 def write_level(level: int, work: Work, block: Block) -> None:
-    """Write a block of a level from the level above: means of probabilities, and every other pixel of instances."""
+    """Write a block of a level from the finer one: means of probabilities, and every second pixel of instances."""
     above, grid = levels(work.grid)[level - 1 : level + 1]
     region = grid.region(block)
     source = Region(
@@ -111,14 +112,14 @@ def write_level(level: int, work: Work, block: Block) -> None:
 
 
 def halved(values: np.ndarray) -> np.ndarray:
-    """Return the means of 2 × 2 pixels of (h, w); at an odd border, of those that are there."""
+    """Return the means of 2 × 2 pixels of (h, w); at an odd border, of fewer."""
     height, width = values.shape
     even = np.pad(values, ((0, height % 2), (0, width % 2)), mode="edge")
     return even.reshape(even.shape[0] // 2, 2, even.shape[1] // 2, 2).mean(axis=(1, 3), dtype=np.float32)
 
 
 def publish(work: Work, target: Path, attributes: dict[str, Any]) -> None:
-    """Give the finished result its name, in place of what stands there, and remove the work."""
+    """Give the finished result its name, replacing an older one, and remove the work folder."""
     for leftover in work.result.rglob("*.partial"):  # of a process that was killed while it wrote
         leftover.unlink()
     zarr.open_group(work.result, mode="r+").attrs["unetpipe"] = attributes
@@ -129,12 +130,18 @@ def publish(work: Work, target: Path, attributes: dict[str, Any]) -> None:
 
 
 def published(target: Path) -> dict[str, Any]:
-    """Return what :func:`publish` noted in a result; OSError, ValueError, KeyError or TypeError if it is none."""
+    """Return what :func:`publish` noted in a result.
+
+    Raises
+    ------
+    OSError, ValueError, KeyError, TypeError
+        If the folder is not a result.
+    """
     return dict(zarr.open_group(target, mode="r").attrs["unetpipe"])  # type: ignore[arg-type]
 
 
 def is_whole(work: Work, target: Path) -> bool:
-    """Return whether every chunk of a published result of this image can be read, whatever its blocks were."""
+    """Return whether every chunk of a published result of this image can be read; its blocks may have another size."""
     leading = len(work.image.page_shape)
     for array in (target, target / "labels" / "cells"):
         # one side of a chunk is that of the blocks, unless the whole image is smaller

@@ -19,20 +19,22 @@ from unetpipe.bundle.writing import find_bundle
 from unetpipe.errors import InputError
 from unetpipe.files import check_folder, first_line, write_text
 from unetpipe.large.blocks import Grid
-from unetpipe.large.image import LazyImage
-from unetpipe.large.network import Model, load_model
+from unetpipe.large.images import LazyImage
+from unetpipe.large.network import load_predictor
 from unetpipe.large.numbering import NUMBERS
-from unetpipe.large.planning import Budget, default_memory, gib, plan_blocks
+from unetpipe.large.planning import Budget, gib, plan_blocks
 from unetpipe.large.processes import Processes, ThisProcess, quiet
 from unetpipe.large.result import create, disk_bytes, is_whole, publish, published
 from unetpipe.large.stages import stages
 from unetpipe.large.statistics import PAGE as NORMALISATION
 from unetpipe.large.work import Work
+from unetpipe.memory import default_memory
+from unetpipe.predictor import Predictor
 
 logger = logging.getLogger(__name__)
 
 FORMAT = 1  # of the work folder
-COMPRESSION = 20  # no probabilities are smaller than a twentieth of their bytes
+COMPRESSION = 20  # probabilities are never compressed to less than a twentieth
 
 
 class LargeSegmentation:
@@ -41,7 +43,7 @@ class LargeSegmentation:
     Parameters
     ----------
     image : LazyImage
-        What is segmented; each page by its own mean and standard deviation.
+        The image. Each page is normalised by its own mean and standard deviation.
     output : path
         Folder for the result ``NAME.ome.zarr``.
     bundle : path, optional
@@ -53,9 +55,9 @@ class LargeSegmentation:
     memory : int, optional
         Bytes that all processes together may take; by default half of what is free.
     block : int, optional
-        Side of the blocks in pixels instead of what follows from the memory.
+        Side of the blocks in pixels; by default it follows from the memory.
     resume : bool
-        Go on where an earlier run of the same segmentation was cut off.
+        Continue an earlier run of the same segmentation that was interrupted.
     statistics : (sequence of float, sequence of float), optional
         Mean and standard deviation of each channel to normalise by, instead of each page's own.
     processes : Processes, optional
@@ -96,24 +98,24 @@ class LargeSegmentation:
         self.resume = resume
         self.processes: Processes = processes if processes is not None else ThisProcess()
         root, pairs = str(Path(bundle or find_bundle()).absolute()), tuple(sorted((overrides or {}).items()))
-        self.model = load_model(root, model, pairs)
-        image.check(self.model.network.in_channels)
+        self.predictor = load_predictor(root, model, pairs)
+        image.check(self.predictor.channels)
         self.granted = default_memory() if memory is None else memory
         folder = self.target.parent / f".{image.name}.work"
-        self.identity = _identity(image, self.model, statistics)
+        self.identity = _identity(image, self.predictor, statistics)
         begun = self._begun(folder)
         side = begun["side"] if begun else block
-        self.budget: Budget = plan_blocks(self.model, image, self.granted, self.processes.workers, side)
+        self.budget: Budget = plan_blocks(self.predictor, image, self.granted, self.processes.workers, side)
         if begun and memory is not None and self.budget.total > memory:
             raise InputError(
                 f"{folder} holds work in blocks of {side} pixels, which take about {gib(self.budget.total)}, more than "
-                f"the {gib(memory)} granted; grant more by --memory, or leave out --resume to start anew."
+                f"the {gib(memory)} granted; grant more by --memory, or leave out --resume to start again."
             )
         self.work = Work(
             image=image,
             folder=folder,
             grid=Grid(image.pages, *image.size, side=self.budget.side),
-            rules=self.model.rules,
+            settings=self.predictor.settings,
             bundle=root,
             model=model,
             overrides=pairs,
@@ -122,7 +124,7 @@ class LargeSegmentation:
         )
 
     def describe(self) -> str:
-        """Say in a few lines what will be done and what it takes."""
+        """Say in a few lines what will be done, and how much memory and disk space it takes."""
         image, grid, need = self.work.image, self.work.grid, disk_bytes(self.work.grid)
         channels = f", {image.channels} channels" if image.channels > 1 else ""
         pages = f", {image.pages} pages" if image.pages > 1 else ""
@@ -136,24 +138,24 @@ class LargeSegmentation:
         )
 
     def is_complete(self) -> bool:
-        """Return whether the result of this very segmentation is there already, and undamaged."""
+        """Return whether the result of exactly this segmentation exists and is undamaged."""
         try:
             return published(self.target)["identity"] == self.identity and is_whole(self.work, self.target)
-        except (OSError, ValueError, KeyError, TypeError):  # not there, not ours, or an array is missing
+        except (OSError, ValueError, KeyError, TypeError):  # it does not exist, is not ours, or lacks an array
             return False
 
     def run(self, progress: bool = True) -> Path:
-        """Compute what is not complete yet, and return the result's path.
+        """Compute what is not complete yet, and return the path of the result.
 
         Raises
         ------
         InputError
-            If the image cannot be read somewhere, the result cannot be written, or a worker is lost again and again.
-            What is complete is kept for a run with ``resume``.
+            If a part of the image cannot be read, the result cannot be written, or workers are lost repeatedly. What is
+            complete is kept for a run with ``resume``.
         """
         work = self.work
         if self.resume and self.is_complete():
-            shutil.rmtree(work.folder, ignore_errors=True)  # of a run that was killed after it had published
+            shutil.rmtree(work.folder, ignore_errors=True)  # left by a run that was killed after it had published
             return self.target
         if disk_bytes(work.grid) / COMPRESSION > free_space(self.target.parent):
             raise InputError(
@@ -178,12 +180,12 @@ class LargeSegmentation:
             publish(work, self.target, {"identity": self.identity, **self._facts()})
         except OSError as error:
             raise InputError(
-                f"{self.target} cannot be written ({first_line(error)}); what is complete is kept, --resume goes on."
+                f"{self.target} cannot be written ({first_line(error)}); --resume goes on with what is complete."
             ) from error
         return self.target
 
     def _check_target(self, image: LazyImage) -> None:
-        """Raise InputError if something that is no result of ours stands where the result goes."""
+        """Raise InputError if the path of the result holds something else."""
         if not self.target.exists():
             return
         if image.path.exists() and self.target.samefile(image.path):
@@ -192,11 +194,11 @@ class LargeSegmentation:
             published(self.target)
         except (OSError, ValueError, KeyError, TypeError):
             raise InputError(
-                f"{self.target} is there already, and no result of unetpipe; name another output folder, or move it."
+                f"{self.target} exists already and is not a result of unetpipe; move it, or name another output folder."
             ) from None
 
     def _begun(self, folder: Path) -> dict[str, Any] | None:
-        """Return the plan of the work that ``resume`` goes on with, if there is one."""
+        """Return the plan of the unfinished work that ``resume`` continues, if there is any."""
         try:
             plan = json.loads((folder / "plan.json").read_text()) if self.resume else None
         except (OSError, ValueError):
@@ -204,7 +206,7 @@ class LargeSegmentation:
         if plan is not None and plan.get("identity") != self.identity:
             raise InputError(
                 f"{folder} holds the beginning of another segmentation (of a changed image, or by another model or "
-                "settings); leave out --resume to start anew."
+                "settings); leave out --resume to start again."
             )
         return plan
 
@@ -217,7 +219,7 @@ class LargeSegmentation:
         write_text(folder / "plan.json", json.dumps({"identity": self.identity, "side": self.work.grid.side}))
 
     def _facts(self) -> dict[str, Any]:
-        """Return, for each page, its number of cells and what it was normalised by."""
+        """Return for each page its number of cells, its mean and its standard deviation."""
         work, pages = self.work, range(self.work.grid.pages)
         facts: dict[str, Any] = {"cells": [int(work.load(NUMBERS, page)["count"]) for page in pages]}
         if work.statistics is None:
@@ -231,9 +233,17 @@ def free_space(folder: Path) -> int:
     return shutil.disk_usage(next(place for place in (folder, *folder.parents) if place.exists())).free
 
 
-def _identity(image: LazyImage, model: Model, statistics: tuple[Any, Any] | None) -> str:
+def _identity(image: LazyImage, predictor: Predictor, statistics: tuple[Any, Any] | None) -> str:
     """Return a hash of all that the result depends on."""
-    weights = hashlib.sha256(Path(model.weights).read_bytes()).hexdigest()
+    weights = hashlib.sha256(predictor.weights.read_bytes()).hexdigest()
     numbers = None if statistics is None else np.asarray(statistics, float).tolist()
-    parts = [FORMAT, image.fingerprint(), weights, model.amp, model.symmetries, asdict(model.rules), numbers]
+    parts = [
+        FORMAT,
+        image.fingerprint(),
+        weights,
+        predictor.amp,
+        predictor.rotations,
+        asdict(predictor.settings),
+        numbers,
+    ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

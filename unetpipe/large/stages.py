@@ -1,4 +1,4 @@
-"""The steps from an image to its result, in order; each job of a step can be done, and redone, by itself."""
+"""The steps from an image to its result, in order; each job of a step can be done, and repeated, by itself."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Stage(NamedTuple):
 
 
 def stages(work: Work) -> list[Stage]:
-    """Return the steps that a work takes."""
+    """Return the steps of a segmentation."""
     own_statistics = [
         Stage("statistics", _blocks, statistics.measure, _kept(statistics.PARTS)),
         Stage("mean and deviation", _pages, statistics.gather, _kept(statistics.PAGE)),
@@ -29,7 +29,7 @@ def stages(work: Work) -> list[Stage]:
     return [
         *(own_statistics if work.statistics is None else []),
         Stage("network", _blocks, network.compute, _written(work.probability)),
-        *(_flooded() if work.rules.floods else _joined(work)),
+        *(_flooded() if work.settings.floods else _joined(work)),
         *(_level(level) for level in range(1, len(result.levels(work.grid)))),
     ]
 

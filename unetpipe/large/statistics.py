@@ -20,7 +20,7 @@ PARTS, PAGE = "statistics", "normalisation"
 
 
 class Moments(NamedTuple):
-    """Of some pixels: their number, and for each channel mean and sum of squared deviations from it, float64."""
+    """The number of some pixels and, for each channel, their mean and sum of squared deviations from it, float64."""
 
     pixels: int
     mean: np.ndarray
@@ -40,7 +40,7 @@ def moments(pixels: np.ndarray) -> Moments:
 
 
 def merged(parts: Iterable[Moments]) -> Moments:
-    """Return the moments of all pixels from those of parts; the order of the parts changes rounding alone."""
+    """Return the moments of all pixels from those of parts; the order of the parts changes only the rounding."""
     parts = iter(parts)
     pixels, mean, squares = next(parts)
     for part in parts:
@@ -64,17 +64,17 @@ def gather(work: Work, page: int) -> None:
     Raises
     ------
     InputError
-        If a channel is constant throughout.
+        If a channel has the same value everywhere.
     """
     kept = (work.load(PARTS, block) for block in work.grid.blocks(page))
     whole = merged(Moments(int(part["count"]), part["mean"], part["squares"]) for part in kept)
     if (whole.deviation == 0).any():
-        raise InputError(f"{work.image.path}, page {page}, is constant in a channel; there is nothing to segment.")
+        raise InputError(f"{work.image.path}, page {page}, has a constant channel; there is nothing to segment.")
     work.save(PAGE, page, mean=whole.mean, deviation=whole.deviation)
 
 
 def normalised(work: Work, page: int, pixels: np.ndarray) -> np.ndarray:
-    """Return pixels (C, H, W), float32, less the page's mean, divided by its standard deviation."""
+    """Return pixels (C, H, W), float32, minus the page's mean and divided by its standard deviation."""
     if work.statistics is not None:
         mean, deviation = (np.asarray(values) for values in work.statistics)
     else:

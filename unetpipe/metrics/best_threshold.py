@@ -1,4 +1,4 @@
-"""What the metrics have in common that score cells at several thresholds, and the one of the Data Science Bowl."""
+"""Metrics that score class probabilities at the best of several thresholds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from monai.metrics import CumulativeIterationMetric
 from monai.utils import convert_to_numpy
 
-from unetpipe.instances import instances_from_probability
+from unetpipe.instances import InstanceSettings
 from unetpipe.metrics.detection import mean_precision
 from unetpipe.metrics.pixels import PixelScore, pixel_score
 
@@ -21,20 +21,20 @@ class BestThresholdMetric(CumulativeIterationMetric):
     """The mean of a score of class probabilities at the best of several thresholds, chosen on validation frames.
 
     Call it with lists of probabilities (K, H, W) and instance maps (1, H, W); ``aggregate`` returns the
-    highest mean, NaN before the first score, and ``best`` holds the thresholds that reached it, the middle
-    ones of equals. Subclasses say what the scores are: one an image, or one an object.
+    highest mean, NaN before the first score. ``best`` holds the thresholds that reached it; where several did, it holds
+    the middle ones. A subclass defines the scores: one for each image, or one for each object.
 
     Parameters
     ----------
     thresholds : iterable of float
         Thresholds of the probability of "cell" to try.
     marker_thresholds : iterable of float
-        With each of them, higher thresholds of confident centres to try; where none is higher, cells are
-        not cut.
+        Thresholds of confident centres to try with each threshold that is lower. Where none is higher, cells are not
+        cut.
     merge_thresholds : iterable of float
-        With each of these, merge thresholds to try.
+        Merge thresholds to try with each marker threshold.
     min_size, ridge_refill_radius
-        See :func:`unetpipe.instances.instances_from_probability`.
+        See :class:`unetpipe.instances.InstanceSettings`.
     """
 
     def __init__(
@@ -47,8 +47,10 @@ class BestThresholdMetric(CumulativeIterationMetric):
     ) -> None:
         super().__init__()
         self.choices = threshold_choices(thresholds, marker_thresholds, merge_thresholds)
-        self.min_size = min_size
-        self.ridge_refill_radius = ridge_refill_radius
+        self.settings = [
+            InstanceSettings(**choice, min_size=min_size, ridge_refill_radius=ridge_refill_radius)
+            for choice in self.choices
+        ]
         self.best = self.choices[len(self.choices) // 2]
 
     @staticmethod
@@ -56,24 +58,16 @@ class BestThresholdMetric(CumulativeIterationMetric):
     def scores(truth: np.ndarray, cells: np.ndarray) -> np.ndarray:
         """Return the scores (n,) of one image's cells (H, W) against the truth (H, W), both instance maps; 1 at best.
 
-        Their number depends on the truth alone.
+        Their number depends only on the truth.
         """
 
     def _compute_tensor(self, y_pred: torch.Tensor, y: torch.Tensor | None = None, **kwargs: Any) -> torch.Tensor:
         if y is None:
-            raise ValueError(f"{type(self).__name__} needs the truth beside the prediction.")
+            raise ValueError(f"{type(self).__name__} needs the truth as well as the prediction.")
         rows = []
         for probability, truth in zip(y_pred, y, strict=True):
             cell, label = 1 - convert_to_numpy(probability)[0], convert_to_numpy(truth)[0]
-            found = [
-                self.scores(
-                    label,
-                    instances_from_probability(
-                        cell, min_size=self.min_size, ridge_refill_radius=self.ridge_refill_radius, **choice
-                    ),
-                )
-                for choice in self.choices
-            ]
+            found = [self.scores(label, settings.instances(cell)) for settings in self.settings]
             rows.append([*(scores.sum() for scores in found), len(found[0])])
         return torch.tensor(rows, dtype=torch.float64)
 
@@ -93,7 +87,7 @@ class BestThresholdMetric(CumulativeIterationMetric):
 class BestThresholdMeanPrecisionMetric(BestThresholdMetric):
     """The mean precision of the Data Science Bowl 2018, averaged over the images, at the best of several thresholds.
 
-    Unlike SEG, which asks of each true cell whether it was found, it counts invented cells against the result
+    SEG asks only whether each true cell was found. This measure also counts invented cells against the result
     (:func:`unetpipe.metrics.mean_precision`).
     """
 
@@ -104,7 +98,7 @@ class BestThresholdMeanPrecisionMetric(BestThresholdMetric):
 
 
 class Thresholds(TypedDict):
-    """Settings of :func:`unetpipe.instances.instances_from_probability` that are chosen on validation frames."""
+    """The fields of :class:`unetpipe.instances.InstanceSettings` that are chosen on validation frames."""
 
     threshold: float
     marker_threshold: float | None
@@ -116,7 +110,7 @@ def threshold_choices(
 ) -> list[Thresholds]:
     """Return every threshold with every marker threshold above it, and those with every merge threshold.
 
-    A threshold with no marker threshold above it stands alone.
+    A threshold with no marker threshold above it comes once, without a marker threshold.
 
     Examples
     --------
@@ -137,7 +131,7 @@ class BestThresholdDiceMetric(CumulativeIterationMetric):
     """Dice of foreground over all pixels of all images, at a threshold that is chosen on validation frames.
 
     Call it with lists of probabilities (K, H, W) and label maps (1, H, W), nonzero where foreground; ``aggregate``
-    returns the highest Dice, and ``best`` holds the threshold that reached it, the middle one of equals.
+    returns the highest Dice. ``best`` holds the threshold that reached it; where several did, it holds the middle one.
 
     Parameters
     ----------
@@ -152,7 +146,7 @@ class BestThresholdDiceMetric(CumulativeIterationMetric):
 
     def _compute_tensor(self, y_pred: torch.Tensor, y: torch.Tensor | None = None, **kwargs: Any) -> torch.Tensor:
         if y is None:
-            raise ValueError("Dice needs the truth beside the prediction.")
+            raise ValueError("Dice needs the truth as well as the prediction.")
         rows = []
         for probability, truth in zip(y_pred, y, strict=True):
             foreground, label = 1 - convert_to_numpy(probability)[0], convert_to_numpy(truth)[0]

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-from unetpipe.datasets import components, read_truth
-from unetpipe.datasets.ctc import numbered_files, truth_files
+from unetpipe.datasets import components
+from unetpipe.datasets.ctc import numbered_files, read_marked_truth, truth_files
 from unetpipe.datasets.results import result_masks
 from unetpipe.errors import InputError
 from unetpipe.io import read_image, read_labels
@@ -106,12 +106,7 @@ def _frames(result: Path, truth: Path, images: Path | None) -> Iterator[ScoredFr
     folder = whole.with_name(re.sub("_(GT|ST)$", "", whole.name)) if images is None else images
     pictures = numbered_files(folder, r"t(\d{3,})\.tiff?")
     for frame, label in sorted(segmented.items()):
-        record = {"label": str(label)}
-        if frame in markers:
-            record["markers"] = str(markers[frame])
-            if frame in silver:
-                record["silver"] = str(silver[frame])
-        cells, known = read_truth(record)
+        cells, known = read_marked_truth(label, markers.get(frame), silver.get(frame))
         picture = _picture(pictures, frame, folder, cells, images)
         yield ScoredFrame(masks[frame].name, cells, read_labels(masks[frame]), picture, known)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from ignite.engine import Engine, Events
 
 from unetpipe.datasets import read_truth
+from unetpipe.datasets.records import Record
 from unetpipe.errors import InputError
 from unetpipe.io import read_image
 from unetpipe.predictor import Predictor
@@ -20,8 +20,8 @@ from unetpipe.report.page import NAME, write_report
 from unetpipe.training.run import stop_program
 
 CHOSEN_HERE = (
-    "The best epoch and the thresholds were chosen on these frames, which flatters the score; an honest one comes from "
-    "frames that took no part in that."
+    "The best epoch and the thresholds were chosen on these frames, which makes the score look better than it is; use "
+    "frames that took no part in the training for an honest score."
 )
 TRAINED_HERE = "These frames trained the network too, so the score tells only that it learned them."
 
@@ -29,7 +29,7 @@ TRAINED_HERE = "These frames trained the network too, so the score tells only th
 def report_training(
     trainer: Engine,
     evaluator: Engine,
-    records: Sequence[dict[str, Any]],
+    records: Sequence[Record],
     output_dir: str | os.PathLike,
     data: str | os.PathLike,
     settings: Mapping[str, Any],
@@ -59,12 +59,13 @@ def report_training(
         return
     bundle = Path(output_dir)
     try:
+        predictor = Predictor.load(bundle)
         write_report(
             bundle / NAME,
-            Gallery(_segmented(records, bundle)),
+            Gallery(_segmented(records, predictor)),
             f"Training on {Path(data).resolve().name}: the best model on the validation frames",
             data=data,
-            settings={**settings, **_chosen(bundle)},
+            settings={**settings, **predictor.settings.thresholds},
             logs=bundle / "tensorboard",
             remark=CHOSEN_HERE if settings.get("hold_out", True) else TRAINED_HERE,
             seconds=trainer.state.times[Events.COMPLETED.name],
@@ -74,17 +75,10 @@ def report_training(
     print(f"Report: {bundle / NAME}", flush=True)
 
 
-def _segmented(records: Sequence[dict[str, Any]], bundle: Path) -> Iterator[ScoredFrame]:
-    segmenter = Predictor(bundle)
+def _segmented(records: Sequence[Record], predictor: Predictor) -> Iterator[ScoredFrame]:
     for record in records:
         image = read_image(record["image"], record.get("page"))
         truth, known = read_truth(record)
-        result = segmenter(np.moveaxis(image, 0, -1), axes="yxc")
+        result = predictor(np.moveaxis(image, 0, -1), axes="yxc")
         name = frame_name(record["image"], record.get("page"))
         yield ScoredFrame(name, truth, np.asarray(result), image, known)
-
-
-def _chosen(bundle: Path) -> dict[str, Any]:
-    """Return the thresholds that training wrote for inference."""
-    config = json.loads((bundle / "configs" / "inference.json").read_text())
-    return {key: value for key, value in config.items() if key.endswith("threshold")}

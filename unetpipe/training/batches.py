@@ -1,4 +1,4 @@
-"""What goes to the network and what goes to the loss."""
+"""Split a batch into what the network gets and what the loss gets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 
 class PrepareBatchWeighted(PrepareBatch):
-    """Give the image to the network, and label and weight map, as a dictionary, to the loss."""
+    """Give the image to the network, and a dictionary of label and weight map to the loss."""
 
     def __call__(
         self,

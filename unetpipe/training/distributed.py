@@ -17,6 +17,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import RandomSampler, Sampler
 
+from unetpipe.datasets.records import Record
 from unetpipe.errors import InputError
 from unetpipe.training.run import stop_program
 
@@ -76,7 +77,7 @@ def parallel(network: nn.Module) -> nn.Module:
     return DistributedDataParallel(network, device_ids=place)
 
 
-def share(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def share(records: Sequence[Record]) -> list[Record]:
     """Return this process's records: those of every n-th file; all of them where there are fewer files than processes.
 
     Means over the records of all processes are then the same as over all records.
@@ -88,7 +89,7 @@ def share(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [record for record in records if str(record["image"]) in own]
 
 
-def share_files(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def share_files(records: Sequence[Record]) -> list[Record]:
     """Return this process's records; pages of one file stay together, for their masks are one file too.
 
     Raises

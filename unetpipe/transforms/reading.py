@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import MapTransform, Transform
 
-from unetpipe.datasets.images import mask_name, read_for_network
-from unetpipe.datasets.truth import check_same_size, read_truth
+from unetpipe.datasets.images import read_for_network
+from unetpipe.datasets.layouts import check_same_size, read_truth
+from unetpipe.datasets.records import Record, mask_name
+
+OF_SOME_RECORDS = ("layout", "markers", "silver", "field", "page", "masks")
 
 
 class ReadImaged(MapTransform):
@@ -59,12 +62,13 @@ class ReadTruthd(Transform):
 
     def __call__(self, data: Mapping[Any, Any]) -> dict[Any, Any]:
         """Return the item with "label" (int32) and "known" (bool) as arrays; what not every record has is dropped."""
-        item = {key: value for key, value in data.items() if key not in ("markers", "silver", "field", "page", "masks")}
+        item = {key: value for key, value in data.items() if key not in OF_SOME_RECORDS}
         image = item.get("image")
         source = image.meta["filename_or_obj"] if isinstance(image, MetaTensor) else image
-        label, known = read_truth({**data, "image": source})  # type: ignore[dict-item]
+        record = cast(Record, {**data, "image": source})
+        label, known = read_truth(record)
         if isinstance(image, torch.Tensor):
-            check_same_size(dict(data), label, tuple(image.shape))
+            check_same_size(record, label, tuple(image.shape))
         meta = {"filename_or_obj": str(data["label"])}
         item["label"] = MetaTensor(torch.from_numpy(label[None]), meta=meta)
         item["known"] = MetaTensor(torch.from_numpy(known[None]), meta=meta)

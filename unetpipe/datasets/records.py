@@ -1,0 +1,59 @@
+"""What is known of one frame before it is read: the keys of a record, and what its mask is called."""
+
+from __future__ import annotations
+
+import re
+from typing import NotRequired, Required, TypedDict
+
+from unetpipe.io.formats import image_stem, image_suffix, is_nifti
+
+
+class Record(TypedDict, total=False):
+    """One image, or one page of an image file, and where its truth is.
+
+    A plain dictionary of strings and whole numbers, for MONAI's data sets take dictionaries, and JSON holds them.
+    A record to segment has "image" and "mask_name", one with truth also "label". A record without "layout" comes from
+    an annotation tool.
+    """
+
+    image: Required[str]
+    """Path of the image file."""
+    page: NotRequired[int]
+    """Page of the file, from 0, of image and label alike; missing if the file has one page."""
+    pages: NotRequired[int]
+    """Number of pages of an image to segment, if there are several: its mask has as many."""
+    mask_name: NotRequired[str]
+    """Where the mask goes, a path below an output folder."""
+    layout: NotRequired[str]
+    """Name of the layout that the truth is read by (:data:`unetpipe.datasets.LAYOUTS`)."""
+    sequence: NotRequired[str]
+    """Name of the sequence that the frame is in."""
+    frame: NotRequired[int]
+    """Number of the frame within its sequence, in the order of time."""
+    label: NotRequired[str]
+    """Path of the truth: a label map, or a folder of masks."""
+    masks: NotRequired[str]
+    """What the values of the label are, if it may be no instance map: "instances", "classes", "binary", "files",
+    "borders" or "shares"."""
+    truth: NotRequired[str]
+    """"gold" or "silver", in a Cell Tracking Challenge set."""
+    markers: NotRequired[str]
+    """Path of the markers of all cells, where gold truth may leave cells out."""
+    silver: NotRequired[str]
+    """Path of the computer-made truth, beside markers."""
+    field: NotRequired[str]
+    """Path of the mask of what is annotated, where cells fill a field."""
+
+
+def mask_name(image_name: str) -> str:
+    """Return the file name of an image's mask.
+
+    Examples
+    --------
+    >>> mask_name("t012.tif"), mask_name("cells.png"), mask_name("brain.nii.gz")
+    ('mask012.tif', 'cells_mask.tif', 'brain_mask.nii.gz')
+    """
+    frame = re.fullmatch(r"t(\d{3,})\.tiff?", image_name)
+    if frame:
+        return f"mask{frame.group(1)}.tif"
+    return f"{image_stem(image_name)}_mask{image_suffix(image_name) if is_nifti(image_name) else '.tif'}"

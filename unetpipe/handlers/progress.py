@@ -1,0 +1,97 @@
+"""How far a run is: a bar on a terminal, one line an epoch elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from ignite.engine import Engine, Events
+from tqdm import tqdm
+
+SHOWN = ("train_loss", "val_seg", "seg")  # the metrics that a line names
+
+
+def show_bars(progress: bool) -> bool:
+    """Return whether progress bars are shown: if they are wanted and standard error is a terminal."""
+    return progress and sys.stderr.isatty()
+
+
+class Progress:
+    """Handler that shows how far a trainer or evaluator is and how much time is left.
+
+    On a terminal it shows a progress bar. If standard output or standard error is redirected, for example to a file,
+    it prints one line an epoch to standard output, without carriage returns.
+
+    Attach it after the handlers whose results it names: the loss of the epoch and the validation.
+
+    Parameters
+    ----------
+    evaluator : Engine, optional
+        The engine that validates a trainer; its metrics are named too.
+    unit : str
+        What an iteration is called, in the singular: "step", "image".
+    """
+
+    def __init__(self, evaluator: Engine | None = None, unit: str = "step") -> None:
+        self.evaluator = evaluator
+        self.unit = unit
+
+    def attach(self, engine: Engine) -> None:
+        """Show the progress of an engine."""
+        engine.add_event_handler(Events.STARTED, self.start)
+        engine.add_event_handler(Events.EPOCH_STARTED, self.start_epoch)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self.step)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self.end_epoch)
+        engine.add_event_handler(Events.COMPLETED, self.end)
+
+    def start(self) -> None:
+        """Begin a run."""
+        self.bar: tqdm | None = None
+
+    def start_epoch(self, engine: Engine) -> None:
+        """Open the bar at the first epoch; of a resumed run it starts with the epochs that are done."""
+        if self.bar is None:
+            self.length = int(engine.state.epoch_length or 0)
+            self.total = int(engine.state.max_epochs or 1) * self.length
+            self.first = (engine.state.epoch - 1) * self.length
+            self.since = time.monotonic()
+            self.bar = tqdm(
+                total=self.total,
+                initial=self.first,
+                unit=self.unit,
+                smoothing=0,  # the mean speed, so that validation between epochs counts
+                disable=not show_bars(True),
+                file=sys.stderr,
+            )
+        self.bar.set_description(_epoch(engine), refresh=False)
+
+    def step(self) -> None:
+        """Move the bar by one iteration."""
+        if self.bar is not None:
+            self.bar.update()
+
+    def end_epoch(self, engine: Engine) -> None:
+        """Name the metrics of the epoch, on the bar or in a line."""
+        metrics = {**engine.state.metrics, **(self.evaluator.state.metrics if self.evaluator is not None else {})}
+        shown = {name: f"{metrics[name]:.4f}" for name in SHOWN if name in metrics}
+        if self.bar is not None:
+            self.bar.set_postfix(shown)
+        if sys.stdout.isatty() and sys.stderr.isatty():
+            return
+        done, seconds = engine.state.iteration, time.monotonic() - self.since
+        left = seconds / (done - self.first) * (self.total - done)
+        values = ", ".join(f"{name} {value}" for name, value in shown.items())
+        time_said = f"{tqdm.format_interval(left)} left" if left else f"{tqdm.format_interval(seconds)} in all"
+        count = f"{done} {self.unit}{'s' if done != 1 else ''}"
+        print("; ".join(part for part in (_epoch(engine), count, values, time_said) if part), flush=True)
+
+    def end(self) -> None:
+        """Close the bar."""
+        if self.bar is not None:
+            self.bar.close()
+
+
+def _epoch(engine: Engine) -> str:
+    """Return "epoch 3 of 60"; nothing if there is only one epoch."""
+    many = (engine.state.max_epochs or 1) > 1
+    return f"epoch {engine.state.epoch} of {engine.state.max_epochs}" if many else ""

@@ -1,0 +1,108 @@
+"""PNG and TIFF, and other pictures that Pillow knows, page by page.
+
+Colours are kept in 8 and 16 bit; palettes are turned to RGB; an alpha channel is left out.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import itk
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from unetpipe.files import unreadable
+
+SUFFIXES = (".tif", ".tiff", ".png")
+KIND = "an image"
+ALPHA = ("LA", "La", "RGBA", "RGBa", "PA")
+DECODING_ERRORS = (
+    UnidentifiedImageError,
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    struct.error,
+    zlib.error,
+    KeyError,  # Pillow's, of damaged TIFF directories; so is the next
+    TypeError,
+    Image.DecompressionBombError,
+)
+
+
+def count_pages(path: Path) -> int:
+    """Return the number of frames."""
+    try:
+        with Image.open(path) as picture:
+            return getattr(picture, "n_frames", 1)
+    except DECODING_ERRORS as error:
+        raise unreadable(path, KIND, error) from error
+
+
+def size(path: Path) -> tuple[int, int]:
+    """Return (height, width) by the header."""
+    try:
+        with Image.open(path) as picture:
+            return picture.height, picture.width
+    except DECODING_ERRORS as error:
+        raise unreadable(path, KIND, error) from error
+
+
+def read_page(path: Path, page: int, labels: bool) -> np.ndarray:
+    """Read a page without alpha; of a palette image the indices if it holds labels, else the colours."""
+    try:
+        with Image.open(path) as picture:
+            picture.seek(page)
+            raw_mode = _raw_mode(picture)
+            if ";16" in raw_mode and picture.mode in ("RGB", "RGBA", "LA"):  # Pillow would cut them to 8 bit
+                array = _decode_by_itk(path, page, raw_mode)
+            elif picture.mode in ("CMYK", "YCbCr", "PA") or (picture.mode == "P" and not labels):
+                return np.array(picture.convert("RGB"))
+            else:
+                array = np.array(picture)
+            return _without_alpha(array) if picture.mode in ALPHA else array
+    except DECODING_ERRORS as error:
+        raise unreadable(path, KIND, error) from error
+
+
+def _raw_mode(picture: Image.Image) -> str:
+    """Return how Pillow calls the order of bits in the file: "RGB;16B"."""
+    tiles = getattr(picture, "tile", None)
+    arguments = tiles[0][3] if tiles else ""
+    return arguments if isinstance(arguments, str) else str(next(iter(arguments or ("",))))
+
+
+def _decode_by_itk(path: Path, page: int, raw_mode: str) -> np.ndarray:
+    """Read 16-bit colours as (H, W, 3 or 4), uint16."""
+    if raw_mode.startswith("LA"):  # ITK mixes up the two
+        raise OSError("it has 16-bit grey values with an alpha channel; save it without alpha")
+    bands = 4 if raw_mode.startswith("RGBA") else 3
+    try:
+        # as float32, which holds 16 bits exactly: ITK for Python has no 16-bit colour images
+        array = itk.array_from_image(itk.imread(str(path), itk.Vector[itk.F, bands])).astype(np.uint16)
+    except RuntimeError as error:
+        raise OSError("its 16-bit colours cannot be decoded") from error
+    return array[page] if array.ndim == 4 else array
+
+
+def _without_alpha(array: np.ndarray) -> np.ndarray:
+    return array[..., 0] if array.shape[-1] == 2 else array[..., :3]
+
+
+def write_label_pages(path: Path, pages: Sequence[np.ndarray], source: Path | None) -> None:
+    """Write a PNG, or the pages of a TIFF, compressed."""
+    first, *others = (Image.fromarray(page.astype(np.uint16)) for page in pages)
+    more: dict[str, Any] = {"save_all": True, "append_images": others} if others else {}
+    write(path, first, compression="tiff_adobe_deflate", **more)
+
+
+def write(path: Path, picture: Image.Image, **options: Any) -> None:
+    """Save a Pillow image in the format that the file's name says."""
+    encoded = io.BytesIO()  # in memory first: on a full disk the TIFF library fails in ways of its own
+    picture.save(encoded, format=Image.registered_extensions()[path.suffix.lower()], **options)
+    path.write_bytes(encoded.getbuffer())

@@ -1,0 +1,159 @@
+"""The common part of images on disk that are read region by region."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from unetpipe.errors import InputError
+from unetpipe.files import first_line
+from unetpipe.mirror import mirror_indices
+
+PAGE_AXES = "tz"
+# the units of length of OME-Zarr
+MICROMETRES = {"angstrom": 1e-4, "nanometer": 1e-3, "micrometer": 1.0, "millimeter": 1e3, "meter": 1e6}
+SUFFIXES = (".ome.zarr", ".zarr", ".ome.tiff", ".ome.tif", ".tiff", ".tif")
+
+
+class LazyImage(ABC):
+    """Pages (C, H, W) of an image on disk, read region by region. It can be pickled and sent to other processes.
+
+    Attributes
+    ----------
+    path : Path
+        File or folder, absolute.
+    axes : str
+        The axes of the array, such as "tczyx"; without "c" if there is no axis of channels.
+    array_shape : tuple of int
+        Lengths of these axes.
+    dtype : numpy.dtype
+        Of the pixels in the file.
+    native : (int, int)
+        Height and width, in pixels, of the smallest part that the file can decode.
+    scale : (float, …)
+        Pixel size along each axis except "c", in ``units``.
+    units : tuple of (str or None)
+        Unit of each axis except "c".
+    """
+
+    path: Path
+    axes: str
+    array_shape: tuple[int, ...]
+    dtype: np.dtype
+    native: tuple[int, int]
+    scale: tuple[float, ...]
+    units: tuple[str | None, ...]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.array_shape[self.axes.index("y")], self.array_shape[self.axes.index("x")]
+
+    @property
+    def channels(self) -> int:
+        """Number of channels."""
+        return self.array_shape[self.axes.index("c")] if "c" in self.axes else 1
+
+    @property
+    def page_axes(self) -> str:
+        """The axes that count pages, such as "tz"."""
+        return "".join(axis for axis in self.axes if axis not in "cyx")
+
+    @property
+    def page_shape(self) -> tuple[int, ...]:
+        """Lengths of the axes that count pages; () for a single page."""
+        return tuple(length for axis, length in zip(self.axes, self.array_shape, strict=True) if axis not in "cyx")
+
+    @property
+    def pages(self) -> int:
+        """Number of pages; each is segmented as a separate image."""
+        return math.prod(self.page_shape)
+
+    @property
+    def pixel_size(self) -> float | None:
+        """Width of a pixel in micrometres; None if the file does not state it in a unit of length."""
+        times = MICROMETRES.get(self.units[-1] or "")
+        return None if times is None else self.scale[-1] * times
+
+    @property
+    def name(self) -> str:
+        """The file's name without its suffix: slide.2.ome.zarr → slide.2."""
+        suffix = next((suffix for suffix in SUFFIXES if self.path.name.lower().endswith(suffix)), "")
+        return self.path.name[: len(self.path.name) - len(suffix)] or self.path.name
+
+    @abstractmethod
+    def identity(self) -> dict[str, Any]:
+        """Return plain values that change when the image changes."""
+
+    @abstractmethod
+    def _read(self, index: tuple[int | slice, ...]) -> np.ndarray:
+        """Read ``array[index]``, the axes in the file's order."""
+
+    def read(self, page: int, rows: slice, columns: slice) -> np.ndarray:
+        """Read a region (C, h, w), float32; it must lie inside the image.
+
+        Raises
+        ------
+        InputError
+            If the file cannot be decoded there, or holds NaN or infinite pixels there.
+        """
+        position = dict(zip(self.page_axes, np.unravel_index(page, self.page_shape or (1,)), strict=False))
+        places: dict[str, int | slice] = {
+            "c": slice(None),
+            "y": rows,
+            "x": columns,
+            **{axis: int(number) for axis, number in position.items()},
+        }
+        try:
+            array = self._read(tuple(places[axis] for axis in self.axes))
+        except Exception as error:  # each codec has its own exceptions for damaged data
+            raise InputError(
+                f"{self.path} cannot be read in rows {rows.start} to {rows.stop - 1}, columns {columns.start} to "
+                f"{columns.stop - 1} of page {page} ({first_line(error)}); is it complete?"
+            ) from error
+        remaining = [axis for axis in self.axes if axis in "cyx"]
+        if "c" not in remaining:
+            array, remaining = array[None], ["c", *remaining]
+        pixels = np.transpose(array, [remaining.index(axis) for axis in "cyx"]).astype(np.float32)
+        if self.dtype.kind == "f" and not np.isfinite(pixels).all():
+            raise InputError(f"{self.path}, page {page}, holds pixels that are NaN or infinite; replace them first.")
+        return pixels
+
+    def read_mirrored(self, page: int, top: int, left: int, height: int, width: int) -> np.ndarray:
+        """Read a region (C, height, width), float32; parts of it that lie outside the image are mirrored.
+
+        The result is equal to a crop of ``np.pad(image, …, mode="reflect")``.
+        """
+        rows, columns = (
+            mirror_indices(start, start + length, side).numpy()
+            for start, length, side in zip((top, left), (height, width), self.size, strict=True)
+        )
+        region = self.read(page, _span(rows), _span(columns))
+        return region[:, rows - rows.min()][:, :, columns - columns.min()]
+
+    def native_bytes(self) -> int:
+        """Return the bytes of the smallest part that the file can decode."""
+        return self.native[0] * self.native[1] * self.channels * self.dtype.itemsize
+
+    def fingerprint(self) -> str:
+        """Return a hash that changes when the image changes."""
+        return hashlib.sha256(json.dumps(self.identity(), sort_keys=True, default=str).encode()).hexdigest()
+
+    def check(self, channels: int) -> None:
+        """Raise InputError if a network with that many input channels cannot segment the image."""
+        if self.dtype.kind not in "buif":
+            raise InputError(f"{self.path} holds {self.dtype}; an image holds whole or floating-point numbers.")
+        if 0 in self.array_shape:
+            raise InputError(f"{self.path} is empty: its shape is {self.array_shape}.")
+        if self.channels != channels:
+            raise InputError(f"{self.path} has {self.channels} channel(s), the network takes {channels}.")
+
+
+def _span(indices: np.ndarray) -> slice:
+    return slice(int(indices.min()), int(indices.max()) + 1)
