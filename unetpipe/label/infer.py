@@ -90,7 +90,7 @@ class CellInferTask(InferTask):
         with locked(self.bundle_path):
             version = self.version_of_files()
             if device not in self._loaded or self._loaded[device][0] != version:
-                overrides = {"device": torch.device(device), "bundle_root": as_data(self.bundle_path)}
+                overrides: dict[str, Any] = {"device": torch.device(device), "bundle_root": as_data(self.bundle_path)}
                 predictor = Predictor.load(self.bundle_path, **overrides).prepare()
                 self._loaded[device] = (version, predictor)
         return self._loaded[device][1]
