@@ -9,6 +9,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -96,12 +97,14 @@ class PublishBetter:
         """
         load_weights(self.average.network, Path(self.served) / "models" / "model.pt")
         values = json.loads((Path(self.served) / "configs" / "inference.json").read_text())
-        choices, min_size = self.metric.choices, self.metric.min_size
+        choices, settings = self.metric.choices, self.metric.settings
         as_served = {key: values.get(key) for key in self.metric.best}
-        self.metric.choices, self.metric.min_size = [as_served], values["min_size"]
+        self.metric.choices = [as_served]
+        self.metric.settings = [replace(settings[0], **as_served, min_size=values["min_size"])]
         self.evaluator.run()
-        self.metric.choices = choices if as_served in choices else [*choices, as_served]
-        self.metric.min_size = min_size
+        if as_served not in choices:
+            choices, settings = [*choices, as_served], [*settings, replace(settings[0], **as_served)]
+        self.metric.choices, self.metric.settings = choices, settings
         self.evaluator.run()
         state = self.evaluator.state
         self.before = state.best_metric  # type: ignore[attr-defined]
