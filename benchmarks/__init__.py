@@ -1,1 +1,1 @@
-"""Side-by-side comparisons with what a user would pick instead; run from a checkout."""
+"""Benchmarks: compare speed with that of the usual alternatives, side by side; run them from a checkout."""

@@ -1,4 +1,4 @@
-"""What the command lines of benchmarks and experiments share: types of arguments, and one sentence for a mistake."""
+"""Provide argument types and one-sentence error messages for the command lines of benchmarks and experiments."""
 
 from __future__ import annotations
 

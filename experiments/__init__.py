@@ -1,1 +1,1 @@
-"""Experiments: which ideas help, what other networks and classical methods reach, how annotating pays."""
+"""Experiments: which ideas help, how other networks and classical methods score, and which images to annotate."""

@@ -1,8 +1,9 @@
 """Does it pay to label the image that ``unetpipe label`` asks for? SEG against the number of labelled images.
 
-Synthetic sequences, each with its own cell size, contrast, noise and blur, one frame of each. Both strategies begin
-with the same labelled image and the same random weights; after each further image the network trains on from where
-it was, with the settings of the bundle. Two more frames validate (they choose the threshold), eight others are scored.
+The data are synthetic sequences with one frame each; each has its own cell size, contrast, noise and blur. Both
+strategies begin with the same labelled image and the same random weights. After each further image, the training of the
+network continues with the settings of the bundle. Two more frames are for validation (they choose the threshold), and
+eight others are scored.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def at_random(model: Predictor, pool: Sequence[Record], draw: random.Random) -> 
 
 
 def curve(choose: Choice, records: Sequence[Record], seed: int, labels: int, folder: Path) -> list[float]:
-    """Return SEG on the test frames after 1, 2 … labelled images; what was trained on the first is shared."""
+    """Return SEG on the test frames after 1, 2 … labelled images; both strategies share the first training."""
     pool, val, test = list(records[:POOL]), records[POOL : POOL + VALIDATION], records[POOL + VALIDATION :]
     draw = random.Random(seed)
     labelled, model = [pool.pop(draw.randrange(len(pool)))], None
@@ -115,8 +116,8 @@ def picture(record: Record) -> np.ndarray:
 def main() -> None:
     """Run the seeds and print the table."""
     parser = argparse.ArgumentParser(prog="python -m experiments.active_learning", description=__doc__.split("\n")[0])
-    parser.add_argument("--seeds", type=int, default=5, help="repetitions, each with frames of its own (5)")
-    parser.add_argument("--labels", type=int, default=5, help="images labelled in the end (5)")
+    parser.add_argument("--seeds", type=int, default=5, help="repetitions, each with its own frames (5)")
+    parser.add_argument("--labels", type=int, default=5, help="number of labelled images at the end (5)")
     options = parser.parse_args()
     logging.disable(logging.WARNING)
     found: dict[str, list[list[float]]] = {"uncertain": [], "at_random": []}

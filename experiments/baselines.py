@@ -1,11 +1,12 @@
-"""What constant and classical predictors reach on a data set, by the same measures as ``evaluating``.
+"""Score constant and classical predictors on a data set, with the measures of the bundle's evaluation.
 
     python -m experiments.baselines DATASET --frames 18-23
 
-Constant: everything is one object; nothing is. Classical, each with 4-connected components: Otsu's threshold on the
-mean of the channels, taking the bright side, the dark side, or the rarer one; the dark side without what reaches the
-image's edge (lungs); and what is brighter than its neighbourhood, a Gaussian mean of 8 pixels (cells between dark
-borders). Objects below 20 pixels are removed, and results are cut to where the truth is known.
+Constant predictors: everything is one object; nothing is an object. Classical predictors take 4-connected components
+of the mean over the channels: the bright side of Otsu's threshold, its dark side, or the side with fewer pixels; the
+dark side without objects at the edge of the image (lungs); and pixels brighter than their neighbourhood, a Gaussian
+mean of 8 pixels (cells between dark borders). Objects below 20 pixels are removed, and so is everything where the truth
+is unknown.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from unetpipe.instances.from_probability import otsu_components, remove_small
 from unetpipe.instances.ridge import refill_ridge
 from unetpipe.io import read_image
 from unetpipe.metrics import FrameScore, score_segmentation, summarise
-from unetpipe.metrics.borders import border_scores, sum_borders
+from unetpipe.metrics.pixels import border_scores, sum_borders
 
 SMALLEST = 20  # px
 
@@ -35,12 +36,12 @@ def components(mask: np.ndarray) -> np.ndarray:
 
 
 def bright(image: np.ndarray) -> np.ndarray:
-    """Take what is above Otsu's threshold."""
+    """Take the pixels above Otsu's threshold."""
     return remove_small(otsu_components(image), SMALLEST)
 
 
 def dark(image: np.ndarray) -> np.ndarray:
-    """Take what is below Otsu's threshold."""
+    """Take the pixels below Otsu's threshold."""
     return bright(-image.astype(np.float32))
 
 
@@ -51,14 +52,14 @@ def rarer(image: np.ndarray) -> np.ndarray:
 
 
 def dark_inside(image: np.ndarray) -> np.ndarray:
-    """Take what is below Otsu's threshold and does not reach the image's edge."""
+    """Take the objects below Otsu's threshold that do not touch the edge of the image."""
     labels = dark(image)
     edge = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
     return np.where(np.isin(labels, edge), 0, labels)
 
 
 def above_neighbourhood(image: np.ndarray) -> np.ndarray:
-    """Take what is brighter than its neighbourhood, parted by a thin line as the network's cells are."""
+    """Take the pixels brighter than their neighbourhood, with thin lines between cells as the network has them."""
     smooth = ndimage.gaussian_filter(image.astype(np.float32), 1)
     return refill_ridge(components(smooth > ndimage.gaussian_filter(smooth, 8)), 2)
 

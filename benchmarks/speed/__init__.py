@@ -1,1 +1,1 @@
-"""Speed, as ratios to what else one would use, both timed in turn in one process."""
+"""Measure speed as a ratio to that of an alternative; both are timed in turn in one process."""

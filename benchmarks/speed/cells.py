@@ -1,4 +1,4 @@
-"""Label maps and images with as many cells as asked for."""
+"""Make label maps and images with a given number of cells."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from scipy import ndimage
 
 
 def cell_map(side: int, count: int, seed: int = 0) -> np.ndarray:
-    """Return (side, side), int32, with the cells 1 … count: discs on a shaken grid, many of them touching."""
+    """Return (side, side), int32, with the cells 1 … count: discs on a jittered grid, many of them touching."""
     rng = np.random.default_rng(seed)
     across = math.ceil(math.sqrt(count))
     pitch = side / across

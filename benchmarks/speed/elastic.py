@@ -1,4 +1,4 @@
-"""The elastic deformation of image, label and weight against MONAI's ``Rand2DElasticd``."""
+"""Time the elastic deformation of image, label and weight, and MONAI's ``Rand2DElasticd``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From image file to mask file by the bundle's own ``inference.json``, over the time of the network alone."""
+"""Time the way from image file to mask file by ``inference.json``, relative to the time of the network."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BOUND = 1.25
 def run(settings: Settings) -> list[Row]:
     """Segment eight images of 512² and one of 4096² with the model of width 32 that comes with the bundle.
 
-    On one thread, whatever is set: the network's CPU seconds can be told from the rest's in its own thread alone.
+    It always runs on one thread, because CPU seconds of the network can only be measured in its own thread.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

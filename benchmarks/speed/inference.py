@@ -1,4 +1,4 @@
-"""Inference of one image: automatic tile, number format, MONAI's usual way, and the share of the processor's rate."""
+"""Time the inference of one image: automatic tile, number format, MONAI's usual way, share of the processor's rate."""
 
 from __future__ import annotations
 

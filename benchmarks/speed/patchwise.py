@@ -1,4 +1,4 @@
-"""One pass of the U-Net against the network that looked at a patch for every pixel (ISBI 2012's winner).
+"""Time one pass of the U-Net, and the winner of ISBI 2012, which looked at a patch for every pixel.
 
 References
 ----------
@@ -22,9 +22,9 @@ SAMPLE = 128  # windows
 
 
 def run(settings: Settings) -> list[Row]:
-    """Time a sample of patches and extrapolate to every pixel of a 512² image; and, to be fair, N4 densely.
+    """Time a sample of patches and extrapolate to every pixel of a 512² image; and time N4 densely, to be fair.
 
-    Densely what neighbouring patches share is computed only once; in 2012 it was not done.
+    Densely, the parts that neighbouring patches share are computed only once. This was not done in 2012.
     """
     side, width = (512, 64) if not settings.quick else (128, 4)
     image = torch.rand(1, 1, side, side)

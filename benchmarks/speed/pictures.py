@@ -1,4 +1,4 @@
-"""What the model that comes with the bundle makes of a picture."""
+"""Compute a picture with the model that comes with the bundle."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training by the bundle's own ``train.json``: how long the network waits, and the memory that many frames take."""
+"""Measure how long the network waits in a training by ``train.json``, and how much memory many frames take."""
 
 from __future__ import annotations
 

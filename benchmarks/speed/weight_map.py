@@ -1,4 +1,4 @@
-"""The border weight map against the ways of computing it that one finds in public repositories."""
+"""Time the border weight map, and the ways to compute it that are common in public repositories."""
 
 from __future__ import annotations
 

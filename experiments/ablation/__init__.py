@@ -1,1 +1,1 @@
-"""Which of the paper's ideas help, at equal budgets: one recipe, trained again with one thing changed."""
+"""Measure which ideas of the paper help: train one recipe again with one thing changed, on the same budget."""

@@ -16,11 +16,11 @@ from experiments.ablation.variants import choose_rows, find_budget
 
 
 def main(argv: list[str]) -> int:
-    """Run what is still missing; return the exit status."""
+    """Compute what is missing, and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m experiments.ablation", description=__doc__)
     parser.add_argument("--dataset", required=True, help='"synthetic" (written by the command) or a data set\'s folder')
     parser.add_argument("--budget", default="cpu", help="cpu, or an overlay (JSON) with width, tile and steps (cpu)")
-    parser.add_argument("--rows", nargs="+", metavar="ROW", help="rows to compute beside full; by default all")
+    parser.add_argument("--rows", nargs="+", metavar="ROW", help="rows to compute in addition to full; by default all")
     parser.add_argument("--seeds", type=positive, default=3, help="how many (3)")
     parser.add_argument("--output", type=folder, help="folder for everything it writes (ablation/DATASET-BUDGET)")
     options = parser.parse_args(argv)
@@ -30,7 +30,7 @@ def main(argv: list[str]) -> int:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Compute seed by seed, so that a run cut off leaves rows that can be compared."""
+    """Compute seed by seed, so that after an interruption the rows can still be compared."""
     budget = find_budget(options.budget)
     output = options.output or Path("ablation") / f"{Path(options.dataset).name}-{budget.stem}"
     dataset = find_dataset(options.dataset, output)

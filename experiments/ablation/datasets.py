@@ -1,4 +1,4 @@
-"""What is trained on, what chooses the thresholds, and what is scored."""
+"""Split a data set into frames to train on, frames to choose the thresholds on, and frames to score."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from unetpipe.datasets import find_records, recognise, split_records, write_synt
 from unetpipe.datasets.records import Record
 from unetpipe.errors import InputError
 from unetpipe.files import check_folder
-from unetpipe.report.published import published_name
+from unetpipe.report.page import published_name
 
 SYNTHETIC = {
     "split": {"train_sequences": [*range(1, 13)], "val_sequences": [*range(13, 17)]},
@@ -25,7 +25,7 @@ DIC_HELA = {
 
 
 class Dataset(NamedTuple):
-    """A data set in three parts.
+    """A data set in three parts: trained on, chosen on, and scored.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class Dataset(NamedTuple):
 
 
 def find_dataset(name: str, output: Path) -> Dataset:
-    """Return the synthetic set, which is written below ``output``, or the one in a folder.
+    """Return the data set in a folder, or the synthetic one, which is written below ``output``.
 
     DIC-C2DH-HeLa is split as in the project's results. Any other set is split by time: of each sequence the
     first 60 % train, the next 20 % choose, the last 20 % are scored.
@@ -70,7 +70,7 @@ def find_dataset(name: str, output: Path) -> Dataset:
 
 
 def split_gold(records: Sequence[Record], arguments: dict[str, Any]) -> dict[str, list[Record]]:
-    """Return the split of :func:`unetpipe.datasets.split_records` with the training records of gold truth alone.
+    """Return the split of :func:`unetpipe.datasets.split_records` with only the training records of gold truth.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def _synthetic(folder: Path) -> Path:
 
 
 def _by_time(records: list[Record]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Split by frame number, alike for all sequences."""
+    """Split by frame number, at the same numbers for all sequences."""
     frames = sorted({record["frame"] for record in records})
     if len(frames) < 5:
         raise InputError(f"An ablation needs frames of at least 5 numbers to split by time, not {len(frames)}.")

@@ -1,4 +1,4 @@
-"""One row and seed: trained, scored, and never computed twice."""
+"""Train and score one row with one seed, unless the result is there already."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ logging.getLogger("monai.bundle.workflows").setLevel(logging.ERROR)
 
 
 class Job(NamedTuple):
-    """What one figure of the table is computed from; ``folder`` holds ``result.json`` when it is done."""
+    """One training and scoring of the table; ``folder`` holds ``result.json`` when it is done."""
 
     row: Row
     seed: int
@@ -48,7 +48,7 @@ class Job(NamedTuple):
         return [FOLDER / "run.json", self.budget, *self.row.overlays]
 
     def settings(self) -> dict[str, Any]:
-        """Return everything that the result depends on, as it goes into ``job.json``."""
+        """Return everything that the result depends on, for ``job.json``."""
         return {
             "overlays": read_overlays(self.overlays),
             "dataset": str(self.dataset.folder.resolve()),
@@ -58,21 +58,21 @@ class Job(NamedTuple):
         }
 
     def result(self) -> dict[str, Any] | None:
-        """Return the scores, or None if they are yet to be computed.
+        """Return the scores, or None if they are not computed yet.
 
         Raises
         ------
         InputError
-            If the folder holds what was computed under other settings.
+            If the folder holds a result of other settings.
         """
         settings, stored = json.loads(json.dumps(self.settings())), self.folder / "job.json"
         if stored.is_file() and json.loads(stored.read_text()) != settings:
-            raise InputError(f"{self.folder} was computed under other settings; name another --output, or remove it.")
+            raise InputError(f"{self.folder} was computed with other settings; choose another --output, or remove it.")
         path = self.folder / "result.json"
         return json.loads(path.read_text()) if path.is_file() else None
 
     def run(self) -> dict[str, Any]:
-        """Return the scores; train, or go on training, and score if need be."""
+        """Return the scores; if they are missing, train or continue the training, and score."""
         done = self.result()
         if done is not None:
             return done
@@ -81,13 +81,13 @@ class Job(NamedTuple):
         settings = {**self.dataset.scored, "dataset_dir": str(self.dataset.folder)}
         if self.row.inference_only:  # evaluate.json has these keys too, and comes after the overlays
             settings |= read_overlays(self.row.overlays)
-        gc.collect()  # a training's parts hold each other, and the cached frames
+        gc.collect()  # the objects of a training refer to each other, and hold the cached frames
         scores = score_bundle(self.training.folder, self.training.overlays, settings)
         write_text(self.folder / "result.json", json.dumps(scores, indent=4) + "\n")
         return scores
 
     def train(self) -> None:
-        """Train to the end, from the last complete epoch if there is one; a finished training stays as it is."""
+        """Train to the end, from the last complete epoch if there is one; do nothing if the training is finished."""
         bundle = find_bundle()
         configs = [str(bundle / "configs" / "train.json"), *map(str, self.overlays)]
         last = self.folder / "checkpoints" / "last.pt"

@@ -1,4 +1,4 @@
-"""The table as a picture: a dot for each seed, a bar for their mean."""
+"""Draw the table: a dot for each seed, and a bar for their mean."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The scores of one trained bundle on frames that took no part in its training."""
+"""Score a trained bundle on frames that were not used in its training."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ import torch
 from monai.bundle import ConfigParser
 
 from unetpipe.instances import InstanceSettings
-from unetpipe.metrics.frame import FrameScore, score_segmentation
-from unetpipe.metrics.summary import summarise
+from unetpipe.metrics.summary import FrameScore, score_segmentation, summarise
 from unetpipe.report.mistakes import find_mistakes
 
 PLAIN = {"threshold": 0.5, "marker_threshold": None, "merge_threshold": None}
@@ -25,9 +24,9 @@ def score_bundle(bundle: Path, overlays: Sequence[Path], settings: Mapping[str, 
     Parameters
     ----------
     bundle : Path
-        What training wrote; its ``evaluate.json`` holds the chosen thresholds.
+        The output of a training; its ``evaluate.json`` holds the chosen thresholds.
     overlays : sequence of Path
-        Overlays on ``train.json`` that the training had, and what inference alone has.
+        Overlays on ``train.json`` of the training, and those only for inference.
     settings : mapping
         Keys of ``evaluate.json``: data and frames.
 
@@ -66,9 +65,15 @@ def score_frames(
     Parameters
     ----------
     frames : sequence of (ndarray, ndarray, ndarray)
+    <<<<<<< HEAD
         Of each frame the truth (H, W), integer; where it is known (H, W), bool; the probability of "cell" (H, W).
     settings : InstanceSettings
         How the probability becomes cells.
+    =======
+        For each frame: the truth (H, W), integer; where it is known (H, W), bool; the probability of "cell" (H, W).
+    thresholds, min_size, ridge_refill_radius
+        See :func:`unetpipe.instances.instances_from_probability`.
+    >>>>>>> c4170f7 (Experiments, benchmarks, export, morphometry: plain sentences; an example of a mosaic)
     """
     scores, mistakes = [], []
     for number, (truth, known, probability) in enumerate(frames):

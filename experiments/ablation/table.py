@@ -1,4 +1,4 @@
-"""The table: each row's mean and spread over the seeds, and its distance from the full recipe."""
+"""Build the table: mean and spread of each row over the seeds, and its difference from the full recipe."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Table:
         return [100 * entry[measure] / entry["cells"] if measure in MISTAKES else entry[measure] for entry in scores]
 
     def differences(self, row: Row, measure: str = "SEG") -> list[float]:
-        """Return how much more a measure is than with the full recipe, seed by seed."""
+        """Return the difference of a measure from that of the full recipe, for each seed."""
         own, full = self.scores[row.name], self.scores["full"]
         return [own[seed]["chosen"][measure] - full[seed]["chosen"][measure] for seed in sorted(own) if seed in full]
 

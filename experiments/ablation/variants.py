@@ -1,4 +1,4 @@
-"""The rows of the table: each is the default recipe with one thing changed, as an overlay on ``train.json``."""
+"""Define the rows of the table: the default recipe with one thing changed, as an overlay on ``train.json``."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Row(NamedTuple):
     title : str
         What is changed.
     inference_only : bool
-        Uses the training of ``full``: what is changed comes after it.
+        The row uses the training of ``full``, because the change concerns only inference.
     needs_silver : bool
-        Makes sense only where gold truth covers a part of the frames and silver truth the others.
+        The row needs gold truth for some frames and silver truth for the others.
     """
 
     name: str
@@ -58,8 +58,8 @@ ROWS = (
     Row("momentum", "SGD with momentum 0.99 in place of AdamW"),
     Row("dice", "Dice loss"),
     Row("dice_ce", "Dice loss + cross entropy, unweighted"),
-    Row("gold", "gold truth alone", needs_silver=True),
-    Row("silver", "silver truth alone", needs_silver=True),
+    Row("gold", "only gold truth", needs_silver=True),
+    Row("silver", "only silver truth", needs_silver=True),
     Row("zero_border", "zeros beyond the image border, not mirrored"),
     Row("rotations_7", "mean over 7 rotations", inference_only=True),
 )
@@ -85,17 +85,17 @@ def choose_rows(names: Sequence[str] | None, has_silver: bool) -> list[Row]:
 
 
 def read_overlays(paths: Iterable[Path]) -> dict[str, Any]:
-    """Return the keys that overlays set, the last one's where several do."""
+    """Return the keys that overlays set; of a key that several set, the last value."""
     return {key: value for path in paths for key, value in json.loads(path.read_text()).items()}
 
 
 def find_budget(name: str) -> Path:
-    """Return the overlay of a budget: ``budgets/NAME.json``, or a file of one's own.
+    """Return the overlay of a budget: ``budgets/NAME.json``, or the file with that path.
 
     Raises
     ------
     InputError
-        If there is neither, or it is no JSON object of keys that the configs have.
+        If there is no such file, or it is not a JSON object with keys of ``train.json``.
     """
     own = FOLDER / "budgets" / f"{name}.json"
     path = own if own.is_file() else Path(name)
@@ -105,9 +105,9 @@ def find_budget(name: str) -> Path:
     try:
         keys = set(json.loads(path.read_text()).keys())
     except (ValueError, AttributeError) as error:
-        raise InputError(f'The budget {path} is no JSON object such as {{"tile": 252}} ({error}).') from error
+        raise InputError(f'The budget {path} is not a JSON object such as {{"tile": 252}} ({error}).') from error
     config = ConfigParser(ConfigParser.load_config_file(find_bundle() / "configs" / "train.json"))
     unknown = sorted(key for key in keys - PADDED_KEYS if key not in config)
     if unknown:
-        raise InputError(f"The budget {path} has keys that train.json has not: {', '.join(unknown)}.")
+        raise InputError(f"The budget {path} has keys that train.json does not have: {', '.join(unknown)}.")
     return path

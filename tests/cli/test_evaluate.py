@@ -113,7 +113,10 @@ BAD: dict[str, tuple[Callable[[Path, Path], object], list[str]]] = {
         lambda result, truth: put(result / "mask0001.tif", np.uint16),
         ["mask0001.tif and mask001.tif", "both of frame 1"],
     ),
-    "no CTC truth": (lambda result, truth: shutil.rmtree(truth / "SEG") or shutil.rmtree(truth / "TRA"), ["no truth"]),
+    "no CTC truth": (
+        lambda result, truth: shutil.rmtree(truth / "SEG") or shutil.rmtree(truth / "TRA"),
+        ["is not a truth"],
+    ),
     "no CTC result": (lambda result, truth: [path.unlink() for path in result.iterdir()], ["RES is no result"]),
     "broken line": (lambda result, truth: (truth / TABLE).write_text("1 0 2 0\n2 0 x 0\n"), ["line 2", "'2 0 x 0'"]),
     "short line": (lambda result, truth: (truth / TABLE).write_text("1 0 2 0\n\n2 0 2\n"), ["line 3", "'2 0 2'"]),

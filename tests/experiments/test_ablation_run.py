@@ -90,7 +90,7 @@ def test_other_settings_are_not_mixed_in(arguments: list[str], output: Path, tmp
     with pytest.raises(SystemExit) as stopped:
         main([*changed, "--output", str(output)])
     said = str(stopped.value)
-    assert "computed under other settings" in said
+    assert "computed with other settings" in said
     assert len(said.splitlines()) == 1
 
 
@@ -119,7 +119,7 @@ def test_mistakes_are_one_sentence(data: Path, tmp_path: Path, change: dict[str,
     [
         ("{", "is no JSON object"),
         ("[4]", "is no JSON object"),
-        ('{"chanels": [4, 8]}', "has keys that train.json has not: chanels"),
+        ('{"chanels": [4, 8]}', "has keys that train.json does not have: chanels"),
     ],
 )
 def test_bad_budgets(data: Path, tmp_path: Path, text: str, sentence: str) -> None:

@@ -14,10 +14,9 @@ from PIL import Image
 from unetpipe.errors import InputError
 from unetpipe.io.images import write_labels
 from unetpipe.io.track_tables import Track, write_tracks
-from unetpipe.metrics.aogm import det_score, seg_score, tra_score
 from unetpipe.metrics.ctc import score_result
-from unetpipe.metrics.frame import ReferenceObject
-from unetpipe.metrics.seg import object_jaccards
+from unetpipe.metrics.seg_det_tra import det_score, object_jaccards, seg_score, tra_score
+from unetpipe.metrics.summary import ReferenceObject
 
 # one row a frame, four pixels a cell: cell 1 divides into 2 and 3, cell 4 stays
 FRAMES = [np.repeat([row], 4, axis=1) for row in ([1, 1, 0, 4], [1, 1, 0, 4], [2, 3, 0, 4], [2, 3, 0, 4])]
@@ -194,7 +193,7 @@ def no_reference_tracks(result: Path, truth: Path) -> None:
         (missing, r"01_RES lacks mask001.tif, mask003.tif, for which .*01_GT"),
         (too_many, r"TRA lacks man_track004.tif"),
         (empty, r"There is no result folder .*01_RES"),
-        (no_truth, r"01_GT is no truth of the Cell Tracking Challenge"),
+        (no_truth, r"01_GT is not a truth folder of the Cell Tracking Challenge"),
         (broken_line, r"res_track.txt, line 2: '2 2 3' is no track"),
         (no_reference_tracks, r"no track table .*man_track.txt"),
     ],

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from skimage.metrics import contingency_table
 
 from unetpipe.metrics.detection import (
     MEAN_PRECISION_THRESHOLDS,
@@ -14,7 +15,7 @@ from unetpipe.metrics.detection import (
 )
 from unetpipe.metrics.matching import match_frame, overlap
 from unetpipe.metrics.pixels import mask_dice, mask_iou
-from unetpipe.metrics.seg import object_jaccards
+from unetpipe.metrics.seg_det_tra import object_jaccards
 
 maps = arrays(np.uint16, (4, 5), elements=st.integers(0, 4))
 sparse_maps = arrays(np.int64, (3, 4), elements=st.sampled_from([0, 7, 65535, 65536, 2**40]))
@@ -34,6 +35,14 @@ def test_overlap_counts_every_pixel_once(truth: np.ndarray, result: np.ndarray) 
         for j, result_id in enumerate([0, *found.result_ids]):
             assert found.counts[i, j] == ((truth == truth_id) & (result == result_id)).sum()
     assert found.truth_ids.tolist() == sorted(set(truth.ravel().tolist()) - {0})
+
+
+@settings(deadline=None)
+@given(maps, maps)
+def test_overlap_counts_what_scikit_image_counts(truth: np.ndarray, result: np.ndarray) -> None:
+    found = overlap(truth, result)
+    table = contingency_table(truth, result).toarray()
+    np.testing.assert_array_equal(table[np.ix_([0, *found.truth_ids], [0, *found.result_ids])], found.counts)
 
 
 @settings(deadline=None)
@@ -111,5 +120,5 @@ def test_wrong_maps_are_refused() -> None:
         overlap(row((0, 4)), np.zeros((1, 4)))
     with pytest.raises(ValueError, match="not -1"):
         overlap(row((-1, 4)), row((0, 4)))
-    with pytest.raises(ValueError, match=r"not 0\.4"):
+    with pytest.raises(ValueError, match=r"got 0\.4"):
         detection_score(row((0, 4)), row((0, 4)), 0.4)

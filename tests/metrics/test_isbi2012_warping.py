@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
 from unetpipe.metrics.isbi2012 import Mismatch, classify, isbi2012_scores, warp, warping_error
-from unetpipe.metrics.isbi2012.thinning import EIGHT_CONNECTED, RING, SIMPLE, ring_codes
+from unetpipe.metrics.isbi2012.warping import EIGHT_CONNECTED, RING, SIMPLE, ring_codes
 
 TWO_CELLS = """
     .........
@@ -207,9 +207,9 @@ def _ring_ids(image: np.ndarray, row: int, column: int) -> set[int]:
     [
         (np.zeros((1, 4, 4)), np.zeros((1, 4, 5)), r"\(1, 4, 4\) and probability \(1, 4, 5\)"),
         (np.zeros((4, 4)), np.zeros((4, 4)), "slices, height, width"),
-        (np.zeros((0, 4, 4)), np.zeros((0, 4, 4)), "not empty"),
-        (np.zeros((1, 4, 4)), np.zeros((1, 4, 4), np.uint8), "not uint8; divide"),
-        (np.zeros((1, 4, 4)), np.full((1, 4, 4), 1.5), "not 1.5 to 1.5"),
+        (np.zeros((0, 4, 4)), np.zeros((0, 4, 4)), "not be empty"),
+        (np.zeros((1, 4, 4)), np.zeros((1, 4, 4), np.uint8), "got uint8; divide"),
+        (np.zeros((1, 4, 4)), np.full((1, 4, 4), 1.5), "got 1.5 to 1.5"),
         (np.zeros((1, 4, 4)), np.full((1, 4, 4), np.nan), "0 and 1"),
     ],
 )

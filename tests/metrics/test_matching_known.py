@@ -7,10 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from unetpipe.metrics.detection import DetectionScore
-from unetpipe.metrics.frame import FrameScore, score_segmentation
 from unetpipe.metrics.matching import match_frame, within_known
 from unetpipe.metrics.pixels import PixelScore
-from unetpipe.metrics.summary import summarise
+from unetpipe.metrics.summary import FrameScore, score_segmentation, summarise
 
 maps = arrays(np.uint16, (4, 6), elements=st.integers(0, 3))
 masks = arrays(bool, (4, 6))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from unetpipe.morphometry import count_neighbours, measure_mosaic
-from unetpipe.report.overlay import COLOURS, EDGE_COLOUR, draw_mosaic
+from unetpipe.report.pictures import EDGE_COLOUR, NEIGHBOUR_COLOURS, draw_mosaic
 
 
 def bricks(rows: int = 5, columns: int = 5, height: int = 8, width: int = 12, margin: int = 12) -> np.ndarray:
@@ -57,7 +57,7 @@ def test_nothing_to_measure():
 def test_picture_is_coloured_by_neighbours():
     label = bricks()
     picture = draw_mosaic(label)
-    assert tuple(picture[label == 13][0]) == COLOURS[6]
+    assert tuple(picture[label == 13][0]) == NEIGHBOUR_COLOURS[6]
     assert tuple(picture[label == 1][0]) == EDGE_COLOUR
     assert not picture[label == 0].any()
 

@@ -44,7 +44,7 @@ def test_oblique_axes_are_one_sentence(tmp_path: Path):
 def test_no_spacing_is_one_sentence(tmp_path: Path):
     image = nibabel.Nifti1Image(MASK, None)
     nibabel.save(image, tmp_path / "a.nii")
-    with pytest.raises(InputError, match="says nothing of its spacing"):
+    with pytest.raises(InputError, match="does not state its spacing"):
         measure_volume(tmp_path / "a.nii")
 
 

@@ -130,7 +130,7 @@ def test_skips_are_cropped_at_the_centre() -> None:
 
 @pytest.mark.parametrize("norm", ["instance", "group", "layer"])
 def test_norms_that_depend_on_the_tile_are_refused(norm: str) -> None:
-    with pytest.raises(ValueError, match=f"{norm}.*tiling"):
+    with pytest.raises(ValueError, match=f"{norm}.*tiles"):
         UNet(norm=norm)
 
 

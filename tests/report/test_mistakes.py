@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from unetpipe.metrics.matching import match_frame
-from unetpipe.metrics.seg import object_jaccards
+from unetpipe.metrics.seg_det_tra import object_jaccards
 from unetpipe.report.mistakes import FrameMistakes, find_mistakes
 
 maps = arrays(np.uint16, (4, 6), elements=st.integers(0, 4))

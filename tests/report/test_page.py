@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 
 from unetpipe.errors import InputError
-from unetpipe.report.gallery import Gallery, ScoredFrame
+from unetpipe.report.gallery import LONGEST_SIDE, Gallery, ScoredFrame, make_view
 from unetpipe.report.mistakes import find_mistakes
 from unetpipe.report.page import say_time, write_report
-from unetpipe.report.view import LONGEST_SIDE, make_view
 
 SQUARE = np.zeros((40, 50), np.int32)
 SQUARE[5:15, 5:15], SQUARE[5:15, 20:30] = 1, 2
@@ -73,7 +72,7 @@ def test_only_the_worst_frames_are_shown_and_kept(tmp_path: Path) -> None:
     assert [kept.name for kept, _ in gallery.worst] == ["frame 0", "frame 3", "frame 6"]
     page = written(tmp_path, gallery)
     assert page.count('class="frame"') == 3
-    assert "6 frames with better scores not shown" in page
+    assert "6 frames with better scores are not shown" in page
     assert all(f"frame {number}<" in page for number in range(9))  # in the table
     assert gallery.counts["missed"] == 2 * 3 + 3
     assert gallery.seg == pytest.approx(0.5)

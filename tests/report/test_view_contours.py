@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from unetpipe.report.view import centre, object_paths, outline_path
+from unetpipe.report.gallery import centre, object_paths, outline_path
 
 
 def area(path: str) -> float:

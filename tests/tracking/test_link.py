@@ -104,7 +104,7 @@ def test_any_integer_ids_are_taken() -> None:
 
 
 def test_what_does_not_fit_is_refused() -> None:
-    with pytest.raises(InputError, match=r"Frame 1 is \(1, 3\) pixels, those before are \(1, 4\)"):
+    with pytest.raises(InputError, match=r"Frame 1 is \(1, 3\) pixels, the frames before it are \(1, 4\)"):
         link_cells(lines("....", "..."))
     for wrong in ({"min_iou": 1.0}, {"max_gap": -1}, {"daughter_ratio": 1.5}):
         with pytest.raises(InputError, match=f"{next(iter(wrong))}={next(iter(wrong.values()))}"):

@@ -318,7 +318,7 @@ def test_missing_keys() -> None:
 
 
 def test_keys_of_different_size_are_refused() -> None:
-    with pytest.raises(ValueError, match="one height and width"):
+    with pytest.raises(ValueError, match="the same height and width"):
         RandElastic2Dd(["a", "b"])({"a": image_of(10, 12), "b": image_of(12, 10)})
 
 

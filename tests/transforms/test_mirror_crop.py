@@ -67,7 +67,7 @@ def test_metatensor_keeps_its_meta_data() -> None:
 
 
 def test_keys_of_different_size_are_refused() -> None:
-    with pytest.raises(ValueError, match="one height and width"):
+    with pytest.raises(ValueError, match="the same height and width"):
         RandMirrorCropd(["a", "b"], 3)({"a": coordinates(5, 6), "b": coordinates(6, 5)})
 
 

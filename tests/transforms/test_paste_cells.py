@@ -106,7 +106,7 @@ def test_cached_data_set_draws_anew() -> None:
 
 
 def test_halo_must_be_positive() -> None:
-    with pytest.raises(InputError, match="halo is a width in pixels, larger than 0, not 0"):
+    with pytest.raises(InputError, match="halo must be a width in pixels above 0, got 0"):
         RandPasteCellsd(halo=0)
 
 

@@ -20,7 +20,7 @@ from unetpipe.io.images import count_pages, read_labels, write_picture
 from unetpipe.io.tables import write_csv
 from unetpipe.metrics import within_known
 from unetpipe.morphometry import CellMosaic, measure_mosaic, measure_volume
-from unetpipe.report.overlay import draw_mosaic
+from unetpipe.report.pictures import draw_mosaic
 
 Tables = dict[str, tuple[Sequence[str], Sequence[Sequence[Any]]]]  # file: columns, rows
 

@@ -21,7 +21,7 @@ from unetpipe.errors import InputError
 from unetpipe.files import check_folder
 from unetpipe.io.journal import Journal
 from unetpipe.predictor import Predictor
-from unetpipe.tracking.relink import check_complete, check_target, link_folder, remove_tracks
+from unetpipe.tracking.link import check_complete, check_target, link_folder, remove_tracks
 
 
 def add_parser(verbs: argparse._SubParsersAction) -> None:

@@ -1,4 +1,4 @@
-"""Packages for communities that share models."""
+"""Export: write trained models as packages for other programs."""
 
 from unetpipe.export.bioimageio import write_package
 

@@ -1,4 +1,4 @@
-"""A bioimage.io package of a trained model, described and written by the community's own library.
+"""Write a trained model as a bioimage.io package, with the library of bioimage.io.
 
 References
 ----------
@@ -38,17 +38,17 @@ def write_package(
 ) -> None:
     """Write a trained model as a bioimage.io package (ZIP) with TorchScript weights.
 
-    The package declares the output 2·margin pixels smaller than the input, without a halo, and holds a test input
-    with the probabilities that the bundle itself computes from it.
+    The package declares that the output is 2·margin pixels smaller than the input, without a halo. It holds a test
+    input and the probabilities that the bundle computes from it.
 
     Parameters
     ----------
     bundle : path
         A trained bundle.
     path : path
-        The package; it ends in ".zip".
+        The file to write; its name ends in ".zip".
     model : str, optional
-        One of the bundle's models by name; by default its own.
+        Name of one of the models in the bundle; by default ``models/model.pt``.
     sample : path, optional
         An image for the test input; by default synthetic touching cells.
 
@@ -56,7 +56,7 @@ def write_package(
     ------
     InputError
         If ``bioimageio.spec`` is not installed, the bundle or model is missing or of another kind, or the image does
-        not fit.
+        not fit the network.
     """
     try:
         import tifffile
@@ -90,7 +90,7 @@ def write_package(
 
 
 def _describe(folder: Path, bundle: Path, model: str | None, network: UNet) -> Any:
-    """Return the ``ModelDescr`` of the files in ``folder``."""
+    """Return the ``ModelDescr`` for the files in ``folder``."""
     from bioimageio.spec.common import FileDescr
     from bioimageio.spec.model import v0_5
 
@@ -98,7 +98,7 @@ def _describe(folder: Path, bundle: Path, model: str | None, network: UNet) -> A
     names = metadata["network_data_format"]["outputs"]["pred"]["channel_def"]
     classes = [names.get(str(number), f"class{number}") for number in range(network.out_channels)]
     channels = ["image"] if network.in_channels == 1 else [f"image{number}" for number in range(network.in_channels)]
-    # no scale: the library computes an output's size as size·scale/scale, rounded down, so that 204·0.65/0.65 is 203
+    # no scale: the library computes the size of an output as size·scale/scale, rounded down; 204·0.65/0.65 gives 203
     sizes = v0_5.ParameterizedSize(min=network.smallest_size, step=network.step)
     inputs = v0_5.InputTensorDescr(
         id=v0_5.TensorId("image"),
@@ -172,7 +172,7 @@ def _write_documents(
     network: UNet,
     sample: str | os.PathLike | None,
 ) -> None:
-    """Write README.md, the settings of the step from probabilities to cells, licence and terms of the data."""
+    """Write README.md, the settings for cells from probabilities, the licence, and the terms of the data."""
     for name in ATTACHED:
         if (bundle / name).is_file():
             shutil.copyfile(bundle / name, folder / Path(name).with_suffix(".txt").name)
@@ -208,33 +208,33 @@ def _name(model: str | None) -> str:
 
 
 def _doi(reference: str) -> str | None:
-    """Return the DOI of the arXiv preprint that a reference names, None if it names none."""
+    """Return the DOI of the arXiv preprint in a reference; None if there is none."""
     _, found, number = reference.rpartition("arXiv:")
     return f"10.48550/arXiv.{number}" if found else None
 
 
-LARGEST_SIDE = 572  # px; every test of the package computes it anew
+LARGEST_SIDE = 572  # px; every test of the package computes the whole image
 
 
 def sample_image(network: UNet, path: str | os.PathLike | None = None) -> np.ndarray:
-    """Return an image that the network takes as it is.
+    """Return an image of a size that the network accepts.
 
     Parameters
     ----------
     network : UNet
-        For its channels and valid sizes.
+        It states channels and valid sizes.
     path : path, optional
-        An image; its centre is cut out. By default synthetic touching cells, so that a package holds nobody's data.
+        An image, of which the centre is cut out. By default synthetic touching cells, which are free to share.
 
     Returns
     -------
     ndarray
-        (1, C, H, W), float32, grey values as in the file; of unequal sides where the image allows.
+        (1, C, H, W), float32, grey values as in the file. H and W differ if the size of the image permits.
 
     Raises
     ------
     InputError
-        If the image cannot be read, has other channels, or is too small.
+        If the image cannot be read, has another number of channels, or is too small.
     """
     if path is None:
         with tempfile.TemporaryDirectory() as folder:
@@ -262,16 +262,16 @@ def probabilities(network: UNet, normalized: torch.Tensor) -> np.ndarray:
 
 
 def picture(image: np.ndarray, probability: np.ndarray, margin: int) -> Image.Image:
-    """Return the image's valid region beside the probability of "cell", as squares: twice as wide as high.
+    """Draw the valid region of the image and, to its right, the probability of "cell", both as squares.
 
     Parameters
     ----------
     image : ndarray
-        (1, C, H, W): its first channel is shown.
+        (1, C, H, W); the first channel is shown.
     probability : ndarray
         (1, K, H − 2·margin, W − 2·margin), 0 … 1; class 0 is background.
     margin : int
-        Pixels that the network loses on each side.
+        Pixels that the network loses on either side.
     """
     height, width = probability.shape[-2:]
     side = min(height, width)

@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from unetpipe.memory import free_memory, network_bytes
 from unetpipe.mirror import mirror_crop
-from unetpipe.networks.inference import fold_batch_norm
+from unetpipe.networks.weights import fold_batch_norm
 
 logger = logging.getLogger(__name__)
 

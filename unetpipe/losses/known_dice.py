@@ -1,4 +1,4 @@
-"""Dice loss, alone or with cross entropy, over the pixels whose class is known."""
+"""Compute the Dice loss over the pixels whose class is known, with or without cross entropy."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from unetpipe.losses.weighted_cross_entropy import WeightedCrossEntropy
 
 
 class KnownDiceLoss(nn.Module):
-    """MONAI's Dice loss of the softmax, all classes alike, plus a multiple of the cross entropy.
+    """MONAI's Dice loss of the softmax, averaged over all classes, plus a multiple of the cross entropy.
 
-    Both are taken over known pixels, those whose weight is above 0; the weights themselves do not count. (MONAI's
-    MaskedDiceLoss masks the logits *before* the softmax, so that unknown pixels count as undecided.)
+    Both use only known pixels, which have a weight above 0; the size of the weight does not matter. (MONAI's
+    MaskedDiceLoss masks the logits *before* the softmax, so unknown pixels would count as equally likely classes.)
 
     Parameters
     ----------
     cross_entropy : float
-        Factor of the cross entropy; 0 leaves Dice alone.
+        Factor of the cross entropy; with 0 the loss is Dice only.
     """
 
     def __init__(self, cross_entropy: float = 0.0) -> None:
@@ -31,7 +31,7 @@ class KnownDiceLoss(nn.Module):
         self.entropy = WeightedCrossEntropy()
 
     def forward(self, logits: Tensor, target: Mapping[str, Tensor]) -> Tensor:
-        """Return the scalar loss, float32; logits and target as in :class:`WeightedCrossEntropy`."""
+        """Return the scalar loss, float32; see :class:`WeightedCrossEntropy` for logits and target."""
         known = (target["weight"] > 0).to(torch.float32)
         truth = one_hot(target["label"].long(), num_classes=logits.shape[1])
         loss = self.dice(torch.softmax(logits.float(), dim=1) * known, truth * known)

@@ -1,4 +1,4 @@
-"""Pixel-weighted softmax cross entropy: the paper's energy function (section 3, equation 1)."""
+"""Compute the pixel-weighted softmax cross entropy, the energy function of the U-Net paper (section 3, equation 1)."""
 
 from __future__ import annotations
 
@@ -12,8 +12,16 @@ from torch import Tensor, nn
 class WeightedCrossEntropy(nn.Module):
     """E = Σ w(x) · −log p_{l(x)}(x), divided by the number of known pixels.
 
-    Known pixels are those whose weight is above 0; the border weight map gives 0 to every pixel
-    whose class is unknown. A tile without a known pixel costs 0 and has zero gradients.
+    Known pixels have a weight above 0; the border weight map gives 0 to every pixel whose class is unknown. Without a
+    known pixel the loss is 0, and so are the gradients.
+
+    Examples
+    --------
+    The right class has probability 1/2 in both pixels, whose weights are 1 and 3: (1 + 3) · ln 2 / 2.
+
+    >>> target = {"label": torch.tensor([[[[0, 1]]]]), "weight": torch.tensor([[[[1.0, 3.0]]]])}
+    >>> WeightedCrossEntropy()(torch.zeros(1, 2, 1, 2), target)
+    tensor(1.3863)
     """
 
     def forward(self, logits: Tensor, target: Mapping[str, Tensor]) -> Tensor:
@@ -22,7 +30,7 @@ class WeightedCrossEntropy(nn.Module):
         Parameters
         ----------
         logits : Tensor
-            (B, K, H, W), any float dtype; half precisions are widened before the log-softmax.
+            (B, K, H, W), float. Half precisions are converted to float32 before the log-softmax.
         target : mapping
             "label": (B, 1, H, W), class indices 0 … K − 1; "weight": (B, 1, H, W), ≥ 0.
         """
@@ -37,19 +45,19 @@ class WeightedCrossEntropy(nn.Module):
         return (weight.to(wide.dtype) * surprise).sum() / self.known_pixels(weight)
 
     def known_pixels(self, weight: Tensor) -> Tensor:
-        """Return the number of pixels of known class, at least 1."""
+        """Return the number of known pixels, at least 1."""
         return (weight > 0).sum().clamp(min=1)
 
 
 class DistributedWeightedCrossEntropy(WeightedCrossEntropy):
-    """The same of tiles in several processes, whose gradients are averaged.
+    """The weighted cross entropy for several processes whose gradients are averaged.
 
-    The sum of each process is divided by the mean number of known pixels, so the mean of the gradients is that of
-    one process with all tiles, also where the numbers of known pixels differ.
+    Each process divides by the mean number of known pixels over the processes. So the average of the gradients equals
+    the gradient of one process with all tiles, even if the processes have different numbers of known pixels.
     """
 
     def known_pixels(self, weight: Tensor) -> Tensor:
-        """Return the mean number over the processes."""
+        """Return the mean number of known pixels over the processes."""
         if not dist.is_initialized():
             return super().known_pixels(weight)
         known = (weight > 0).sum()

@@ -1,4 +1,4 @@
-"""A result folder scored against a truth folder of the Cell Tracking Challenge."""
+"""Score a result folder against a truth folder of the Cell Tracking Challenge."""
 
 from __future__ import annotations
 
@@ -14,15 +14,14 @@ from unetpipe.datasets.ctc import known_pixels, truth_files
 from unetpipe.datasets.results import TRACK_TABLE, mask_names, read_mask, result_masks
 from unetpipe.errors import InputError
 from unetpipe.io.track_tables import Track, check_tracks, read_tracks
-from unetpipe.metrics.aogm import AOGMErrors, count_errors
-from unetpipe.metrics.frame import FrameScore, ReferenceObject, score_segmentation
 from unetpipe.metrics.matching import FrameMatch, match_frame
-from unetpipe.metrics.summary import Summary, summarise
+from unetpipe.metrics.seg_det_tra import AOGMErrors, count_errors
+from unetpipe.metrics.summary import FrameScore, ReferenceObject, Summary, score_segmentation, summarise
 
 
 @dataclass(frozen=True)
 class CTCScore:
-    """The scores of a result folder; None where the folders do not hold what a measure needs.
+    """The scores of a result folder; None where the folders lack what a measure needs.
 
     Attributes
     ----------
@@ -32,7 +31,7 @@ class CTCScore:
     frames : dict of int to FrameMatch
         The cells of the tracking truth, by frame.
     errors : AOGMErrors or None
-        What DET and TRA count.
+        The corrections that DET and TRA count.
     scores : tuple of FrameScore
         Every frame with truth, in the order of time.
     summary : Summary
@@ -55,21 +54,21 @@ def score_result(result_dir: str | os.PathLike, truth_dir: str | os.PathLike) ->
     Parameters
     ----------
     result_dir : path
-        Holds ``maskNNN.tif``, one for each frame with markers; with ``res_track.txt`` TRA is computed too.
+        Holds ``maskNNN.tif``, one for each frame with markers. With ``res_track.txt``, TRA is computed too.
     truth_dir : path
-        Holds ``SEG/man_segNNN.tif``, for SEG and the measures beside it, and ``TRA/man_trackNNN.tif`` with
-        ``TRA/man_track.txt``, for DET and TRA; one of the two will do.
+        Holds ``SEG/man_segNNN.tif``, for SEG and the other measures of outlines, or ``TRA/man_trackNNN.tif`` with
+        ``TRA/man_track.txt``, for DET and TRA, or both.
 
     Raises
     ------
     InputError
-        If a folder is not of this layout, a frame is missing on either side, a mask cannot be read, differs in
-        size or type or holds no ids within 16 bits, or a track table is wrong or does not fit its masks.
+        If a folder does not have this layout or lacks a frame, a mask cannot be read, differs in size or type, or
+        holds values that are not 16-bit ids, or a track table is wrong or does not fit its masks.
 
     Notes
     -----
-    Gold truth leaves cells out, which the markers tell. SEG does not see them; the pixel measures, F1 and mean
-    precision count only outside the masks that ``NN_ST`` has of them, or else outside discs around their markers
+    Gold truth may leave cells out; the markers show which. These cells do not count for SEG. The pixel measures, F1
+    and mean precision ignore the masks that ``NN_ST`` has of them or, without ``NN_ST``, discs around their markers
     (:func:`unetpipe.datasets.ctc.known_pixels`).
     """
     result_dir, truth_dir = Path(result_dir), Path(truth_dir)
@@ -117,7 +116,7 @@ def _check_layout(
 ) -> None:
     if not segmented and not marked:
         raise InputError(
-            f"{truth_dir} is no truth of the Cell Tracking Challenge, such as the folder 01_GT: it holds neither "
+            f"{truth_dir} is not a truth folder of the Cell Tracking Challenge, such as 01_GT: it holds neither "
             "SEG/man_segNNN.tif nor TRA/man_trackNNN.tif."
         )
     missing = {*segmented, *marked} - masks.keys()
@@ -130,14 +129,14 @@ def _check_layout(
 
 
 def _read_truth(path: Path, result: np.ndarray, mask: Path) -> np.ndarray:
-    """Read a map of ids (H, W) and check that the result, which was read from ``mask``, is like it."""
+    """Read a map of ids (H, W), and check that the result, which was read from ``mask``, has its size and type."""
     truth = read_mask(path)
     if truth.shape != result.shape:
         raise InputError(f"{mask} is {result.shape} pixels, {path} is {truth.shape}; they must be alike.")
-    if result.dtype not in (np.uint16, truth.dtype):  # 8 bits are often a mask of 0 and 255
+    if result.dtype not in (np.uint16, truth.dtype):  # 8-bit files are often masks of 0 and 255
         raise InputError(
-            f"{mask} holds {result.dtype}, {path} {truth.dtype}; write the result as the challenge wants it, in "
-            "16-bit TIFFs (uint16) of one id a cell."
+            f"{mask} holds {result.dtype}, {path} holds {truth.dtype}; write the result as the challenge requires it: "
+            "16-bit TIFFs (uint16) with one id for each cell."
         )
     return truth
 
@@ -145,11 +144,11 @@ def _read_truth(path: Path, result: np.ndarray, mask: Path) -> np.ndarray:
 def _read_tables(
     reference: Path, result: Path, frames: Mapping[int, FrameMatch]
 ) -> tuple[list[Track], list[Track]] | tuple[()]:
-    """Read and check both track tables; nothing if the result has none."""
+    """Read and check both track tables; return () if the result has none."""
     if not frames:
         return ()
     if not result.is_file():
-        if reference.is_file():  # a mistake in it is better said now than when the result is linked
+        if reference.is_file():  # report a mistake in it now, not only once the result is linked
             read_tracks(reference)
         return ()
     tables = read_tracks(reference), read_tracks(result)

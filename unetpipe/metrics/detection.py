@@ -1,13 +1,12 @@
 """Objects found at an IoU threshold: precision, recall, F1, and the mean precision of the Data Science Bowl 2018.
 
-A true object and a result object are a pair if their IoU is *above* the threshold. From 0.5 on no
-object can be in two pairs, so that nothing has to be assigned; at an IoU of exactly 0.5, where two
-pairs could share an object, there is none.
+A true object and a result object are a pair if their IoU is *above* the threshold. Thresholds start at 0.5: above an
+IoU of 0.5 no object can belong to two pairs, so the pairs are unique. At exactly 0.5 it could, so 0.5 is no pair.
 
 References
 ----------
 J. C. Caicedo et al.: Nucleus segmentation across imaging experiments: the 2018 Data Science Bowl,
-Nature Methods 16 (2019): the mean over IoU thresholds of TP / (TP + FP + FN), for each image.
+Nature Methods 16 (2019). Its measure is the mean over IoU thresholds of TP / (TP + FP + FN), for each image.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ import numpy as np
 from unetpipe.metrics.matching import overlap
 from unetpipe.metrics.pixels import share
 
-# k / 20 and not steps of 0.05: an IoU of exactly 0.55 must not pass as above it
+# k / 20, not steps of 0.05: rounding in the steps would let an IoU of exactly 0.55 pass as above 0.55
 MEAN_PRECISION_THRESHOLDS = tuple(k / 20 for k in range(10, 20))
 
 
@@ -33,22 +32,22 @@ class DetectionScore(NamedTuple):
 
     @property
     def precision(self) -> float:
-        """Share of the result's objects that are true; 1 if there is nothing to find and nothing was found."""
+        """TP / (TP + FP): share of the result's objects that are true; 1 if there is no object in truth and result."""
         return share(self.tp, self.tp + self.fp, empty=not self.fn)
 
     @property
     def recall(self) -> float:
-        """Share of the true objects that were found; 1 if there is nothing to find and nothing was found."""
+        """TP / (TP + FN): share of the true objects that were found; 1 if there is no object in truth and result."""
         return share(self.tp, self.tp + self.fn, empty=not self.fp)
 
     @property
     def f1(self) -> float:
-        """Harmonic mean of precision and recall."""
+        """2 TP / (2 TP + FP + FN): harmonic mean of precision and recall; 1 if there is nothing to count."""
         return share(2 * self.tp, 2 * self.tp + self.fp + self.fn, empty=True)
 
     @property
     def jaccard(self) -> float:
-        """TP / (TP + FP + FN), which the Data Science Bowl 2018 calls precision."""
+        """TP / (TP + FP + FN), which the Data Science Bowl 2018 calls precision; 1 if there is nothing to count."""
         return share(self.tp, self.tp + self.fp + self.fn, empty=True)
 
 
@@ -60,12 +59,22 @@ def detection_score(truth: np.ndarray, result: np.ndarray, threshold: float = 0.
     truth, result : ndarray
         (H, W), integer: 0 background, else the object's id.
     threshold : float
-        From 0.5, so that no object can be in two pairs, to 1.
+        0.5 to 1.
 
     Raises
     ------
     ValueError
-        If the threshold is below 0.5, the maps differ in shape or are no integers from 0.
+        If the threshold is below 0.5 or above 1, or the maps differ in shape or hold anything but integers from 0.
+
+    Examples
+    --------
+    Object 7 meets cell 1 with an IoU of 3/4; object 8 meets no cell, and cell 2 is missed.
+
+    >>> score = detection_score(np.array([[1, 1, 1, 1, 0, 2]]), np.array([[7, 7, 7, 0, 8, 0]]))
+    >>> score
+    DetectionScore(tp=1, fp=1, fn=1)
+    >>> score.precision, score.recall, score.f1
+    (0.5, 0.5, 0.5)
     """
     return _at_threshold(overlap(truth, result).ious, threshold)
 
@@ -75,7 +84,14 @@ def mean_precision(
 ) -> float:
     """Return the mean over IoU thresholds (0.5, 0.55 … 0.95) of TP / (TP + FP + FN), of one image.
 
-    Parameters and errors are those of :func:`detection_score`; a data set's figure is the mean over its images.
+    Parameters and errors are those of :func:`detection_score`. The figure of a data set is the mean over its images.
+
+    Examples
+    --------
+    An IoU of 3/4 is above five of the ten thresholds: 0.5, 0.55, 0.6, 0.65 and 0.7.
+
+    >>> mean_precision(np.array([[1, 1, 1, 1]]), np.array([[7, 7, 7, 0]]))
+    0.5
     """
     ious = overlap(truth, result).ious
     return float(np.mean([_at_threshold(ious, threshold).jaccard for threshold in thresholds]))
@@ -83,6 +99,6 @@ def mean_precision(
 
 def _at_threshold(ious: np.ndarray, threshold: float) -> DetectionScore:
     if not 0.5 <= threshold <= 1:
-        raise ValueError(f"The IoU threshold must be 0.5 to 1, not {threshold}; below 0.5 pairs are not unique.")
+        raise ValueError(f"threshold must be between 0.5 and 1, got {threshold}; below 0.5 pairs are not unique.")
     tp = int(np.count_nonzero(ious > threshold))
     return DetectionScore(tp, ious.shape[1] - tp, ious.shape[0] - tp)

@@ -1,4 +1,4 @@
-"""Which objects of truth and result belong together, by the pixels that they share; which pixels are known."""
+"""Match the objects of truth and result by the pixels that they share, also where only a part of the truth is known."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+LARGEST_TABLE = 65535  # highest id that is looked up in a table; maps with higher ids are sorted
+
 
 @dataclass(frozen=True)
 class FrameMatch:
-    """Which result object covers more than half of each reference object of a frame.
+    """The result object that covers more than half of each reference object of a frame.
 
     Attributes
     ----------
@@ -27,31 +29,44 @@ class FrameMatch:
 
     @property
     def missed(self) -> tuple[int, ...]:
-        """Reference objects that none covers (FN)."""
+        """Reference objects that no result object covers (FN)."""
         return tuple(cell for cell, found in zip(self.reference, self.matched, strict=True) if not found)
 
     @property
     def spurious(self) -> tuple[int, ...]:
-        """Result objects that cover none (FP)."""
+        """Result objects that cover no reference object (FP)."""
         return tuple(sorted(set(self.result) - set(self.matched)))
 
     @property
     def merging(self) -> tuple[int, ...]:
-        """Result objects that cover several (NS)."""
+        """Result objects that cover several reference objects (NS)."""
         return tuple(sorted(found for found, cells in Counter(self.matched).items() if found and cells > 1))
 
 
 def match_frame(reference: np.ndarray, result: np.ndarray) -> FrameMatch:
-    """Match the objects of two instance maps, both (H, W), integer, 0 background; ValueError if they do not fit."""
+    """Find the result object that covers more than half of each reference object.
+
+    Parameters
+    ----------
+    reference, result : ndarray
+        (H, W), integer: 0 background, else the object's id.
+
+    Raises
+    ------
+    ValueError
+        If the maps differ in shape, or hold anything but integers from 0.
+
+    Examples
+    --------
+    >>> match_frame(np.array([[1, 1, 1, 2, 2]]), np.array([[8, 8, 0, 8, 9]]))
+    FrameMatch(reference=(1, 2), matched=(8, 0), result=(8, 9))
+    """
     reference_ids, result_ids, counts = overlap(reference, result)
     # column 0 stays, so that there is a maximum without any result object
     shared = np.where(np.arange(counts.shape[1]) > 0, counts, 0)[1:]
     covered = 2 * shared.max(axis=1) > counts[1:].sum(axis=1)
     matched = np.where(covered, np.append(0, result_ids)[shared.argmax(axis=1)], 0)
     return FrameMatch(tuple(reference_ids.tolist()), tuple(matched.tolist()), tuple(result_ids.tolist()))
-
-
-LARGEST_TABLE = 65535
 
 
 class Overlap(NamedTuple):
@@ -89,10 +104,24 @@ def overlap(truth: np.ndarray, result: np.ndarray) -> Overlap:
     Raises
     ------
     ValueError
-        If they differ in shape or are no integers from 0.
+        If the maps differ in shape, or hold anything but integers from 0.
+
+    Notes
+    -----
+    ``skimage.metrics.contingency_table`` counts the same. This function takes a third to two thirds of its time,
+    and accepts ids of any height.
+
+    Examples
+    --------
+    >>> found = overlap(np.array([[1, 1, 1, 0]]), np.array([[0, 7, 7, 7]]))
+    >>> found.counts
+    array([[0, 1],
+           [1, 2]])
+    >>> found.ious
+    array([[0.5]])
     """
     if truth.shape != result.shape:
-        raise ValueError(f"Truth {truth.shape} and result {result.shape} must have one height and width.")
+        raise ValueError(f"Truth {truth.shape} and result {result.shape} must have the same shape.")
     (truth_ids, rows), (result_ids, columns) = _indexed(truth), _indexed(result)
     shape = (len(truth_ids) + 1, len(result_ids) + 1)
     counts = np.bincount(rows * shape[1] + columns, minlength=shape[0] * shape[1]).reshape(shape)
@@ -115,10 +144,10 @@ def _indexed(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def within_known(truth: np.ndarray, result: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return truth and result with background where nothing is known, so that nothing is counted there.
+    """Set truth and result to background where nothing is known, so that nothing is counted there.
 
-    A result object with more than half of its pixels there is taken for a cell that was not annotated
-    and left out as a whole: what of it lies outside is no object that was invented.
+    A result object with more than half of its pixels there is taken for a cell that was not annotated. It is removed
+    as a whole, so that its other pixels are not counted as an invented object.
 
     Parameters
     ----------
@@ -136,9 +165,17 @@ def within_known(truth: np.ndarray, result: np.ndarray, known: np.ndarray) -> tu
     ------
     ValueError
         If the three differ in shape.
+
+    Examples
+    --------
+    Object 8 lies mostly where nothing is known; object 7 does not.
+
+    >>> known = np.array([[True, True, True, True, False, False]])
+    >>> within_known(np.array([[1, 1, 1, 0, 0, 0]]), np.array([[7, 7, 0, 8, 8, 8]]), known)
+    (array([[1, 1, 1, 0, 0, 0]]), array([[7, 7, 0, 0, 0, 0]]))
     """
     if known.shape != truth.shape:
-        raise ValueError(f"Known pixels {known.shape} and truth {truth.shape} must have one height and width.")
+        raise ValueError(f"Known pixels {known.shape} and truth {truth.shape} must have the same shape.")
     _, ids, counts = overlap(known, result)  # rows: unknown, known
     if known.all():
         return truth, result

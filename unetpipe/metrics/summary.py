@@ -1,4 +1,4 @@
-"""The scores of a whole result, from those of its frames."""
+"""Score one frame of a result, and sum up the scores of a whole result."""
 
 from __future__ import annotations
 
@@ -7,15 +7,107 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unetpipe.metrics.aogm import AOGMErrors, count_errors
-from unetpipe.metrics.detection import DetectionScore
-from unetpipe.metrics.frame import FrameScore
-from unetpipe.metrics.pixels import PixelScore
+from unetpipe.metrics.detection import DetectionScore, detection_score, mean_precision
+from unetpipe.metrics.matching import FrameMatch, match_frame, within_known
+from unetpipe.metrics.pixels import PixelScore, pixel_score
+from unetpipe.metrics.seg_det_tra import AOGMErrors, count_errors, object_jaccards
+
+
+@dataclass(frozen=True)
+class ReferenceObject:
+    """A cell of the segmentation truth, its Jaccard index, and the id of the result object that covers it (0: none)."""
+
+    frame: int
+    id: int
+    jaccard: float
+    result_id: int
+
+
+@dataclass(frozen=True)
+class SegmentationScore:
+    """The scores of a frame against its segmentation truth.
+
+    Attributes
+    ----------
+    objects : tuple of ReferenceObject
+        SEG is their mean Jaccard index. Other objects of the result do not count.
+    match : FrameMatch
+        Which objects belong together. This attribute and those below count only where the truth is known
+        (:func:`unetpipe.metrics.within_known`).
+    pixels : PixelScore
+        Cell against background.
+    detection : DetectionScore
+        Objects found at IoU 0.5.
+    mean_precision : float
+        Mean over IoU 0.5 to 0.95.
+    """
+
+    objects: tuple[ReferenceObject, ...]
+    match: FrameMatch
+    pixels: PixelScore
+    detection: DetectionScore
+    mean_precision: float
+
+
+@dataclass(frozen=True)
+class FrameScore:
+    """The scores of a frame; None where the truth that a score needs is missing.
+
+    Attributes
+    ----------
+    sequence : str
+        "01" …; empty if it has no name.
+    frame : int
+        Number of the frame.
+    segmentation : SegmentationScore or None
+        Against the outlines of the cells.
+    markers : FrameMatch or None
+        Against the markers of the tracking truth, which mark every cell.
+    """
+
+    sequence: str
+    frame: int
+    segmentation: SegmentationScore | None = None
+    markers: FrameMatch | None = None
+
+
+def score_segmentation(
+    frame: int, truth: np.ndarray, result: np.ndarray, known: np.ndarray | None = None
+) -> SegmentationScore:
+    """Score the result of a frame against its segmentation truth.
+
+    Parameters
+    ----------
+    frame : int
+        Number of the frame.
+    truth, result : ndarray
+        (H, W), integer: 0 background, else the object's id.
+    known : ndarray, optional
+        (H, W), bool: where the truth is known; by default everywhere.
+
+    Raises
+    ------
+    ValueError
+        If the arrays differ in shape, or truth or result hold anything but integers from 0.
+    """
+    match, jaccards = match_frame(truth, result), object_jaccards(truth, result).tolist()
+    rows = zip(match.reference, jaccards, match.matched, strict=True)
+    objects = tuple(ReferenceObject(frame, *row) for row in rows)
+    if known is not None and not known.all():
+        truth, result = within_known(truth, result, known)
+        match = match_frame(truth, result)
+    return SegmentationScore(
+        objects,
+        match,
+        pixel_score(truth, result),
+        detection_score(truth, result),
+        mean_precision(truth, result),
+    )
 
 
 @dataclass(frozen=True)
 class Summary:
-    """The scores of a result; None where the truth does not hold what a measure needs.
+    """The scores of a whole result; None where the truth that a measure needs is missing.
 
     Attributes
     ----------
@@ -24,7 +116,7 @@ class Summary:
     seg : float or None
         Mean Jaccard index of these cells.
     det, tra : float or None
-        Against the tracking truth; TRA only of a result with tracks.
+        Against the tracking truth; TRA needs a result with tracks.
     pixels : PixelScore or None
         Pixels of all frames: IoU and Dice.
     detection : DetectionScore or None
@@ -67,12 +159,12 @@ def summarise(frames: Sequence[FrameScore], errors: AOGMErrors | None = None, wi
     Parameters
     ----------
     frames : sequence of FrameScore
-        Of one sequence or several.
+        Of one sequence or of several.
     errors : AOGMErrors, optional
-        What :func:`unetpipe.metrics.aogm.count_errors` counted with tracks; without it the vertices are
-        counted here.
+        What :func:`unetpipe.metrics.seg_det_tra.count_errors` counted with tracks. By default the errors of the
+        vertices are counted here.
     with_tracks : bool
-        Whether ``errors`` counts edges too, so that TRA has a meaning.
+        Whether ``errors`` counts edges too; only then TRA is computed.
     """
     segmented = [frame.segmentation for frame in frames if frame.segmentation is not None]
     jaccards = [cell.jaccard for score in segmented for cell in score.objects]

@@ -1,4 +1,4 @@
-"""Morphometry: what a mask says in the units that its readers use, such as cells a square millimetre or millilitres."""
+"""Morphometry: measure masks in physical units, such as cells per square millimetre, or millilitres."""
 
 from unetpipe.morphometry.mosaic import CellMosaic, count_neighbours, measure_mosaic
 from unetpipe.morphometry.volume import VolumeMeasure, measure_volume

@@ -1,9 +1,10 @@
-"""A mosaic of cells, such as the corneal endothelium: density, spread of the areas, share of hexagons.
+"""Measure a mosaic of cells, such as the corneal endothelium: density, spread of the areas, share of hexagons.
 
 References
 ----------
 B. E. McCarey, H. F. Edelhauser, M. J. Lynn: Review of corneal endothelial specular microscopy for FDA clinical
-trials, Cornea 27 (2008): density, coefficient of variation (polymegethism), share of six-sided cells (pleomorphism).
+trials, Cornea 27 (2008): density, coefficient of variation (polymegethism), and share of six-sided cells
+(pleomorphism).
 """
 
 from __future__ import annotations
@@ -17,22 +18,22 @@ HEXAGON = 6
 
 
 class CellMosaic(NamedTuple):
-    """A mosaic.
+    """The measures of a mosaic.
 
     Attributes
     ----------
     cells : int
-        Complete cells: those that do not reach the image's edge.
+        Number of complete cells, which do not touch the edge of the image.
     density : float or None
-        Cells per mm² of the area that they tile, lines between them included; None without a pixel size or cell.
+        Complete cells per mm² of their area, with the lines between them; None without a pixel size or a complete cell.
     mean_area : float or None
-        Of a cell, in µm² (in pixels without a pixel size).
+        Mean area of a complete cell in µm², or in pixels without a pixel size.
     variation : float or None
-        Standard deviation of the areas over their mean.
+        Standard deviation of the areas divided by their mean.
     hexagonal : float or None
         Share of the inner cells with six neighbours; None if there is no inner cell.
     inner : int
-        Cells that have neighbours all around.
+        Number of inner cells, which have neighbours on all sides.
     """
 
     cells: int
@@ -44,7 +45,7 @@ class CellMosaic(NamedTuple):
 
 
 def measure_mosaic(labels: np.ndarray, pixel_size: float | None = None, gap: float = 3.0) -> CellMosaic:
-    """Measure an instance map.
+    """Measure the cells of an instance map.
 
     Parameters
     ----------
@@ -53,7 +54,15 @@ def measure_mosaic(labels: np.ndarray, pixel_size: float | None = None, gap: flo
     pixel_size : float, optional
         Side of a pixel in micrometres.
     gap : float
-        Pixels up to which the lines between cells are shared out among them.
+        Largest distance, in pixels, from a cell to a pixel of a line that is given to the nearest cell.
+
+    Examples
+    --------
+    Only the cell in the middle is complete. It has four neighbours, and each pixel is 10 µm wide.
+
+    >>> labels = np.kron(np.arange(1, 10).reshape(3, 3), np.ones((10, 10), int))
+    >>> measure_mosaic(labels, pixel_size=10)
+    CellMosaic(cells=1, density=100.0, mean_area=10000.0, variation=0.0, hexagonal=0.0, inner=1)
     """
     grown = _share_lines(labels, gap)
     complete = np.setdiff1d(np.unique(labels[labels > 0]), _at_edge(grown))
@@ -74,10 +83,20 @@ def measure_mosaic(labels: np.ndarray, pixel_size: float | None = None, gap: flo
 
 
 def count_neighbours(labels: np.ndarray, gap: float = 3.0, contact: int = 3) -> dict[int, int | None]:
-    """Count the neighbours of each cell of (H, W); None for a cell at the mosaic's or the image's edge.
+    """Count the neighbours of each cell.
 
-    Two cells are neighbours if they meet along at least ``contact`` pixel edges once the lines between them, up to
-    ``gap`` pixels from a cell, are shared out: cells that meet in a corner alone are none.
+    Parameters
+    ----------
+    labels, gap
+        See :func:`measure_mosaic`.
+    contact : int
+        Two cells are neighbours if, after the lines between them are given to the nearest cells, they meet along at
+        least this many pixel edges. So cells that only meet in a corner are not neighbours.
+
+    Returns
+    -------
+    dict of int to int or None
+        The number of neighbours by id; None for a cell at the edge of the mosaic or of the image.
     """
     grown = _share_lines(labels, gap)
     pairs = [np.stack([grown[:-1].ravel(), grown[1:].ravel()]), np.stack([grown[:, :-1].ravel(), grown[:, 1:].ravel()])]
@@ -93,7 +112,7 @@ def count_neighbours(labels: np.ndarray, gap: float = 3.0, contact: int = 3) -> 
 
 
 def _share_lines(labels: np.ndarray, gap: float) -> np.ndarray:
-    """Give background within ``gap`` of a cell to the nearest cell; the outside of the mosaic grows no cell."""
+    """Give lines within ``gap`` pixels of a cell to the nearest cell; the outside of the mosaic stays background."""
     closed = ndimage.binary_closing(np.pad(labels > 0, round(gap) + 1, mode="edge"), iterations=round(gap))
     inside = closed[tuple(slice(round(gap) + 1, -round(gap) - 1) for _ in range(2))] | (labels > 0)
     if not inside.any():

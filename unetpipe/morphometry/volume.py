@@ -1,4 +1,4 @@
-"""Areas and volume of a mask of slices, from the spacing that its file states."""
+"""Measure the areas and the volume of a mask of slices, with the spacing in its file."""
 
 from __future__ import annotations
 
@@ -13,26 +13,24 @@ from unetpipe.io.nifti import check_straight, read_affine
 
 
 class VolumeMeasure(NamedTuple):
-    """``areas`` of the slices in mm², (number of slices,), and ``volume`` in millilitres."""
+    """The ``areas`` of the slices in mm², (number of slices,), and their ``volume`` in millilitres."""
 
     areas: np.ndarray
     volume: float
 
 
 def measure_volume(path: str | os.PathLike) -> VolumeMeasure:
-    """Measure what is not 0 in a NIfTI mask.
+    """Measure the pixels of a NIfTI mask that are not 0.
 
     Raises
     ------
     InputError
-        If it cannot be read, says nothing of its place in space, or its axes are oblique: then its slices do not lie
-        across the body, and their areas are no cross-sections.
+        If the file cannot be read or does not state its spacing, or its axes are oblique: then the slices do not lie
+        across the body, and their areas are not those of cross-sections.
     """
     affine = read_affine(path)
     if affine is None:
-        raise InputError(
-            f"{path} says nothing of its spacing (neither sform nor qform); without it there is no volume."
-        )
+        raise InputError(f"{path} does not state its spacing (neither sform nor qform), so its volume is unknown.")
     axes = affine[:3, :3]
     check_straight(affine, path)
     pixel = float(np.linalg.norm(np.cross(axes[:, 0], axes[:, 1])))

@@ -1,8 +1,7 @@
-"""Networks: the unpadded U-Net, the sliding-window network it replaced, a small padded one; weights and inference."""
+"""Networks: the unpadded U-Net, reading and writing weights; other networks are in ``baselines``."""
 
-from unetpipe.networks.inference import fold_batch_norm, inference_network
 from unetpipe.networks.unet import UNet
-from unetpipe.networks.weights import load_weights, read_weights, save_state
+from unetpipe.networks.weights import fold_batch_norm, inference_network, load_weights, read_weights, save_state
 
 __all__ = [
     "UNet",

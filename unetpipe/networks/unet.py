@@ -1,4 +1,4 @@
-"""The U-Net of Ronneberger, Fischer and Brox: unpadded, and the only place that knows its size arithmetic.
+"""Define the unpadded U-Net of Ronneberger, Fischer and Brox, and compute which sizes fit it.
 
 References
 ----------
@@ -25,32 +25,40 @@ class UNet(nn.Module):
     Parameters
     ----------
     in_channels, out_channels : int
-        Channels of the image; classes of the result.
+        Channels of the image; number of classes.
     channels : sequence of int
-        Feature channels of each level, from full resolution to the bottom of the U. Its length
-        fixes the depth: n levels are joined by n − 1 poolings.
+        Feature channels of each level, from full resolution to the bottom of the U. The depth is the number of
+        poolings: one less than the number of levels.
     norm : {None, "batch"}
-        Normalisation between convolution and ReLU; the paper has none. Norms whose statistics
-        depend on the tile at inference (instance, group, layer) are refused: with them a tiled
-        result cannot equal the whole-image pass.
+        Normalisation between convolution and ReLU; the paper has none. Norms whose statistics depend on the tile at
+        inference (instance, group, layer) are refused, because with them a tiled result would differ from that of the
+        whole image.
     dropout : float
-        Rate at the end of the contracting path, on its two deepest levels (0.5 in the network
-        that the authors released).
+        Dropout rate at the end of the contracting path, on its two deepest levels (0.5 in the network that the authors
+        released).
     padding : {"valid", "same"}
-        "valid" is the paper's; "same" pads with zeros and keeps the size (a baseline).
+        "valid" as in the paper; "same" pads with zeros and keeps the size (a baseline).
     skip_connections : bool
-        False leaves the concatenations out, which makes an autoencoder of it (a baseline).
+        False leaves out the concatenations, which makes the network an autoencoder (a baseline).
 
     Attributes
     ----------
     margin : int
-        Pixels lost on each side: ``output_size(n) == n - 2 * margin`` (92 at depth 4).
+        Pixels lost on either side: ``output_size(n) == n - 2 * margin`` (92 at depth 4).
     step : int
-        Pixels by which an input may be moved without moving the pooling grid: 2**depth.
+        Pixels by which an input may be shifted without shifting the pooling grid: 2**depth.
     smallest_size : int
-        Smallest valid input side (188 at depth 4); the others follow in steps of ``step``.
+        Smallest valid input side (188 at depth 4); the next ones follow in steps of ``step``.
     values_per_pixel : float
-        Values held at once at inference, for each pixel of the input, to choose a tile by.
+        Number of values that inference holds at once for each pixel of the input; it limits the size of a tile.
+
+    Examples
+    --------
+    >>> network = UNet()
+    >>> network.margin, network.step, network.smallest_size
+    (92, 16, 188)
+    >>> network.output_size(572), network.input_size(388), network.nearest_valid_sizes(512)
+    (388, 572, (508, 524))
     """
 
     def __init__(
@@ -69,13 +77,13 @@ class UNet(nn.Module):
         self.out_channels = out_channels
         self.depth = len(channels) - 1
         self.step = 2**self.depth
-        # going down a level costs 4 pixels of that level a side pair, going up as many again;
-        # the two convolutions at the bottom cost 4 of its own.
+        # the two convolutions of a level lose 4 of its pixels on the way down, and 4 on the way up;
+        # those at the bottom lose 4 once
         lost = 0 if padding == "same" else sum(8 * 2**level for level in range(self.depth)) + 4 * self.step
         self.margin = lost // 2
-        # b pixels out of the bottom become 2b − 4 at each of the ups: the outputs are 4, 4 + step, …
+        # b pixels from the bottom become 2b − 4 on each level upwards: the outputs are 4, 4 + step, …
         self.smallest_size = self.step if padding == "same" else lost + min(4, self.step)
-        # at the level that takes most: skip, its copy beside what comes up (twice as wide), two results; a reserve
+        # on the largest level: the skip, the concatenation (twice as wide), two results, and a reserve
         self.values_per_pixel = 6 * max(width / 4**level for level, width in enumerate(channels))
         self.skip_connections = skip_connections
 
@@ -103,7 +111,7 @@ class UNet(nn.Module):
         Raises
         ------
         ValueError
-            If H or W is no valid size; the message names the two nearest that are.
+            If H or W is not a valid size; the message names the two nearest valid ones.
         """
         self.check_size(x.shape[-2], x.shape[-1])
         skips: list[Tensor] = []
@@ -123,7 +131,7 @@ class UNet(nn.Module):
         return self.classify(x)
 
     def check_size(self, height: int, width: int) -> None:
-        """Raise ValueError unless an image of this height and width meets an even size at each pooling."""
+        """Raise ValueError unless an image of this height and width has even sides at each pooling."""
         for size in (height, width):
             below, above = self.nearest_valid_sizes(size)
             if below != size:
@@ -133,7 +141,7 @@ class UNet(nn.Module):
                 )
 
     def nearest_valid_sizes(self, size: int) -> tuple[int, int]:
-        """Return the largest valid input side ≤ size (0 where there is none) and the smallest ≥ size."""
+        """Return the largest valid input side ≤ size (0 if there is none) and the smallest one ≥ size."""
         smallest = self.smallest_size
         if size < smallest:
             return 0, smallest
@@ -145,18 +153,18 @@ class UNet(nn.Module):
         return list(range(self.smallest_size, largest + 1, self.step))
 
     def output_size(self, size: int) -> int:
-        """Return the output side of a valid input side: 572 → 388. ValueError if it is not valid."""
+        """Return the output side for an input side: 572 → 388. ValueError if the input side is not valid."""
         self.check_size(size, size)
         return size - 2 * self.margin
 
     def input_size(self, output: int) -> int:
-        """Return the smallest valid input side whose output side is at least ``output``: 388 → 572."""
+        """Return the smallest valid input side for an output side of at least ``output``: 388 → 572."""
         first = self.smallest_size
         return first + self.step * max(0, math.ceil((output + 2 * self.margin - first) / self.step))
 
 
 def _convolutions(in_channels: int, out_channels: int, norm: str | None, padding: int, dropout: float) -> nn.Sequential:
-    """Two 3×3 convolutions, each followed by its normalisation, if any, and ReLU; dropout after both."""
+    """Return two 3×3 convolutions, each with normalisation, if any, and ReLU, and dropout after both."""
     layers: list[nn.Module] = []
     for inputs in (in_channels, out_channels):
         layers.append(nn.Conv2d(inputs, out_channels, kernel_size=3, padding=padding, bias=norm is None))
@@ -186,7 +194,7 @@ def _check_arguments(
 ) -> None:
     if norm in TILE_DEPENDENT_NORMS:
         raise InputError(
-            f"norm={norm!r} takes its statistics from the tile at inference, so that seamless tiling is impossible; "
+            f"norm={norm!r} takes its statistics from the tile at inference, so tiles would not join without a seam; "
             'use norm="batch" or norm=None.'
         )
     if norm not in (None, "batch"):

@@ -1,7 +1,8 @@
-"""Reading and writing a network's weights."""
+"""Read and write a network's weights, and make a trained network ready to compute results."""
 
 from __future__ import annotations
 
+import copy
 import os
 import pickle
 from collections.abc import Mapping
@@ -10,18 +11,21 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import fuse_conv_bn_eval
 
 from unetpipe.errors import InputError
 from unetpipe.files import replacing
 
 
 def read_weights(path: str | os.PathLike) -> dict[str, Tensor]:
-    """Read a state_dict, bare or under "model", onto the CPU; only tensors are unpickled (``weights_only=True``).
+    """Read a state_dict onto the CPU, directly from a file or from its key "model".
+
+    Only tensors are unpickled (``weights_only=True``), so the file cannot run code.
 
     Raises
     ------
     InputError
-        If there is no such file, or it holds no weights.
+        If the file does not exist or holds no weights.
     """
     path = Path(path)
     if not path.is_file():
@@ -37,12 +41,12 @@ def read_weights(path: str | os.PathLike) -> dict[str, Tensor]:
 
 
 def load_weights(network: nn.Module, path: str | os.PathLike) -> nn.Module:
-    """Load weights (:func:`read_weights`) into the network and return it; half precision is widened.
+    """Load weights (:func:`read_weights`) into the network and return it; half precision is converted to its dtype.
 
     Raises
     ------
     InputError
-        If there is no such file, it holds no weights, or weights of another network.
+        If the file does not exist, holds no weights, or holds those of another network.
     """
     state, own = read_weights(path), network.state_dict()
     missing, unknown = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
@@ -62,7 +66,7 @@ def load_weights(network: nn.Module, path: str | os.PathLike) -> nn.Module:
 
 
 def save_state(state: Mapping[str, Any], path: str | os.PathLike) -> None:
-    """Write a state_dict, or a mapping of several; the file appears under its name only when complete.
+    """Write a state_dict, or a mapping of several. The file appears under its name only when complete.
 
     Raises
     ------
@@ -72,5 +76,51 @@ def save_state(state: Mapping[str, Any], path: str | os.PathLike) -> None:
     with replacing(path) as temporary, temporary.open("wb") as file:
         try:
             torch.save(state, file)
-        except RuntimeError as error:  # what torch makes of a write that failed
+        except RuntimeError as error:  # torch raises this when a write fails
             raise OSError("writing failed; is the disk full?") from error
+
+
+def inference_network(network: nn.Module, weights: str | os.PathLike) -> nn.Module:
+    """Return a network with its trained weights, in evaluation mode and with folded batch normalisation.
+
+    Parameters
+    ----------
+    network : Module
+        It receives the weights and otherwise stays the same.
+    weights : path
+        See :func:`load_weights`, also for further errors.
+
+    Raises
+    ------
+    InputError
+        If the network has one output channel, as an autoencoder has: its softmax is 1 everywhere.
+    """
+    if getattr(network, "out_channels", None) == 1:
+        raise InputError(
+            f"{weights} belongs to a network with one output channel, such as an autoencoder, which cannot tell cells "
+            "from background; segmentation needs a network with two."
+        )
+    return fold_batch_norm(load_weights(network, weights))
+
+
+def fold_batch_norm(network: nn.Module) -> nn.Module:
+    """Fold each batch norm into the convolution before it, and return the network in evaluation mode.
+
+    At inference a batch norm is a fixed scale and shift of each channel, so the result is the same up to rounding,
+    and one pass over every feature map is saved.
+
+    Parameters
+    ----------
+    network : Module
+        It stays the same. Pairs of a convolution and a batch norm are folded in its ``Sequential`` parts. A network
+        that is in evaluation mode and has no batch norm is returned itself, not a copy.
+    """
+    if not network.training and not any(isinstance(part, nn.BatchNorm2d) for part in network.modules()):
+        return network
+    folded = copy.deepcopy(network).eval()
+    for part in folded.modules():
+        if isinstance(part, nn.Sequential):
+            for place, (layer, norm) in enumerate(zip(list(part), list(part)[1:], strict=False)):
+                if isinstance(layer, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                    part[place], part[place + 1] = fuse_conv_bn_eval(layer, norm), nn.Identity()
+    return folded

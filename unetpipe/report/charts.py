@@ -1,4 +1,4 @@
-"""Training and validation curves, read from the event files that a training writes for TensorBoard."""
+"""Lay out the charts of a report: curves from TensorBoard's event files, and the histogram of the Jaccard indices."""
 
 from __future__ import annotations
 
@@ -6,19 +6,20 @@ import logging
 import math
 import os
 from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 WIDTH, HEIGHT = 440, 170  # of a chart, in CSS pixels
 LEFT, RIGHT, TOP, BOTTOM = 46, 12, 12, 24
-TICKS = 4
+TICKS = 4  # about as many steps on an axis
+BINS = 10  # of the histogram
 
 
 class Curve(NamedTuple):
-    """A measure by epoch, with the time (seconds since 1970) at which each value was logged."""
+    """The values of a measure by epoch, and the time (seconds since 1970) at which each was logged."""
 
     name: str
     epochs: tuple[int, ...]
@@ -27,20 +28,20 @@ class Curve(NamedTuple):
 
     @property
     def best(self) -> int:
-        """Place of the best value: the lowest of a loss, the highest of a score."""
+        """Index of the best value: the lowest of a loss, the highest of a score."""
         best = min if "loss" in self.name else max
         return self.values.index(best(self.values))
 
 
 class Tick(NamedTuple):
-    """A mark on an axis: where, in CSS pixels, and what it says."""
+    """A mark on an axis: its position, in CSS pixels, and its text."""
 
     place: float
     text: str
 
 
 class Chart(NamedTuple):
-    """A curve laid out: places in CSS pixels from the chart's upper left corner."""
+    """A curve and its axes, in CSS pixels from the upper left corner of the chart."""
 
     curve: Curve
     points: tuple[tuple[float, float], ...]
@@ -49,19 +50,19 @@ class Chart(NamedTuple):
 
 
 def read_curves(folder: str | os.PathLike) -> list[Curve]:
-    """Read what a training logs once an epoch: its mean loss, and what validation measured.
+    """Read what a training logs once an epoch: its mean loss, and the measures of validation.
 
-    Where a training was taken up again, or begun anew in the same folder, the newest values count, and none
-    that an older run logged for later epochs. What is not finite is left out.
+    If a training was resumed or repeated in the same folder, the newest value of an epoch counts, and values that the
+    older run logged for later epochs are dropped. Values that are not finite are left out.
 
     Parameters
     ----------
     folder : path
-        Holds ``events.out.tfevents…`` files, complete or cut off; without any there are no curves.
+        Holds ``events.out.tfevents…`` files, complete or cut off. If it holds none, the list is empty.
     """
     if not Path(folder).is_dir():
         return []
-    logging.getLogger("tensorboard").setLevel(logging.WARNING)  # it tells of every file that it opens
+    logging.getLogger("tensorboard").setLevel(logging.WARNING)  # it logs every file that it opens
     events = EventAccumulator(str(folder), size_guidance={"scalars": 0}).Reload()
     curves = []
     for name in sorted(events.Tags()["scalars"]):
@@ -79,7 +80,7 @@ def read_curves(folder: str | os.PathLike) -> list[Curve]:
 
 
 def lay_out(curve: Curve) -> Chart:
-    """Place a curve in a chart of WIDTH × HEIGHT CSS pixels; losses and scores start at 0."""
+    """Lay out a curve in a chart of WIDTH × HEIGHT CSS pixels; both axes start at 0."""
     across, upwards = _round_ticks(curve.epochs[-1]), _round_ticks(max(curve.values))
     last, top = max(curve.epochs[-1], 1), max(upwards[-1], max(curve.values))
 
@@ -99,18 +100,15 @@ def lay_out(curve: Curve) -> Chart:
 
 def _round_ticks(highest: float) -> list[float]:
     """Return about TICKS round numbers from 0 to the first at or above ``highest``."""
-    if highest < 1e-6:  # nothing to be seen: a loss or score of 0
+    if highest < 1e-6:  # all values are 0
         return [0.0, 1.0]
     power = 10.0 ** math.floor(math.log10(highest / TICKS))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power * TICKS >= highest)
     return [round(number * step, 10) for number in range(math.ceil(highest / step - 1e-9) + 1)]
 
 
-BINS = 10
-
-
 class Bar(NamedTuple):
-    """Cells with a Jaccard index above ``low`` and at most ``high``; the first bar, 0 to 0, counts those not found."""
+    """The number of cells with a Jaccard index above ``low`` and up to ``high``; in the first bar both are 0."""
 
     low: float
     high: float
@@ -118,9 +116,14 @@ class Bar(NamedTuple):
 
 
 def jaccard_histogram(jaccards: Sequence[float]) -> list[Bar]:
-    """Count Jaccard indices, 0 … 1, in ten bars of 0.1, after one of those that are exactly 0: cells not found."""
+    """Count Jaccard indices, 0 … 1: first those that are 0 (cells not found), then the others in ten bars of 0.1.
+
+    Examples
+    --------
+    >>> [bar.cells for bar in jaccard_histogram([0, 0.1, 0.15, 0.2, 1])]
+    [1, 1, 2, 0, 0, 0, 0, 0, 0, 0, 1]
+    """
     edges = [number / BINS for number in range(BINS + 1)]
-    bars = [Bar(0.0, 0.0, sum(value <= 0 for value in jaccards))]
-    for low, high in pairwise(edges):
-        bars.append(Bar(low, high, sum(low < value <= high for value in jaccards)))
-    return bars
+    # bars include their upper edge, those of numpy.histogram their lower one
+    counts = np.bincount(np.searchsorted(edges, jaccards), minlength=BINS + 1).tolist()
+    return [Bar(*bar) for bar in zip([0.0, *edges[:-1]], edges, counts, strict=True)]

@@ -1,4 +1,4 @@
-"""What is wrong in a frame, in a biologist's words: cells missed, merged and split, and objects invented."""
+"""Find the mistakes in a frame: cells missed, merged and split, and objects invented."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from unetpipe.metrics.matching import match_frame, overlap, within_known
-from unetpipe.metrics.seg import object_jaccards
+from unetpipe.metrics.seg_det_tra import object_jaccards
 
-SMALLEST_PIECE = 0.1  # of the cell; a speck beside a cell that was found does not split it
+SMALLEST_PIECE = 0.1  # of the cell's pixels; a smaller object is too small to split a cell
 
 
 class Merge(NamedTuple):
@@ -21,7 +21,7 @@ class Merge(NamedTuple):
 
 
 class Split(NamedTuple):
-    """A cell that lies in several pieces, which are objects of the result."""
+    """A cell that the result cuts into several objects, its pieces."""
 
     cell: int
     pieces: tuple[int, ...]
@@ -29,25 +29,26 @@ class Split(NamedTuple):
 
 @dataclass(frozen=True)
 class FrameMistakes:
-    """The cells of a frame and what the result makes of them; ids are those of the two instance maps.
+    """The cells of a frame and the mistakes of the result. Ids are those of the two instance maps.
 
     Attributes
     ----------
     cells : tuple of int
         Ids of the truth, ascending.
     jaccards : tuple of float
-        Of each cell, with the object that covers more than half of it; 0 where none does. Their mean is SEG.
+        The Jaccard index of each cell with the object that covers more than half of it, 0 if none does; their mean is
+        SEG.
     missed : tuple of int
-        Cells of which no object covers more than half, unless they are split.
+        Cells that no object covers by more than half, and that are not split.
     merged : tuple of Merge
         Objects that cover more than half of each of several cells.
     split : tuple of Split
-        Cells of which several pieces cover more than half together. A piece is an object with more than half of its
-        pixels in the cell, at least a tenth of the cell large there, that stands for no other cell. The largest piece
-        may cover more than half on its own: then it counts in ``jaccards``.
+        Cells that several pieces together cover by more than half. A piece is an object that has more than half of its
+        pixels in the cell, fills at least a tenth of the cell, and is not matched with another cell. If the largest
+        piece covers more than half of the cell, it also counts in ``jaccards``.
     invented : tuple of int
-        Objects that cover no cell by more than half, are no piece of a split one, and do not lie, by more than
-        half, where the truth is not known.
+        Objects that cover no cell by more than half, are not a piece of a split cell, and have at least half of their
+        pixels where the truth is known.
     """
 
     cells: tuple[int, ...]
@@ -59,13 +60,13 @@ class FrameMistakes:
 
     @property
     def quality(self) -> float:
-        """The mean Jaccard index, 0 … 1, where each invented object counts as a cell of 0; 1 without either."""
+        """Mean Jaccard index, where each invented object counts as a cell with 0; 1 if there is neither."""
         objects = len(self.cells) + len(self.invented)
         return sum(self.jaccards) / objects if objects else 1.0
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many: cells missed, cells merged with another, cells split, objects invented."""
+        """Numbers of cells missed, cells merged with another, cells split, and objects invented."""
         return {
             "missed": len(self.missed),
             "merged": sum(len(merge.cells) for merge in self.merged),
@@ -75,7 +76,7 @@ class FrameMistakes:
 
 
 def find_mistakes(truth: np.ndarray, result: np.ndarray, known: np.ndarray | None = None) -> FrameMistakes:
-    """Say of each cell and each object of a frame what is wrong with it.
+    """Find what is wrong with each cell of the truth and each object of the result.
 
     Parameters
     ----------
@@ -87,7 +88,15 @@ def find_mistakes(truth: np.ndarray, result: np.ndarray, known: np.ndarray | Non
     Raises
     ------
     ValueError
-        If the arrays differ in shape, or truth or result are no integers from 0.
+        If the arrays differ in shape, or truth or result hold anything but integers from 0.
+
+    Examples
+    --------
+    Object 7 covers the cells 1 and 2, cell 3 is missed, and object 9 is invented.
+
+    >>> mistakes = find_mistakes(np.array([[1, 1, 2, 2, 0, 3, 3, 0, 0]]), np.array([[7, 7, 7, 7, 0, 0, 0, 0, 9]]))
+    >>> mistakes.merged, mistakes.missed, mistakes.invented
+    ((Merge(result=7, cells=(1, 2)),), (3,), (9,))
     """
     match = match_frame(truth, result)
     groups: dict[int, list[int]] = {found: [] for found in match.merging}
@@ -111,7 +120,7 @@ def find_mistakes(truth: np.ndarray, result: np.ndarray, known: np.ndarray | Non
 def _find_split(
     truth: np.ndarray, result: np.ndarray, cells: tuple[int, ...], matched: tuple[int, ...], merging: set[int]
 ) -> tuple[Split, ...]:
-    """Find the cells in pieces; a cell that is merged with another is not split as well."""
+    """Find the split cells; a cell that is merged with another does not count as split."""
     _, result_ids, counts = overlap(truth, result)
     shared, sizes = counts[1:, 1:], counts[1:].sum(1)
     piece = (2 * shared > counts[:, 1:].sum(0)) & (shared >= SMALLEST_PIECE * sizes[:, None])

@@ -1,4 +1,10 @@
-"""The report: one HTML file with everything in it, for a browser that is offline."""
+"""Write the report: one HTML file that holds everything and opens without a network.
+
+References
+----------
+The published figures: O. Ronneberger, P. Fischer, T. Brox: U-Net: Convolutional Networks for Biomedical Image
+Segmentation, MICCAI 2015, tables 1 and 2; the best ones: the leader boards of the challenges.
+"""
 
 from __future__ import annotations
 
@@ -8,31 +14,28 @@ import platform
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 import unetpipe
 from unetpipe.files import write_text
-from unetpipe.report import charts as curves
-from unetpipe.report.charts import jaccard_histogram
-from unetpipe.report.gallery import Gallery
-from unetpipe.report.published import FIGURES, published_name
-from unetpipe.report.view import SYMBOLS, make_view
+from unetpipe.report import charts
+from unetpipe.report.gallery import SYMBOLS, Gallery, make_view
 
 NAME = "report.html"
 LISTED = 200  # frames in the table of all frames
 PACKAGES = ("monai", "torch", "numpy")
 MEANINGS = {
     "SEG": "mean Jaccard index of the cells",
-    "DET": "cells found, in all frames with markers",
+    "DET": "cells found, over all frames with markers",
     "TRA": "cells found and followed",
-    "IoU": "of all pixels",
-    "Dice": "of all pixels",
-    "precision": "objects that are cells",
-    "recall": "cells that were found",
-    "F1": "at IoU above 0.5",
-    "mean_precision": "over IoU 0.50–0.95",
+    "IoU": "all pixels, cell or background",
+    "Dice": "all pixels, cell or background",
+    "precision": "share of the objects that are cells",
+    "recall": "share of the cells that were found",
+    "F1": "cells found with an IoU above 0.5",
+    "mean_precision": "mean over the IoU thresholds 0.50–0.95",
     "pixel_error": "lower is better",
     "pixel_distance": "lower is better",
     "rand_error": "lower is better",
@@ -41,6 +44,24 @@ MEANINGS = {
     "v_rand_mean": "higher is better",
     "v_rand_pooled": "higher is better",
     "v_info": "higher is better",
+}
+
+
+class Figure(NamedTuple):
+    """A measure on the hidden test set of a challenge, as printed: in the paper of 2015, and the best published."""
+
+    paper: str
+    best: str
+
+
+FIGURES = {
+    "PhC-C2DH-U373": {"SEG": Figure("0.9203", "0.931")},
+    "DIC-C2DH-HeLa": {"SEG": Figure("0.7756", "0.887")},
+    "ISBI 2012": {
+        "warping_error": Figure("0.000353", "0.000353 (the paper’s, in 2015)"),
+        "rand_error": Figure("0.0382", "0.0305 (DIVE-SCI, in 2015)"),
+        "pixel_error": Figure("0.0611", "0.0584 (DIVE-SCI, in 2015)"),
+    },
 }
 
 
@@ -56,42 +77,42 @@ def write_report(
     seconds: float | None = None,
     remark: str = "",
 ) -> None:
-    """Write a result's scores, curves, mistakes and settings as one HTML file that asks nothing of the network.
+    """Write the scores, curves, mistakes and settings of a result as one HTML file that loads nothing from a network.
 
     Parameters
     ----------
     path : path
-        The file; it stands under its name only when complete.
+        The file; it appears under its name only when complete.
     gallery : Gallery
-        The result's frames.
+        The frames of the result.
     title : str
-        What was scored, in a line.
+        What was scored, in one line.
     data : path
-        Folder of the data set or its truth; by its name the data sets of the paper are recognised.
+        Folder of the data set or of its truth. The names in it tell whether it is a data set of the paper.
     scores : mapping of str to float, optional
-        Measures by name, None where the truth does not allow one; by default the gallery's SEG.
+        Measures by name, None where the truth for one is missing; by default only SEG, from the gallery.
     settings : mapping, optional
-        The configuration.
+        The configuration, by key.
     logs : path, optional
-        Folder of TensorBoard event files.
+        Folder of TensorBoard event files, for the curves.
     seconds : float, optional
         How long the run took.
     remark : str
-        What a reader should know of the scores.
+        What a reader should know about the scores.
 
     Raises
     ------
     InputError
         If the file cannot be written.
     """
-    charts = [curves.lay_out(curve) for curve in curves.read_curves(logs)] if logs is not None else []
+    laid_out = [charts.lay_out(curve) for curve in charts.read_curves(logs)] if logs is not None else []
     published = published_name(data)
     figures = FIGURES.get(published or "", {})
     measured = {
         name: value for name, value in ({"SEG": gallery.seg} if scores is None else scores).items() if value is not None
     }
     headlines = {name: value for name, value in measured.items() if name in figures} or dict([*measured.items()][:1])
-    bars = jaccard_histogram(gallery.jaccards)
+    bars = charts.jaccard_histogram(gallery.jaccards)
     environment = Environment(
         loader=PackageLoader("unetpipe.report"),
         autoescape=True,
@@ -112,8 +133,8 @@ def write_report(
         cells=len(gallery.jaccards),
         bars=bars,
         highest=max(bar.cells for bar in bars),
-        charts=charts,
-        chart=curves,
+        charts=laid_out,
+        chart=charts,
         views=[make_view(frame, mistakes) for frame, mistakes in gallery.worst],
         frames=sorted(gallery.judged, key=lambda frame: frame.mistakes.quality),
         listed=LISTED,
@@ -121,13 +142,13 @@ def write_report(
         versions=versions(),
         elapsed=None if seconds is None else say_time(seconds),
         remark=remark,
-        trained=_training_time(charts),
+        trained=_training_time(laid_out),
     )
     write_text(path, page)
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of what a result depends on."""
+    """Return the versions of the software that a result depends on."""
     return {
         "unetpipe": unetpipe.__version__,
         **{name: version(name) for name in PACKAGES},
@@ -136,7 +157,13 @@ def versions() -> dict[str, str]:
 
 
 def say_time(seconds: float) -> str:
-    """Say a time in the two largest units: "1 h 3 min", "52 min 3 s", "3.2 s"."""
+    """Write a time in its two largest units.
+
+    Examples
+    --------
+    >>> say_time(3780), say_time(3123), say_time(3.21)
+    ('1 h 3 min', '52 min 3 s', '3.2 s')
+    """
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -144,13 +171,29 @@ def say_time(seconds: float) -> str:
     return f"{hours} h {minutes_left} min" if hours else f"{minutes} min {rest} s"
 
 
-def _training_time(charts: list[curves.Chart]) -> str | None:
-    times = [time for chart in charts for time in chart.curve.times]
+def _training_time(laid_out: list[charts.Chart]) -> str | None:
+    times = [time for chart in laid_out for time in chart.curve.times]
     return say_time(max(times) - min(times)) if len(set(times)) > 1 else None
 
 
 def _plain(value: Any) -> str:
-    """Write a setting as the configs do; a path or another object as it names itself."""
+    """Write a setting as it stands in a config; a path or any other object as ``str`` writes it."""
     if isinstance(value, Path):
         return str(value)
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def published_name(data: str | os.PathLike) -> str | None:
+    """Return the data set of the paper whose name is a folder in the path; None if there is none.
+
+    Examples
+    --------
+    >>> published_name("/data/phc-c2dh-u373/01"), published_name("/data/mine")
+    ('PhC-C2DH-U373', None)
+    """
+    parts = {_letters(part) for part in Path(data).parts}
+    return next((name for name in FIGURES if _letters(name) in parts), None)
+
+
+def _letters(name: str) -> str:
+    return "".join(letter for letter in name.lower() if letter.isalnum())

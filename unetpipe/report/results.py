@@ -1,4 +1,4 @@
-"""Reports on results of any tool: a folder of masks, or a stack of probabilities."""
+"""Write reports on the results of any tool: a folder of masks, or a stack of probabilities."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ from unetpipe.report.gallery import Gallery, ScoredFrame
 from unetpipe.report.page import NAME, write_report
 
 NO_OUTLINES = (
-    "The truth has no outlines of cells (SEG/man_segNNN.tif), so that mistakes cannot be drawn; frames.csv has their "
-    "number in each frame."
+    "The truth has no outlines of cells (SEG/man_segNNN.tif), so mistakes cannot be drawn; frames.csv has their number "
+    "in each frame."
 )
 
 
 def report_masks(
     result: Path, truth: Path, output: Path, scores: Mapping[str, float | None], images: Path | None = None
 ) -> None:
-    """Write ``report.html`` on a folder of ``maskNNN.tif`` and an ``NN_GT`` folder, and print where.
+    """Write ``report.html`` about a folder of ``maskNNN.tif``, scored against an ``NN_GT`` folder, and print its path.
 
     Parameters
     ----------
     result, truth : Path
-        As :func:`unetpipe.metrics.score_result` has checked them.
+        Folders that :func:`unetpipe.metrics.score_result` has checked.
     output : Path
         Folder of the report.
     scores : mapping
         Measures by name.
     images : Path, optional
-        Folder of ``tNNN.tif``; by default ``NN`` beside ``NN_GT``, and if there is none, outlines are drawn on black.
+        Folder of ``tNNN.tif``; by default ``NN`` beside ``NN_GT``. Without images, outlines are drawn on black.
 
     Raises
     ------
     InputError
-        If the folder that was named lacks an image, an image has another size than its truth, or the page cannot
-        be written.
+        If ``images`` is given and lacks an image, an image differs in size from its truth, or the page cannot be
+        written.
     """
     gallery = Gallery(_frames(result, truth, images))
     data = truth.resolve().parent
@@ -62,15 +62,15 @@ def report_stack(
     scores: Mapping[str, ThresholdScores],
     images: np.ndarray | None = None,
 ) -> None:
-    """Write ``report.html`` on a stack of probabilities, and print where.
+    """Write ``report.html`` about a stack of probabilities, and print its path.
 
-    Cells are the 4-connected components of what is no membrane: in the result where the probability is above the
-    threshold at which the Rand error is lowest.
+    Cells are the 4-connected components of all pixels that are not membrane. In the result, these are the pixels whose
+    probability is above the threshold with the lowest Rand error.
 
     Parameters
     ----------
     probability : ndarray
-        (slices, H, W), 0 … 1: of "cell".
+        (slices, H, W), 0 … 1: the probability of "cell".
     labels : ndarray
         (slices, H, W): above 0 in cells, 0 on membranes.
     data : Path
@@ -80,7 +80,7 @@ def report_stack(
     scores : mapping
         Measures by name, "rand_error" among them.
     images : ndarray, optional
-        (slices, H, W), what was segmented; by default the probabilities are shown.
+        (slices, H, W): the images that were segmented; by default the probabilities are shown.
 
     Raises
     ------
@@ -102,7 +102,7 @@ def report_stack(
 def _frames(result: Path, truth: Path, images: Path | None) -> Iterator[ScoredFrame]:
     masks = result_masks(result)
     segmented, markers, silver = truth_files(truth)
-    whole = truth.resolve()  # "." has no name
+    whole = truth.resolve()  # resolved, because "." has no name
     folder = whole.with_name(re.sub("_(GT|ST)$", "", whole.name)) if images is None else images
     pictures = numbered_files(folder, r"t(\d{3,})\.tiff?")
     for frame, label in sorted(segmented.items()):

@@ -1,4 +1,4 @@
-"""The scores of a result: as a table on the terminal, and as scores.json, objects.csv and frames.csv."""
+"""Print the scores of a result as a table, and write them as scores.json, objects.csv and frames.csv."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from unetpipe.io.tables import format_table, write_csv, write_json
-from unetpipe.metrics.borders import TOLERANCES, BorderScore
-from unetpipe.metrics.frame import FrameScore
 from unetpipe.metrics.isbi2012 import ThresholdScores
-from unetpipe.metrics.summary import Summary
+from unetpipe.metrics.pixels import TOLERANCES, BorderScore
+from unetpipe.metrics.summary import FrameScore, Summary
 
 OBJECT_COLUMNS = ("sequence", "frame", "id", "jaccard", "result_id")
 FRAME_COLUMNS = (
@@ -22,7 +21,7 @@ FRAME_COLUMNS = (
 
 
 def print_summary(summary: Summary) -> None:
-    """Print the measures of cells, five decimals each, with what they were counted from."""
+    """Print the measures of cells with the numbers of frames, cells and mistakes behind them."""
     remarks = {
         "SEG": "needs SEG/man_segNNN.tif in the truth",
         "DET": "needs TRA/man_trackNNN.tif in the truth",
@@ -45,13 +44,10 @@ def print_summary(summary: Summary) -> None:
 
 
 def print_membranes(membranes: Mapping[str, ThresholdScores]) -> None:
-    """Print the measures of ISBI 2012, each with its threshold."""
+    """Print the measures of ISBI 2012, each with its best threshold."""
+    better = {True: "higher is better", False: "lower is better"}
     rows = [
-        (
-            name,
-            score.best,
-            f"at threshold {score.best_threshold:.1f}, {'higher' if score.higher_is_better else 'lower'} is better",
-        )
+        (name, score.best, f"at threshold {score.best_threshold:.1f}, {better[score.higher_is_better]}")
         for name, score in membranes.items()
     ]
     print(format_table(rows), flush=True)
@@ -59,13 +55,9 @@ def print_membranes(membranes: Mapping[str, ThresholdScores]) -> None:
 
 def print_borders(borders: Mapping[str, BorderScore]) -> None:
     """Print the measures of the borders between cells."""
+    remark = "within {:g} px; precision {:.3f}, recall {:.3f}".format
     rows = [
-        (
-            name,
-            score.dice,
-            f"within {TOLERANCES[name]:g} px; precision {score.precision:.3f}, recall {score.recall:.3f}",
-        )
-        for name, score in borders.items()
+        (name, score.dice, remark(TOLERANCES[name], score.precision, score.recall)) for name, score in borders.items()
     ]
     print(format_table(rows), flush=True)
 
@@ -82,20 +74,21 @@ def write_scores(
     Parameters
     ----------
     folder : Path
-        Made if need be.
+        Created if it does not exist.
     frames : sequence of FrameScore
+        The scores of the frames.
     summary : Summary, optional
-        Of the frames; without it there are no measures of cells and no objects.csv.
+        Their sum. Without it there are no measures of cells, and no objects.csv is written.
     membranes : mapping of str to ThresholdScores, optional
-        The measures of ISBI 2012 of a stack; the frames, if any, are its slices. In frames.csv each is taken at
-        the threshold that is best for the stack.
+        The ISBI 2012 measures of a stack; the frames, if any, are its slices. frames.csv has each measure at the
+        threshold that is best for the stack.
     borders : mapping of str to BorderScore, optional
         The measures of the borders between cells that fill a field.
 
     Notes
     -----
-    In frames.csv "cells", "missed", "invented" and "merging" count by the markers of the tracking truth where there
-    are any, as DET does, else by the segmentation truth.
+    The columns "cells", "missed", "invented" and "merging" of frames.csv are counted with the markers of the tracking
+    truth where there are any, as DET is, and else with the segmentation truth.
     """
     scores: dict[str, Any] = {}
     header: list[str] = ["frame"]

@@ -1,4 +1,4 @@
-"""TRA, the tracking measure of the Cell Tracking Challenge, as a metric of the engines."""
+"""Compute TRA, the tracking measure of the Cell Tracking Challenge, as a MONAI metric."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from monai.metrics import CumulativeIterationMetric
 from monai.utils import convert_to_numpy
 
 from unetpipe.io.track_tables import read_tracks
-from unetpipe.metrics.aogm import count_errors
 from unetpipe.metrics.matching import FrameMatch, match_frame
+from unetpipe.metrics.seg_det_tra import count_errors
 from unetpipe.tracking.link import CellLinker
 
 
 class TRAMetric(CumulativeIterationMetric):
-    """TRA of a sequence whose predictions are linked as they come, as a MONAI metric.
+    """TRA of a sequence, as a MONAI metric that links the predictions frame by frame.
 
-    Call it with the frames of one sequence in the order of time, from frame 0: lists (or a batch) of
-    instance maps (1, H, W), prediction first, then the markers of all cells. ``aggregate`` returns TRA of the
-    frames so far as a float, NaN before the first true cell.
+    Call it with the frames of one sequence in the order of time, from frame 0 on: lists (or a batch) of instance maps
+    (1, H, W), prediction first, then the markers of all cells. ``aggregate`` returns TRA of the frames so far as a
+    float, NaN before the first true cell.
 
     Parameters
     ----------
@@ -31,8 +31,8 @@ class TRAMetric(CumulativeIterationMetric):
 
     Notes
     -----
-    A link joins two frames, so no frame can be scored by itself: the matches are kept, and the buffer
-    only counts the frames. Frames must not be shared out among processes.
+    A link joins two frames, so a frame cannot be scored by itself. The metric keeps the matches of all frames; MONAI's
+    buffer only counts the frames. All frames must go through the same process.
     """
 
     def __init__(self, track_table: str | os.PathLike, **linking: Any) -> None:
@@ -48,7 +48,7 @@ class TRAMetric(CumulativeIterationMetric):
 
     def _compute_tensor(self, y_pred: torch.Tensor, y: torch.Tensor | None = None, **kwargs: Any) -> torch.Tensor:
         if y is None:
-            raise ValueError("TRA needs the truth beside the prediction.")
+            raise ValueError("TRA needs the truth as well as the prediction.")
         first = len(self._frames)
         for frame, (result, markers) in enumerate(zip(y_pred, y, strict=True), first):
             linked = self._linker(convert_to_numpy(result)[0])

@@ -1,4 +1,4 @@
-"""Transforms: items read and written, border weight map, ridge, elastic deformation, mirrored tiles, pasted cells."""
+"""Transforms: read and write items, weight borders, cut ridges, deform, cut tiles, paste cells."""
 
 from unetpipe.transforms.axial_view import AxialViewd
 from unetpipe.transforms.elastic import RandElastic2D, RandElastic2Dd, RandElasticGrid

@@ -1,4 +1,4 @@
-"""Elastic deformation as in the U-Net paper (section 3.1), with rotation, scale, shift and flip in one resampling."""
+"""Deform images elastically as in the U-Net paper (section 3.1), and rotate, scale, shift and flip in the same step."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import torch.nn.functional as F
 from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import AffineGrid, MapTransform, RandAffineGrid, Randomizable
-from monai.utils import ensure_tuple_rep
+from monai.utils import convert_to_dst_type, ensure_tuple_rep
 from torch import Tensor
 
 
 class RandElastic2Dd(Randomizable, MapTransform):
-    """Deform, rotate, scale, shift and flip all keys alike, in one resampling.
+    """Deform, rotate, scale, shift and flip all keys in the same way, with one resampling.
 
-    Drop-in beside ``monai.transforms.Rand2DElasticd``: the arguments of that name mean the same.
+    It can replace ``monai.transforms.Rand2DElasticd``: arguments of the same name mean the same.
 
     Parameters
     ----------
@@ -29,13 +29,13 @@ class RandElastic2Dd(Randomizable, MapTransform):
     spatial_size : int or (int, int), optional
         Output size in pixels, centred on the input; by default the input's.
     prob : float
-        Probability of deforming; otherwise the centre (H, W) is cut out as it is.
+        Probability of the deformation; otherwise the centre (H, W) is cut out unchanged.
     mode : str or sequence of str
-        "bilinear", "nearest" or "bicubic", for each key. Labels want "nearest".
+        "bilinear", "nearest" or "bicubic", for each key. Use "nearest" for labels.
     padding_mode : str
-        Outside the input: "reflection" (mirrored), "border" or "zeros".
+        What lies outside the input: "reflection" (mirrored), "border" or "zeros".
     device : torch.device or str, optional
-        Where to resample; by default where the first key's array lives.
+        Where to resample; by default on the device of the first key.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class RandElastic2Dd(Randomizable, MapTransform):
         return self
 
     def __call__(self, data: Mapping[Any, Any]) -> dict[Any, Any]:
-        """Return the item with every key resampled; dtypes and meta data are kept."""
+        """Return the item with every key resampled. Dtypes and meta data stay."""
         item = dict(data)
         present = list(self.key_iterator(item, self.mode))
         if not present:
@@ -91,14 +91,13 @@ class RandElastic2Dd(Randomizable, MapTransform):
             keys = [key for key, key_mode in present if key_mode == mode]
             resampled = resample([arrays[key] for key in keys], grid, mode, self.padding_mode)
             for key, tensor in zip(keys, resampled, strict=True):
-                item[key] = (
-                    MetaTensor(tensor).copy_meta_from(item[key]) if isinstance(item[key], MetaTensor) else tensor
-                )
+                like = torch.as_tensor(item[key])
+                item[key] = convert_to_dst_type(tensor, like, tensor.dtype, device=tensor.device)[0]
         return item
 
 
 class RandElastic2D(Randomizable):
-    """Array form of :class:`RandElastic2Dd`, for one (C, H, W) array; the arguments are the same but for keys."""
+    """Array form of :class:`RandElastic2Dd`, for one array (C, H, W); the arguments are the same, without keys."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.transform = RandElastic2Dd("image", *args, **kwargs)
@@ -114,13 +113,13 @@ class RandElastic2D(Randomizable):
 
 
 def sampling_grid(coordinates: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return ``coordinates`` (H', W', 2) in an image of ``size`` as ``grid_sample`` wants them: (x, y) in −1 … 1."""
+    """Convert ``coordinates`` (H', W', 2) in an image of ``size`` to those of ``grid_sample``: (x, y) in −1 … 1."""
     half_y, half_x = (max(side - 1, 1) / 2 for side in size)
     return torch.stack([coordinates[..., 1] / half_x, coordinates[..., 0] / half_y], dim=-1)
 
 
 def resample(arrays: Sequence[Tensor], grid: Tensor, mode: str, padding_mode: str) -> list[Tensor]:
-    """Sample (C, H, W) arrays of one size in one call, by a grid (H', W', 2) of :func:`sampling_grid`."""
+    """Sample arrays (C, H, W) of one size in one call, with a grid (H', W', 2) of :func:`sampling_grid`."""
     stacked = torch.cat([array.to(grid.device, torch.float32) for array in arrays])
     sampled = F.grid_sample(stacked[None], grid[None], mode=mode, padding_mode=padding_mode, align_corners=True)[0]
     parts = sampled.split([array.shape[0] for array in arrays])
@@ -136,30 +135,30 @@ def _plain_tensor(array: Any) -> Tensor:
 
 
 def _common_size(arrays: Mapping[Any, Tensor]) -> tuple[int, int]:
-    """Return the height and width that (C, H, W) arrays have in common."""
+    """Return the height and width of arrays (C, H, W), which must be the same."""
     sizes = {(array.shape[-2], array.shape[-1]) for array in arrays.values()}
     if len(sizes) != 1:
         shapes = [tuple(array.shape) for array in arrays.values()]
-        raise ValueError(f"All keys must have one height and width, not {shapes}.")
+        raise ValueError(f"All keys must have the same height and width, got {shapes}.")
     return sizes.pop()
 
 
 class RandElasticGrid(Randomizable):
-    """Draw where each pixel of a (H, W) output comes from.
+    """Draw the position in the input for each pixel of an output (H, W).
 
-    Random displacement vectors on a coarse grid (Gaussian; 3×3 nodes and a standard deviation
-    of 10 px in the paper) become per-pixel displacements by bicubic interpolation. Unlike MONAI's
-    ``Rand2DElastic``, which interpolates absolute coordinates, this is the identity at magnitude 0.
+    Random displacement vectors on a coarse grid (Gaussian; 3×3 nodes and a standard deviation of 10 px in the paper)
+    are interpolated bicubically to a displacement for each pixel. With a magnitude of 0 this is the identity, unlike
+    MONAI's ``Rand2DElastic``, which interpolates absolute coordinates.
 
     Parameters
     ----------
     spacing : float or (float, float), optional
-        Distance of the nodes in output pixels, rounded so that nodes stand on the output's
-        border. By default half of the side: 3×3 nodes.
+        Distance of the nodes in output pixels, rounded so that the outer nodes lie on the border of the output. By
+        default half of the side, which gives 3×3 nodes.
     magnitude_range : (float, float)
-        The standard deviation at the nodes, in pixels, is drawn uniformly from this range.
+        Range from which the standard deviation at the nodes, in pixels, is drawn uniformly.
     rotate_range, shear_range, translate_range, scale_range
-        As in ``monai.transforms.Rand2DElastic``: radians, pixels, and relative to 1.
+        As in ``monai.transforms.Rand2DElastic``: in radians, shear factor, in pixels, and relative to 1.
     flip_prob : float
         Probability of a flip along each of the two axes.
     """
@@ -186,14 +185,14 @@ class RandElasticGrid(Randomizable):
         return self
 
     def node_counts(self, size: tuple[int, int]) -> tuple[int, int]:
-        """Return the number of nodes along each side of a (H, W) output."""
+        """Return the number of nodes along each side of an output (H, W)."""
         if self.spacing is None:
             return 3, 3
         rows, columns = (max(round((side - 1) / gap), 1) + 1 for side, gap in zip(size, self.spacing, strict=True))
         return rows, columns
 
     def randomize(self, size: tuple[int, int]) -> None:
-        """Draw ``nodes`` (2, rows, columns): displacements (y, x) in pixels; the affine part; ``flips``."""
+        """Draw ``nodes`` (2, rows, columns), displacements (y, x) in pixels, then the affine part, then ``flips``."""
         magnitude = self.R.uniform(*self.magnitude_range)
         nodes = magnitude * self.R.normal(size=(2, *self.node_counts(size)))
         self.nodes = torch.from_numpy(nodes.astype(np.float32))
@@ -201,14 +200,14 @@ class RandElasticGrid(Randomizable):
         self.flips = [bool(self.R.random_sample() < self.flip_prob) for _ in range(2)]
 
     def __call__(self, size: tuple[int, int], device: torch.device | str | None = None) -> Tensor:
-        """Return the drawn coordinates: (H, W, 2), float32, (y, x) in pixels from the image's centre."""
+        """Return the drawn coordinates (H, W, 2), float32: (y, x) in pixels from the centre of the image."""
         affine = self._affine_matrix(size).to(device)
         rows, columns = self.nodes.shape[1:]
         left, right = (
             self._axis(side, count, flip, device)
             for side, count, flip in zip(size, (rows, columns), self.flips, strict=True)
         )
-        # what is in the middle is linear in the displacements of the nodes, in y, in x and in 1
+        # the coordinates are linear in the displacements of the nodes, in y, in x and in 1
         middle = torch.zeros(2, rows + 2, columns + 2, device=device)
         middle[:, :rows, :columns] = torch.tensordot(affine[:, :2], self.nodes.to(device), dims=1)
         middle[:, rows, columns + 1] = affine[:, 0]
@@ -231,7 +230,7 @@ class RandElasticGrid(Randomizable):
 
     @staticmethod
     def _axis(side: int, count: int, flip: bool, device: torch.device | str | None) -> Tensor:
-        """Return (side, count + 2): what each node contributes to each pixel, the pixel's position, and 1."""
+        """Return (side, count + 2): the weight of each node in each pixel, the position of the pixel, and 1."""
         position = centred_axis(side, device)
         columns = [
             interpolation_matrix(count, side, device),
@@ -242,16 +241,22 @@ class RandElasticGrid(Randomizable):
 
 
 def interpolation_matrix(count: int, side: int, device: torch.device | str | None = None) -> Tensor:
-    """Return (side, count): bicubic interpolation of ``count`` nodes, the outer ones on the border, as a product."""
+    """Return the matrix (side, count) that interpolates ``count`` nodes bicubically; outer nodes lie on the border."""
     unit = torch.eye(count, device=device)[None, None]
     return F.interpolate(unit, size=(side, count), mode="bicubic", align_corners=True)[0, 0]
 
 
 def centred_axis(side: int, device: torch.device | str | None = None) -> Tensor:
-    """Return the position of each pixel of a side, from the centre, in pixels: (side,), float32."""
+    """Return the position of each pixel of a side, in pixels from the centre: (side,), float32.
+
+    Examples
+    --------
+    >>> centred_axis(4)
+    tensor([-1.5000, -0.5000,  0.5000,  1.5000])
+    """
     return torch.arange(side, dtype=torch.float32, device=device) - (side - 1) / 2
 
 
 def centred_coordinates(size: tuple[int, int], device: torch.device | str | None = None) -> Tensor:
-    """Return the identity: (H, W, 2), (y, x) of each output pixel from the centre, in pixels."""
+    """Return the coordinates of the identity: (H, W, 2), (y, x) of each pixel, in pixels from the centre."""
     return torch.stack(torch.meshgrid(*(centred_axis(side, device) for side in size), indexing="ij"), dim=-1)

@@ -1,4 +1,4 @@
-"""Normalised images in which the objects are bright, whatever the stain, and none outshines the others."""
+"""Normalise images so that objects are bright for every stain, and similarly bright."""
 
 from __future__ import annotations
 
@@ -8,22 +8,30 @@ import torch
 from monai.config.type_definitions import NdarrayOrTensor
 from monai.transforms import NormalizeIntensityd
 
-COMPRESSION = 3.0  # of standard deviations: where the scale turns from linear to logarithmic is at a third of one
+COMPRESSION = 3.0  # the scale turns from linear to logarithmic at a third of a standard deviation
 
 
 class NormalizeBrightd(NormalizeIntensityd):
-    """MONAI's NormalizeIntensityd, and the negative of images whose grey values have their tail on the dark side.
+    """MONAI's NormalizeIntensityd, then negation of images with dark objects, then compression of the values.
 
-    Objects that cover less than half of an image are that tail: bright ones on a dark ground (fluorescence) stay,
-    dark ones on a bright ground (transmitted light) are turned, so that one network meets bright objects alone. The
-    sign is that of the third central moment of the mean over the channels, (C, H, W).
+    Objects that cover less than half of an image are the longer tail of its grey values. Images with bright objects on
+    a dark ground (fluorescence) stay; images with dark objects on a bright ground (transmitted light) are negated. So
+    one network sees only bright objects. An image (C, H, W) is negated if the third central moment of its mean over
+    the channels is negative.
 
-    Values are then compressed by asinh(3 v): objects of 1 and of 10 standard deviations, dim and bright ones of
-    an image or of different images, come to 1.8 and 4.1. Parameters are the parent's.
+    Each value v is then compressed to asinh(3 v): an object of 1 standard deviation becomes 1.8, one of 10 becomes 4.1.
+    Parameters are those of NormalizeIntensityd.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> dark = np.array([[[0.0, 9, 9, 9]]], np.float32)
+    >>> NormalizeBrightd("image")({"image": dark})["image"].numpy().round(2)
+    array([[[ 2.35, -1.32, -1.32, -1.32]]], dtype=float32)
     """
 
     def __call__(self, data: Mapping[Hashable, NdarrayOrTensor]) -> dict[Hashable, NdarrayOrTensor]:
-        """Return the item with each image normalised, negated if it is dark on bright, and compressed."""
+        """Return the item with each image normalised, negated if its objects are dark, and compressed."""
         item = super().__call__(data)
         for key in self.key_iterator(item):
             grey = torch.as_tensor(item[key]).float().mean(dim=0)

@@ -1,4 +1,4 @@
-"""Paste cells beside other cells, so that a net sees neighbours where the training frames hold few."""
+"""Paste cells next to other cells, so that a network sees neighbours even if the training frames hold few."""
 
 from __future__ import annotations
 
@@ -10,36 +10,35 @@ from typing import Any
 
 import numpy as np
 import torch
-from monai.data import MetaTensor
 from monai.transforms import Randomizable, Transform
-from monai.utils import convert_to_numpy
+from monai.utils import convert_to_dst_type, convert_to_numpy
 from scipy import ndimage
 
 from unetpipe.errors import InputError
 
 
 class RandPasteCellsd(Randomizable, Transform):
-    """Copy cells of an item, turned and flipped, next to other cells of it: image, instance map and known mask.
+    """Paste rotated and flipped copies of cells next to other cells, in the image, instance map and known mask.
 
-    A copy takes its surroundings along: in a ring of ``halo`` pixels its image fades into the one
-    that is there, and between two cells it gives way as the other comes nearer, so that no seam
-    shows. No pixel of a cell that was there changes. Goes before the ridge and the weight map.
+    A copy includes its surroundings: in a ring of ``halo`` pixels it fades into the image, and towards another cell
+    it fades faster, so that no seam shows. Pixels of the existing cells never change. Apply this transform before the
+    ridge and the weight map.
 
     Parameters
     ----------
     prob : float
-        Probability of pasting at all.
+        Probability that anything is pasted.
     cells : (int, int)
-        How many copies, drawn uniformly from this range, both ends included.
+        Number of copies, drawn uniformly from this range, both ends included.
     gap : (float, float)
-        Distance in pixels between a copy and its neighbours, drawn uniformly from this range; 0 lets them touch.
+        Distance in pixels between a copy and its neighbours, drawn uniformly from this range; at 0 they touch.
     halo : float
-        Width in pixels of the ring that comes along; positive.
+        Width in pixels of the ring that is copied with a cell; positive.
 
     References
     ----------
     Ghiasi et al., "Simple copy-paste is a strong data augmentation method for instance segmentation", CVPR 2021;
-    there the copies overlap at random.
+    there, copies overlap at random.
     """
 
     def __init__(
@@ -50,14 +49,14 @@ class RandPasteCellsd(Randomizable, Transform):
         halo: float = 12.0,
     ) -> None:
         if halo <= 0:
-            raise InputError(f"RandPasteCellsd: halo is a width in pixels, larger than 0, not {halo}.")
+            raise InputError(f"RandPasteCellsd: halo must be a width in pixels above 0, got {halo}.")
         self.prob = prob
         self.cells = cells
         self.gap = gap
         self.halo = halo
 
     def __call__(self, data: Mapping[Any, Any]) -> dict[Any, Any]:
-        """Return the item with "image" (C, H, W), "label" (1, H, W) and, if there, "known" (1, H, W) changed."""
+        """Return the item with copies in "image" (C, H, W), "label" (1, H, W) and, if present, "known" (1, H, W)."""
         item = dict(data)
         copies = int(self.R.randint(self.cells[0], self.cells[1] + 1)) if self.R.random_sample() < self.prob else 0
         image, label = convert_to_numpy(item["image"]), convert_to_numpy(item["label"])[0]
@@ -80,13 +79,13 @@ class RandPasteCellsd(Randomizable, Transform):
             image[:, *window] += (alpha * (patch - image[:, *window])).astype(image.dtype)
             there[cell] = cells.max() + 1
             known[window] |= cell
-        item["image"], item["label"] = _like(item["image"], image), _like(item["label"], cells[None])
-        if "known" in item:
-            item["known"] = _like(item["known"], known[None])
+        for key, array in (("image", image), ("label", cells[None]), ("known", known[None])):
+            if key in item:
+                item[key] = convert_to_dst_type(array, torch.as_tensor(item[key]))[0]
         return item
 
     def _turned(self, patch: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return patch (C, h, w) and label (h, w) in one of the eight positions of the square, the same for both."""
+        """Return patch (C, h, w) and label (h, w), both in the same one of the eight symmetries of the square."""
         turns, flip = int(self.R.randint(4)), bool(self.R.randint(2))
         patch, label = np.rot90(patch, turns, (-2, -1)), np.rot90(label, turns)
         return (patch[..., ::-1], label[..., ::-1]) if flip else (patch, label)
@@ -94,7 +93,7 @@ class RandPasteCellsd(Randomizable, Transform):
     def _place(self, cells: np.ndarray, space: np.ndarray) -> tuple[int, int] | None:
         """Return the corner (y, x) at which ``space`` (h, w) is free, next to a random cell in a random direction.
 
-        None if the image ends before.
+        None if there is no such place before the edge of the image.
         """
         targets = np.argwhere(cells > 0)
         start, angle = targets[self.R.randint(len(targets))], self.R.uniform(0, 2 * math.pi)
@@ -109,10 +108,10 @@ class RandPasteCellsd(Randomizable, Transform):
 
 
 class PasteCellsd(Transform):
-    """The same copies whenever an item comes: validation sees neighbours that its frames hold few of, too.
+    """Paste the same copies every time an item comes, so that validation frames with few neighbours have more, too.
 
-    What is drawn depends on the item's image alone, so that all epochs, processes and runs on a machine are scored on
-    equal frames; where another machine rounds the normalised image otherwise, it draws others.
+    The random numbers depend only on the image of the item. So all epochs, processes and runs on one machine score the
+    same frames. Another machine may round the normalised image differently and then draws other copies.
 
     Parameters
     ----------
@@ -134,7 +133,7 @@ class PasteCellsd(Transform):
 
 
 def _whole_cells(label: np.ndarray, margin: int) -> list[tuple[int, tuple[slice, slice]]]:
-    """Return id and box, wider by ``margin``, of the cells whose box lies inside the map (H, W)."""
+    """Return the id and the box, widened by ``margin``, of each cell whose widened box lies inside the map (H, W)."""
     found = []
     for cell, box in enumerate(ndimage.find_objects(label), start=1):
         if box is None:
@@ -146,15 +145,9 @@ def _whole_cells(label: np.ndarray, margin: int) -> list[tuple[int, tuple[slice,
 
 
 def _share(outside: np.ndarray, there: np.ndarray, halo: float) -> np.ndarray:
-    """Return what the copy has of each pixel, 0 … 1, from the distance to it and the instance map that is there."""
+    """Return the share of the copy in each pixel, 0 … 1, from the distance to it and the instance map at its place."""
     fading = np.clip(1 - outside / halo, 0, 1)
     if not there.any():
         return fading
     other = ndimage.distance_transform_edt(there == 0)
     return fading * other / np.maximum(other + outside, 1e-6)
-
-
-def _like(before: Any, array: np.ndarray) -> Any:
-    """Return the array as a tensor with the meta data that ``before`` had."""
-    tensor = torch.from_numpy(np.ascontiguousarray(array))
-    return MetaTensor(tensor).copy_meta_from(before) if isinstance(before, MetaTensor) else tensor

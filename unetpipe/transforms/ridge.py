@@ -1,4 +1,4 @@
-"""The ridge between touching cells as MONAI transforms."""
+"""Separate touching cells by a thin background line, as MONAI transforms."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from typing import Any
 
 import torch
 from monai.config import KeysCollection
-from monai.data import MetaTensor
 from monai.transforms import MapTransform, Transform
-from monai.utils import convert_to_numpy
+from monai.utils import convert_to_dst_type, convert_to_numpy
 
 from unetpipe.instances.ridge import cut_ridge
 
@@ -20,18 +19,23 @@ class TouchingRidge(Transform):
     Parameters
     ----------
     radius : float
-        Pixels; a pixel that has another cell within it becomes background. 1 takes one pixel
-        from each of two touching cells.
+        Pixels of a cell become background if another cell is at most this many pixels away. 1 takes one pixel from
+        each of two touching cells.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> TouchingRidge()(np.array([[[3, 3, 3, 5, 5, 5]]]))
+    tensor([[[3, 3, 0, 0, 5, 5]]])
     """
 
     def __init__(self, radius: float = 1.0) -> None:
         self.radius = radius
 
     def __call__(self, label: Any) -> torch.Tensor:
-        """Return the instance map (1, H, W) with the ridge cut, in its own dtype."""
-        instances = convert_to_numpy(label)
-        tensor = torch.from_numpy(cut_ridge(instances[0], self.radius)[None])
-        return MetaTensor(tensor).copy_meta_from(label) if isinstance(label, MetaTensor) else tensor
+        """Return the instance map (1, H, W) with the line drawn, as a tensor of its dtype."""
+        ridged = cut_ridge(convert_to_numpy(label)[0], self.radius)[None]
+        return convert_to_dst_type(ridged, torch.as_tensor(label))[0]
 
 
 class TouchingRidged(MapTransform):
@@ -42,7 +46,7 @@ class TouchingRidged(MapTransform):
         self.ridge = TouchingRidge(radius)
 
     def __call__(self, data: Mapping[Any, Any]) -> dict[Any, Any]:
-        """Return the item with the ridge cut in each of ``keys``."""
+        """Return the item with the line drawn in each of ``keys``."""
         item = dict(data)
         for key in self.key_iterator(item):
             item[key] = self.ridge(item[key])

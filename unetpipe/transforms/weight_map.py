@@ -1,4 +1,4 @@
-"""The border weight map of the U-Net paper (section 3, equation 2), with exact Euclidean distances."""
+"""Compute the border weight map of the U-Net paper (section 3, equation 2), with exact Euclidean distances."""
 
 from __future__ import annotations
 
@@ -9,36 +9,42 @@ from typing import Any
 import numpy as np
 import torch
 from monai.config import KeysCollection
-from monai.data import MetaTensor
 from monai.transforms import MapTransform, Transform
-from monai.utils import convert_to_numpy
+from monai.utils import convert_to_dst_type, convert_to_numpy
 from scipy import ndimage
 
-VANISHED = 1e-7  # a border term below it is lost beside a weight of 1 in float32
+VANISHED = 1e-7  # a smaller border term is lost to rounding when it is added to 1 in float32
 
 
 class BorderWeightMap(Transform):
     """w(x) = w_c(x) + w0 · exp(−(d1(x) + d2(x))² / (2σ²)) of an instance map.
 
-    d1 and d2 are the Euclidean distances from x to the nearest and the second nearest cell, 0
-    inside a cell. With fewer than two cells there is no border term.
+    d1 and d2 are the Euclidean distances from x to the nearest and the second nearest cell; d1 is 0 inside a cell.
+    With fewer than two cells there is no border term.
 
     Parameters
     ----------
     w0, sigma : float
-        Height and width (pixels) of the border term; 10 and 5 in the paper.
+        Height of the border term, and its width in pixels; 10 and 5 in the paper.
     class_balance : float
-        Exponent b of w_c = (N / (2·N_class))^b, N the known pixels and N_class those of the
-        pixel's class (cell or background): 1 gives both classes half of the total weight, 0 (the
-        default) gives w_c = 1. Where a class is absent, w_c = 1.
+        Exponent b of w_c = (N / (2·N_class))^b, where N is the number of known pixels, and N_class the number of those
+        of the pixel's class (cell or background). 1 gives each class half of the total weight; 0 (the default) gives
+        w_c = 1. If a class is absent, w_c = 1.
     border_weight_outside_cells_only : bool
-        True leaves the border term out inside cells. The paper's formula has it everywhere.
+        True leaves out the border term inside cells. In the formula of the paper it is everywhere.
 
     Notes
     -----
-    A binary mask (boolean, or one foreground value such as 1 or 255) is split into its
-    4-connected components first. The cost grows with the pixels, not with the number of cells, and with how far the
-    border term reaches: beyond d1 + d2 = σ·sqrt(2·ln(w0 / 1e-7)) it is lost in float32.
+    A binary mask (boolean, or with one foreground value such as 1 or 255) is first split into its 4-connected
+    components. The time depends on the number of pixels, not on that of cells, and on the reach of the border term:
+    beyond d1 + d2 = σ·sqrt(2·ln(w0 / 1e-7)) it is lost to rounding in float32.
+
+    Examples
+    --------
+    In the gap, d1 + d2 = 1 + 2: 1 + 10 · exp(−9 / 50) = 9.3527. In a cell next to it, d1 = 0 and d2 = 3.
+
+    >>> BorderWeightMap()(np.array([[[1, 0, 0, 2]]]))
+    tensor([[[9.3527, 9.3527, 9.3527, 9.3527]]])
     """
 
     def __init__(
@@ -63,14 +69,14 @@ class BorderWeightMap(Transform):
         Parameters
         ----------
         label : array or tensor
-            (1, H, W), integers: 0 background, every other value one cell.
+            (1, H, W), integer: 0 background, every other value one cell.
         known : array or tensor, optional
-            (1, H, W), boolean: pixels whose class is known. The others weigh 0.
+            (1, H, W), bool: pixels whose class is known. The others have weight 0.
 
         Returns
         -------
         Tensor
-            (1, H, W), float32; a MetaTensor with the label's meta data if the label is one.
+            (1, H, W), float32, on the device of the label; a MetaTensor with the label's meta data if the label is one.
         """
         instances = convert_to_numpy(label)
         if instances.ndim != 3 or instances.shape[0] != 1:
@@ -82,9 +88,8 @@ class BorderWeightMap(Transform):
         border = self._border_term(instances)
         if self.border_weight_outside_cells_only:
             border[instances > 0] = 0
-        weight = np.where(known_pixels, weight + border, 0).astype(np.float32)
-        tensor = torch.from_numpy(weight[None])
-        return MetaTensor(tensor).copy_meta_from(label) if isinstance(label, MetaTensor) else tensor
+        weight = np.where(known_pixels, weight + border, 0)
+        return convert_to_dst_type(weight[None], torch.as_tensor(label), dtype=torch.float32)[0]
 
     def _class_weight(self, cell: np.ndarray, known: np.ndarray) -> np.ndarray:
         weight = np.ones(cell.shape, np.float64)
@@ -103,16 +108,16 @@ class BorderWeightMap(Transform):
 
 
 class BorderWeightMapd(MapTransform):
-    """Dictionary form of :class:`BorderWeightMap`: adds the weights of ``keys`` under ``weight_key``.
+    """Dictionary form of :class:`BorderWeightMap`: it adds the weights of ``keys`` under ``weight_key``.
 
     Parameters
     ----------
     keys : str or sequence of str
         The instance map(s).
     weight_key : str
-        Where the weights go (for several keys: the key's name and this, joined by "_").
+        Key of the weights; for several keys it is appended to each with "_".
     known_key : str, optional
-        Boolean mask of known pixels; all are known where the item has no such key.
+        Key of the boolean mask of known pixels; without it in the item, all pixels are known.
     w0, sigma, class_balance, border_weight_outside_cells_only
         See :class:`BorderWeightMap`.
     """
@@ -144,7 +149,7 @@ class BorderWeightMapd(MapTransform):
 
 
 def separate_instances(label: np.ndarray) -> np.ndarray:
-    """Give each cell of (H, W) a number above 0, int32; the 4-connected components where it is a binary mask."""
+    """Return (H, W), int32, with a number above 0 for each cell; in a binary mask, cells are 4-connected components."""
     foreground = label[label != 0]
     lowest, highest = (foreground.min(), foreground.max()) if foreground.size else (0, 0)
     if lowest == highest:
@@ -157,32 +162,32 @@ def separate_instances(label: np.ndarray) -> np.ndarray:
 def two_nearest_distances(instances: np.ndarray, reach: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the Euclidean distance of each pixel to the nearest and to the second nearest cell.
 
-    The squares of both are found first along columns, then along rows: the two nearest cells of a pixel are, in the
-    column where each of them is nearest, among that column's two nearest.
+    The squared distances are found first along columns, then along rows. This is exact: if a cell is among the two
+    nearest of a pixel, and its nearest pixel lies in some column, then it is among the two nearest within that column.
 
     Parameters
     ----------
     instances : ndarray
-        (H, W), integers: 0 background, every other value, above 0, one cell.
+        (H, W), integer: 0 background, every value above 0 one cell.
     reach : int
-        Pixels up to which the sum of both distances is wanted.
+        Largest sum of both distances, in pixels, that is needed.
 
     Returns
     -------
     nearest, second : ndarray
-        (H, W), float32, pixels. Where the sum of both exceeds ``reach``, all that they say is that it does.
+        (H, W), float32, pixels. Where the true sum of both exceeds ``reach``, the values only have a sum above it.
 
     References
     ----------
     The separation into columns and rows: A. Meijster, J. Roerdink, W. Hesselink, A general algorithm for computing
-    distance transforms in linear time, 2000; here with bounded reach, for two cells at once.
+    distance transforms in linear time, 2000; here with bounded reach, and for the two nearest cells.
     """
-    far = 2 * reach**2 + 1  # with the square of one more offset still a number of 16 bits
+    far = 2 * reach**2 + 1  # plus the square of one more offset it must fit into 16 bits
     small = far + reach**2 <= np.iinfo(np.int16).max and instances.max(initial=0) <= np.iinfo(np.int16).max
     cell = instances.T.astype("int16" if small else "int32")
     nearest = np.where(cell > 0, 0, far).astype(cell.dtype)
     nearest, second, cell = _along_rows(nearest, np.full_like(nearest, far), cell, reach, reach, far)
-    # where the nearest is farther than half the reach, so is the second
+    # if the nearest is farther than half the reach, so is the second
     nearest, second, _ = _along_rows(nearest.T, second.T, cell.T, reach // 2, reach, far)
     return _root(nearest, reach), _root(second, reach)
 
@@ -190,10 +195,10 @@ def two_nearest_distances(instances: np.ndarray, reach: int) -> tuple[np.ndarray
 def _along_rows(
     nearest: np.ndarray, second: np.ndarray, cell: np.ndarray, first_reach: int, reach: int, far: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the least squares over what each pixel's row offers, of two different cells, and the nearest one's number.
+    """Return the least squared distances to two different cells along each row, and the number of the nearest cell.
 
-    ``nearest`` and ``second`` are the squared distances to ``cell`` and to the next one in other directions;
-    ``first_reach`` limits the search for the nearest, ``reach`` that for the second.
+    ``nearest`` and ``second`` are the squared distances so far, to ``cell`` and to the next nearest one.
+    ``first_reach`` limits the search for the nearest cell, ``reach`` that for the second.
     """
     bits = 8 * nearest.itemsize
     nearest, second, cell = (
@@ -202,7 +207,7 @@ def _along_rows(
     )
     inner = slice(reach, nearest.shape[1] - reach)
 
-    packed = np.left_shift(nearest, bits, dtype=f"int{2 * bits}") | cell  # so the least square brings its cell along
+    packed = np.left_shift(nearest, bits, dtype=f"int{2 * bits}") | cell  # the minimum selects its cell too
     best, offer = packed[:, inner].copy(), np.empty_like(packed[:, inner])
     for offset in range(1, first_reach + 1):
         before, after = _beside(inner, offset)
@@ -215,7 +220,7 @@ def _along_rows(
     other, offer = np.full_like(owner, far), np.empty_like(owner)
     for offset in range(reach + 1):
         for side in _beside(inner, offset):
-            np.multiply(rest[:, side], (cell[:, side] == owner).view(np.int8), out=offer)  # no masks: they are slow
+            np.multiply(rest[:, side], (cell[:, side] == owner).view(np.int8), out=offer)  # faster than a mask
             offer += nearest[:, side]
             offer += nearest.dtype.type(offset**2)
             np.minimum(other, offer, out=other)

@@ -1,4 +1,4 @@
-"""The foreground-restricted Rand and information scores of the ISBI 2012 challenge.
+"""Compute the foreground-restricted Rand and information scores of the ISBI 2012 challenge.
 
 References
 ----------
@@ -15,12 +15,13 @@ from typing import NamedTuple
 import numpy as np
 from scipy import ndimage
 
-from unetpipe.metrics.isbi2012.thinning import thinned_labels
 from unetpipe.metrics.isbi2012.thresholds import THRESHOLDS, ThresholdScores, as_tuple, check_stacks, f_scores
+
+_UNSEEN, _QUEUED, _OUTSIDE, _DAM = -1, -2, -3, -4
 
 
 class ThinnedScores(NamedTuple):
-    """The scores of a proposal whose membrane was thinned, each by threshold; higher is better.
+    """The scores of a proposal with thinned membranes, each by threshold; higher is better.
 
     Attributes
     ----------
@@ -40,31 +41,29 @@ class ThinnedScores(NamedTuple):
 class _Contingency(NamedTuple):
     """Pixel counts inside the true cells of one slice."""
 
-    pairs: np.ndarray  # of each true cell with each proposed cell that meet, in one row
-    truth: np.ndarray  # of each true cell, with the proposal's background inside it
-    proposal: np.ndarray  # of each proposed cell
-    background: int  # of the proposal's background, whose pixels are singletons
+    pairs: np.ndarray  # for each pair of a true and a proposed cell that overlap
+    truth: np.ndarray  # for each true cell, the proposal's background inside it included
+    proposal: np.ndarray  # for each proposed cell
+    background: int  # for the proposal's background; each of its pixels counts as a cell of its own
 
 
 def rand_error(truth: np.ndarray, probability: np.ndarray, thresholds: Sequence[float] = THRESHOLDS) -> ThresholdScores:
-    """Return 1 − F of the pairs of pixels inside true cells that lie in one cell, pooled over slices.
+    """Return the Rand error: 1 − F, where F = 2 TP / (2 TP + FP + FN) counts pairs of pixels.
 
-    Cells are the 4-connected components of each slice; the membrane is not thinned, so a proposal
-    whose membranes are merely thicker loses the pairs of the pixels beneath them.
+    Only pixels inside true cells count. A pair is a true positive if both pixels lie in one cell of the truth and in
+    one cell of the proposal. Cells are the 4-connected components of each slice; pairs are pooled over the slices.
+    The membrane is not thinned, so a proposal with thicker membranes loses the pairs of the pixels below them.
+    The arguments and errors are those of :func:`unetpipe.metrics.isbi2012.isbi2012_scores`.
 
-    Parameters
-    ----------
-    truth : ndarray
-        (slices, H, W): cell where above 0, membrane elsewhere.
-    probability : ndarray
-        (slices, H, W), float, 0 … 1: the probability of "cell".
-    thresholds : sequence of float
-        A pixel is cell if its probability is above the threshold.
+    Examples
+    --------
+    The proposal joins two cells of two pixels and thereby gains pairs that the truth does not have.
 
-    Raises
-    ------
-    ValueError
-        If the stacks do not fit together.
+    >>> truth = np.array([[[1, 1, 0, 1, 1]]])
+    >>> rand_error(truth, np.array([[[1.0, 1, 0, 1, 1]]])).best
+    0.0
+    >>> round(rand_error(truth, np.array([[[1.0, 1, 1, 1, 1]]])).best, 3)
+    0.333
     """
     pairs = _rand_pairs(_contingencies(truth, probability, thresholds, lambda cell: ndimage.label(cell)[0]))
     pooled, per_slice = 1 - f_scores(*pairs.sum(2)), 1 - f_scores(*pairs)
@@ -76,8 +75,8 @@ def thinned_scores(
 ) -> ThinnedScores:
     """Return V_rand, averaged and pooled, and V_info of the proposal with its membrane thinned.
 
-    The truth is not thinned. Parameters and errors are those of :func:`rand_error`. A perfect
-    proposal may score 1 − 1e-16.
+    The truth is not thinned. A perfect proposal may score 1 − 1e-16.
+    The arguments and errors are those of :func:`unetpipe.metrics.isbi2012.isbi2012_scores`.
     """
     tables = _contingencies(truth, probability, thresholds, thinned_labels)
     pairs = _rand_pairs(tables)
@@ -134,7 +133,7 @@ def _rand_pairs(tables: list[list[_Contingency]]) -> np.ndarray:
 
 
 def _information_f_score(table: _Contingency) -> float:
-    """Return the harmonic mean of the shares of the truth's and of the proposal's entropy that they share."""
+    """Return the harmonic mean of mutual information / entropy of the truth and / entropy of the proposal."""
     pixels = table.truth.sum()
     if not pixels:
         return 0.0
@@ -148,3 +147,56 @@ def _information_f_score(table: _Contingency) -> float:
     mutual = of_truth + of_proposal - entropy(table.pairs) - singletons
     # both shares have the same numerator, so their harmonic mean is twice it over the sum
     return 2 * mutual / (of_truth + of_proposal) if of_truth > 0 and of_proposal > 0 else 0.0
+
+
+def thinned_labels(cell: np.ndarray) -> np.ndarray:
+    """Flood the membrane from the cells until the cells meet at dams one pixel wide.
+
+    Parameters
+    ----------
+    cell : ndarray
+        (H, W), bool: True in cells, False on the membrane.
+
+    Returns
+    -------
+    ndarray
+        (H, W), int32: 0 on a dam, 1 … n in the basins. A basin is a 4-connected component of the cells with the
+        membrane that was flooded from it. Without any cell the whole image is basin 1.
+
+    Notes
+    -----
+    The order of the flood decides where a dam runs, so it is that of the challenge's code: first in, first out. It
+    starts with the membrane pixels that touch a cell, column by column, and visits the neighbours of a pixel in the
+    order left, up, right, down. scikit-image's watershed differs by up to 6e-4 in V_rand.
+
+    Examples
+    --------
+    >>> thinned_labels(np.array([[True, False, False, False, True]]))
+    array([[1, 1, 0, 2, 2]], dtype=int32)
+    """
+    basins, count = ndimage.label(cell)
+    if not count:
+        return np.ones(cell.shape, np.int32)
+    # flat Python lists: ten times faster than indexing an array pixel by pixel
+    padded = np.pad(np.where(cell, basins, _UNSEEN), 1, constant_values=_OUTSIDE)
+    height, width = padded.shape
+    columns, rows = np.nonzero((ndimage.binary_dilation(cell) & ~cell).T)
+    queue = ((rows + 1) * width + columns + 1).tolist()
+    label = padded.ravel().tolist()
+    for pixel in queue:
+        label[pixel] = _QUEUED
+    for pixel in queue:  # the list grows while it is walked: first in, first out
+        own = _QUEUED
+        for neighbour in (pixel - 1, pixel - width, pixel + 1, pixel + width):
+            other = label[neighbour]
+            if other > 0:
+                if own == _QUEUED:
+                    own = other
+                elif own != other:
+                    own = _DAM
+            elif other == _UNSEEN:
+                label[neighbour] = _QUEUED
+                queue.append(neighbour)
+        label[pixel] = own  # a pixel with no neighbour but dams stays queued, and becomes a dam too
+    flooded = np.array(label, np.int32).reshape(height, width)[1:-1, 1:-1]
+    return np.where(flooded > 0, flooded, 0).astype(np.int32)

@@ -1,4 +1,4 @@
-"""What the ISBI 2012 measures have in common: the thresholds, "cell or membrane", and a score by threshold."""
+"""Hold what the ISBI 2012 measures share: thresholds, scores by threshold, and the check of their arguments."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import accumulate
 
 import numpy as np
 
-# The challenge's code adds 0.1 to a double until it passes 0.9: 0.30000000000000004, 0.7999999999999999 …
+# The challenge's code adds 0.1 to a double up to 0.9, with rounding: 0.30000000000000004, 0.7999999999999999 …
 THRESHOLDS = tuple(accumulate([0.0] + [0.1] * 9))
 
 
@@ -19,8 +19,9 @@ class ThresholdScores:
     Attributes
     ----------
     thresholds : tuple of float
+        The thresholds that were tried.
     values : ndarray
-        (thresholds,), float64: the measure over the stack.
+        (thresholds,), float64: the measure of the whole stack.
     per_slice : ndarray
         (thresholds, slices), float64: the measure of each slice by itself.
     higher_is_better : bool
@@ -34,22 +35,22 @@ class ThresholdScores:
 
     @property
     def best_index(self) -> int:
-        """Index of the best threshold, the first of equals."""
+        """Index of the best value; of equal ones the first."""
         return int(self.values.argmax() if self.higher_is_better else self.values.argmin())
 
     @property
     def best_threshold(self) -> float:
-        """The threshold with the best value, the lowest of equals."""
+        """The threshold with the best value."""
         return self.thresholds[self.best_index]
 
     @property
     def best(self) -> float:
-        """The official figure."""
+        """The best value, which the challenge reports."""
         return float(self.values[self.best_index])
 
 
 def check_stacks(truth: np.ndarray, probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return truth as bool and probability as the challenge's code sees it: float32, widened to double.
+    """Return the truth as bool, and the probability rounded to float32 as in the challenge's code, but as float64.
 
     Parameters
     ----------
@@ -61,22 +62,23 @@ def check_stacks(truth: np.ndarray, probability: np.ndarray) -> tuple[np.ndarray
     Raises
     ------
     ValueError
-        If the two differ in shape, are no stacks or empty, or the probability is no float within 0 … 1.
+        If the two differ in shape, are empty or not stacks, or the probability is not float within 0 … 1.
     """
     truth, probability = np.asarray(truth), np.asarray(probability)
     if truth.shape != probability.shape or truth.ndim != 3 or not truth.size:
         raise ValueError(
-            f"Truth {truth.shape} and probability {probability.shape} must both be (slices, height, width), not empty."
+            f"Truth {truth.shape} and probability {probability.shape} must have the same shape, (slices, height, "
+            "width), and not be empty."
         )
     if probability.dtype.kind != "f":
-        raise ValueError(f"Probability must be float, 0 to 1, not {probability.dtype}; divide 8-bit values by 255.")
+        raise ValueError(f"Probability must be float, got {probability.dtype}; divide 8-bit values by 255.")
     if not (probability.min() >= 0 and probability.max() <= 1):  # also catches NaN
-        raise ValueError(f"Probability must lie within 0 and 1, not {probability.min()} to {probability.max()}.")
+        raise ValueError(f"Probability must be within 0 and 1, got {probability.min()} to {probability.max()}.")
     return truth > 0, probability.astype(np.float32).astype(np.float64)
 
 
 def f_scores(tp: np.ndarray, fp: np.ndarray, fn: np.ndarray) -> np.ndarray:
-    """Return 2 TP / (2 TP + FP + FN) elementwise; 0 where there is nothing to count."""
+    """Return 2 TP / (2 TP + FP + FN) elementwise; 0 where all three are 0."""
     whole = 2.0 * tp + fp + fn
     return np.divide(2.0 * tp, whole, out=np.zeros_like(whole), where=whole > 0)
 

@@ -1,4 +1,4 @@
-"""The warping error of the ISBI 2012 challenge: what is left of a disagreement when borders may move.
+"""Compute the warping error of the ISBI 2012 challenge: what remains of a disagreement when borders may move.
 
 References
 ----------
@@ -15,12 +15,40 @@ from typing import NamedTuple
 import numpy as np
 from scipy import ndimage
 
-from unetpipe.metrics.isbi2012.thinning import EIGHT_CONNECTED, FOREGROUND_ARCS, RING, SIMPLE, ring_codes
 from unetpipe.metrics.isbi2012.thresholds import THRESHOLDS, ThresholdScores, as_tuple, check_stacks
+
+# (row, column) steps to the eight neighbours, clockwise from above; those at even places are the 4-neighbours
+RING = ((-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1))
+EIGHT_CONNECTED = np.ones((3, 3), bool)
+
+
+def ring_codes(image: np.ndarray) -> np.ndarray:
+    """Return the 8 neighbours of each pixel of (H, W), bool, as the bits of a byte; outside is background."""
+    padded = np.pad(image, 1).astype(np.uint8)
+    height, width = image.shape
+    codes = np.zeros(image.shape, np.uint8)
+    for bit, (y, x) in enumerate(RING):
+        codes |= padded[1 + y : 1 + y + height, 1 + x : 1 + x + width] << bit
+    return codes
+
+
+def _count_arcs(code: int) -> tuple[int, int]:
+    """Count a ring's foreground 4-components that touch the 4-neighbours, and its background 8-components."""
+    ring = np.zeros((3, 3), bool)
+    for bit, (y, x) in enumerate(RING):
+        ring[1 + y, 1 + x] = code >> bit & 1
+    foreground, _ = ndimage.label(ring)
+    touching = {int(foreground[1 + y, 1 + x]) for y, x in RING[::2]} - {0}
+    ring[1, 1] = True  # the centre belongs to neither
+    return len(touching), int(ndimage.label(~ring, EIGHT_CONNECTED)[1])
+
+
+FOREGROUND_ARCS, BACKGROUND_ARCS = np.array([_count_arcs(code) for code in range(256)]).T
+SIMPLE = (FOREGROUND_ARCS == 1) & (BACKGROUND_ARCS == 1)
 
 
 class Mismatch(IntEnum):
-    """What the proposal does to the truth at a pixel that no warping explains."""
+    """What the proposal does to the truth at a pixel where no warping makes the two equal."""
 
     MERGER = 0
     SPLIT = 1
@@ -31,15 +59,15 @@ class Mismatch(IntEnum):
 
 
 class WarpingScores(NamedTuple):
-    """The warping error in its two forms, and what it consists of.
+    """The warping error in its two forms, and the number of pixels of each kind.
 
     Attributes
     ----------
     plain : ThresholdScores
         Share of pixels that remain different.
     splits_and_mergers : ThresholdScores
-        Share of pixels classed as split or merger. An all-membrane proposal has a perfect 0:
-        look at it beside the plain error.
+        Share of pixels that are a split or a merger. A proposal of only membrane reaches a perfect 0, so read it
+        together with the plain error.
     classes : ndarray
         (thresholds, slices, 6), int: pixels of each :class:`Mismatch`.
     """
@@ -52,21 +80,20 @@ class WarpingScores(NamedTuple):
 def warping_error(
     truth: np.ndarray, probability: np.ndarray, thresholds: Sequence[float] = THRESHOLDS
 ) -> WarpingScores:
-    """Return the warping error of a stack at each threshold.
+    """Return the warping error of a stack at each threshold: the share of pixels that warping leaves different.
 
-    Parameters
-    ----------
-    truth : ndarray
-        (slices, H, W): cell where above 0, membrane elsewhere.
-    probability : ndarray
-        (slices, H, W), float, 0 … 1: the probability of "cell".
-    thresholds : sequence of float
-        A pixel is cell if its probability is above the threshold.
+    The arguments and errors are those of :func:`unetpipe.metrics.isbi2012.isbi2012_scores`.
 
-    Raises
-    ------
-    ValueError
-        If the stacks do not fit together.
+    Examples
+    --------
+    A border that moves by one pixel costs nothing; one pixel that joins two cells is a merger.
+
+    >>> truth = np.array([[[1, 1, 1, 0, 1, 1]] * 3])
+    >>> moved = np.array([[[1.0, 1, 0, 1, 1, 1]] * 3])
+    >>> joined = truth.astype(float)
+    >>> joined[0, 1, 3] = 1
+    >>> warping_error(truth, moved).plain.best, warping_error(truth, joined).plain.best * truth.size
+    (0.0, 1.0)
     """
     cell, probability = check_stacks(truth, probability)
     tried = as_tuple(thresholds)
@@ -86,7 +113,10 @@ def warping_error(
 
 
 def warp(truth: np.ndarray, probability: np.ndarray, threshold: float = 0.5) -> np.ndarray:
-    """Move the truth's borders towards the proposal's, pixel by simple pixel, the surest first.
+    """Move the truth's borders towards those of the proposal without changing the truth's topology.
+
+    Only simple pixels are flipped: those that neither split, merge, create nor delete a cell or hole. The pixels
+    whose probability is farthest from the threshold come first.
 
     Parameters
     ----------
@@ -100,18 +130,18 @@ def warp(truth: np.ndarray, probability: np.ndarray, threshold: float = 0.5) -> 
     Returns
     -------
     ndarray
-        (H, W), bool, of the truth's topology; outside the image is membrane.
+        (H, W), bool, with the topology of the truth. What lies outside the image is taken for membrane.
     """
     width = truth.shape[1] + 2
     image = np.pad(truth, 1)
     wrong = image ^ np.pad(probability > threshold, 1)
-    columns, rows = np.nonzero(wrong.T)  # column by column: equals keep this order
+    columns, rows = np.nonzero(wrong.T)  # column by column: pixels of equal certainty keep this order
     certainty = np.abs(np.pad(probability.astype(np.float64), 1)[rows, columns] - threshold).astype(np.float32)
     order = np.argsort(-certainty, kind="stable")
     remaining = (rows * width + columns)[order].tolist()
     # flat Python lists: ten times faster than indexing arrays pixel by pixel
     codes, simple = ring_codes(image).ravel().tolist(), SIMPLE.tolist()
-    # seen from a neighbour, the pixel lies on the opposite place of the ring
+    # seen from a neighbour, the pixel lies at the opposite place of the ring
     steps = [(y * width + x, 1 << (bit + 4) % 8) for bit, (y, x) in enumerate(RING)]
     while remaining:
         kept = []
@@ -129,7 +159,7 @@ def warp(truth: np.ndarray, probability: np.ndarray, threshold: float = 0.5) -> 
 
 
 def classify(warped: np.ndarray, proposal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Class each pixel in which the warped truth and the proposal differ.
+    """Classify each pixel in which the warped truth and the proposal differ.
 
     Parameters
     ----------
@@ -145,7 +175,7 @@ def classify(warped: np.ndarray, proposal: np.ndarray) -> tuple[np.ndarray, np.n
     """
     pixels = np.argwhere(warped != proposal)
     white = warped[pixels[:, 0], pixels[:, 1]]
-    # beyond the border there is no id, not even the background's
+    # outside the image there is no id, not even that of the background
     around = _ring(np.pad(ndimage.label(warped)[0], 1, constant_values=-1), pixels)
     ids = _distinct(around)
     lone = np.where(white, Mismatch.OBJECT_DELETION, Mismatch.OBJECT_ADDITION)
@@ -158,10 +188,10 @@ def classify(warped: np.ndarray, proposal: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def _parts_without(warped: np.ndarray, pixels: np.ndarray) -> np.ndarray:
-    """Return into how many parts a cell falls, (n,), when one pixel of it becomes membrane.
+    """Return the number of parts, (n,), into which a cell falls when one pixel of it becomes membrane.
 
-    Taking a pixel out parts what its foreground arcs joined, unless the cell joins them elsewhere:
-    then it runs around the background between them, which is a background component of its own.
+    Without the pixel, its foreground arcs are separate, unless the cell joins them elsewhere. In that case the cell
+    encloses the background between them, which then is a background component of its own.
     """
     padded = np.pad(warped, 1)
     background = _ring(ndimage.label(~padded, EIGHT_CONNECTED)[0], pixels)
@@ -177,7 +207,7 @@ def _ring(padded: np.ndarray, pixels: np.ndarray) -> np.ndarray:
 
 
 def _distinct(rows: np.ndarray) -> np.ndarray:
-    """Return how many different values each row has, negative ones not counted."""
+    """Return the number of different values in each row; negative values do not count."""
     ordered = np.sort(rows, axis=1)
     new = np.diff(ordered, axis=1, prepend=-1) != 0
     return np.count_nonzero(new & (ordered >= 0), axis=1)

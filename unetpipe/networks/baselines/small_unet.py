@@ -1,4 +1,4 @@
-"""A small padded U-Net, one convolution a level; without its skip connections it is an autoencoder."""
+"""Define a small padded U-Net with one convolution on each level; without skip connections it is an autoencoder."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from unetpipe.errors import InputError
 
 
 class SmallUNet(nn.Module):
-    """Padded 3×3 convolutions, one a level; pooling down, nearest-neighbour up-sampling; skips of chosen levels.
+    """Small U-Net: one padded 3×3 convolution on each level, nearest-neighbour up-sampling, skips on chosen levels.
 
-    With two levels: conv, pool, conv, pool, dropout, up, (concatenate,) conv, up, (concatenate,) conv, 1×1 conv. Zeros
-    beyond the image's edge make it differ from tile to tile, so it is a baseline: whole images are computed at once
-    as long as memory allows (:class:`unetpipe.inferers.OverlapTileInferer` with its own choice of tile).
+    With two levels it is: conv, pool, conv, pool, dropout, up, (concatenate,) conv, up, (concatenate,) conv, 1×1 conv.
+    It is a baseline: the padding with zeros changes the result at the edges of tiles. Therefore whole images are
+    computed at once if memory allows (:class:`unetpipe.inferers.OverlapTileInferer` chooses the tile).
 
     Parameters
     ----------
     in_channels, out_channels : int
-        Channels of the image; of the result.
+        Channels of the image, and of the result.
     channels : sequence of int
         Feature channels of each level, from full resolution down.
     norm : {None, "batch"}
         Normalisation between convolution and ReLU.
     dropout : float
-        Rate at the bottom.
+        Dropout rate at the bottom.
     skips : sequence of int, optional
-        Levels whose features are concatenated on the way up, 0 is full resolution; by default all. None of them,
-        ``[]``, makes m = D(E(x)): nothing but the bottom reaches the result.
+        Levels whose features are concatenated on the way up; 0 is full resolution. By default all levels. Without
+        skips, ``[]``, the network is an autoencoder: the result depends only on the features at the bottom.
 
     Attributes
     ----------
     margin, step, smallest_size, values_per_pixel
-        As those of :class:`unetpipe.networks.UNet`: 0, 2**levels, the same, and the most held at once.
+        See :class:`unetpipe.networks.UNet`. The margin is 0; step and smallest size are 2**levels.
     """
 
     margin = 0
@@ -79,7 +79,7 @@ class SmallUNet(nn.Module):
         Raises
         ------
         ValueError
-            If H or W is none.
+            If H or W is not a multiple of ``step``.
         """
         self.check_size(x.shape[-2], x.shape[-1])
         features: list[Tensor] = []
@@ -100,7 +100,7 @@ class SmallUNet(nn.Module):
                 raise ValueError(f"An input side of {size} pixels does not fit; it must be a multiple of {self.step}.")
 
     def output_size(self, size: int) -> int:
-        """Return the output side of an input side, which is the same. ValueError if it is not valid."""
+        """Return the output side for an input side: the same. ValueError if it is not a multiple of ``step``."""
         self.check_size(size, size)
         return size
 

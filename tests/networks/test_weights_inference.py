@@ -65,5 +65,5 @@ def test_weights_are_loaded(tmp_path: Path) -> None:
 def test_an_autoencoder_segments_nothing(tmp_path: Path):
     network = SmallUNet(1, 1, (2, 2), skips=[])
     save_state(network.state_dict(), tmp_path / "model.pt")
-    with pytest.raises(InputError, match=r"model\.pt are of a network with one output channel, such as an autoencoder"):
+    with pytest.raises(InputError, match=r"model\.pt belongs to a network with one output channel, such as"):
         inference_network(network, tmp_path / "model.pt")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from unetpipe.metrics import border_score
-from unetpipe.metrics.borders import border_scores, borders, sum_borders
+from unetpipe.metrics.pixels import border_scores, borders, sum_borders
 
 TRUTH = np.array([[1, 1, 1, 1, 0, 2, 2, 2, 2, 2]])
 KNOWN = np.ones(TRUTH.shape, bool)
