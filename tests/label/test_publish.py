@@ -13,6 +13,7 @@ from workflows import SMALL, workflow
 
 import unetpipe
 from unetpipe.bundle.models import export_model
+from unetpipe.instances import InstanceSettings
 from unetpipe.label.publish import PREVIOUS, PublishBetter, publish
 from unetpipe.networks import UNet, read_weights
 
@@ -81,11 +82,12 @@ def test_the_served_weights_count_as_they_are_served_and_as_training_would_choos
     as_served = {"threshold": 0.15, "marker_threshold": None}
     choices = [{"threshold": 0.5, "marker_threshold": 0.8}]
     scores, asked = iter([0.7, 0.6]), []
-    metric = SimpleNamespace(choices=choices, min_size=5, best=choices[0])
+    trying = InstanceSettings(**choices[0], min_size=5)
+    metric = SimpleNamespace(choices=choices, settings=[trying], best=choices[0])
     state = SimpleNamespace(best_metric=-1, metrics={}, key_metric_name="val_seg")
 
     def validate() -> None:
-        asked.append((metric.choices, metric.min_size))
+        asked.append((metric.choices, metric.settings))
         state.metrics["val_seg"] = next(scores)
         state.best_metric = max(state.best_metric, state.metrics["val_seg"])
 
@@ -93,7 +95,10 @@ def test_the_served_weights_count_as_they_are_served_and_as_training_would_choos
     evaluator = SimpleNamespace(run=validate, state=state, add_event_handler=lambda event, handler: None)
     handler = PublishBetter(average, evaluator, metric, tmp_path, served)
     handler.score(None)
-    assert asked == [([as_served], 77), ([*choices, as_served], 5)]
+    assert asked == [
+        ([as_served], [InstanceSettings(**as_served, min_size=77)]),
+        ([*choices, as_served], [trying, InstanceSettings(**as_served, min_size=5)]),
+    ]
     assert handler.before == 0.7
 
 
