@@ -120,6 +120,7 @@ def answers(address: str, token: str = "") -> bool:
     request = urllib.request.Request(f"{address}/info/", headers={"Authorization": f"Bearer {token}"})
     try:
         with urllib.request.urlopen(request, timeout=PATIENCE) as reply:
+            reply.read()  # the server removes the request's folder before the answer ends
             return reply.status == 200
     except OSError:
         return False
