@@ -41,6 +41,7 @@ def start(
     environment: dict[str, str],
     log: Path,
     received: Path | None = None,
+    token: str = "",
 ) -> Iterator[Server]:
     """Start a server, wait until it answers, and stop it in the end as Ctrl+C does."""
     from monailabel.client import MONAILabelClient
@@ -51,25 +52,24 @@ def start(
             command, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
         )
     try:
-        wait_until(lambda: process.poll() is not None or answers(address), log)
+        wait_until(lambda: process.poll() is not None or answers(address, token), log)
         assert process.poll() is None, log.read_text()
         yield Server(process, address, studies, bundle, MONAILabelClient(address, received))
         process.send_signal(signal.SIGINT)
         process.wait(PATIENCE)
-        assert not answers(address)
+        assert not answers(address, token)
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
 
-def label(studies: Path, environment: dict[str, str], *options: str) -> Iterator[Server]:
+def label(studies: Path, environment: dict[str, str], *options: str, token: str = "") -> Iterator[Server]:
     """Run ``unetpipe label`` on a folder of studies."""
     port = free_port()
     command = [sys.executable, "-m", "unetpipe.cli.main", "label", str(studies), *options, "--port", str(port)]
-    yield from start(
-        command, port, studies, studies / FOLDER / "model" / MODEL, environment, studies.parent / "log.txt"
-    )
+    bundle = studies / FOLDER / "model" / MODEL
+    yield from start(command, port, studies, bundle, environment, studies.parent / "log.txt", token=token)
 
 
 def make_studies(cells: Path, studies: Path) -> Path:
@@ -115,10 +115,12 @@ def infer_json(server: Server, image: str, **parameters: Any) -> dict[str, Any]:
     return json.loads(body)
 
 
-def answers(address: str) -> bool:
+def answers(address: str, token: str = "") -> bool:
     """Return whether a server answers there."""
+    request = urllib.request.Request(f"{address}/info/", headers={"Authorization": f"Bearer {token}"})
     try:
-        with urllib.request.urlopen(f"{address}/info/", timeout=PATIENCE) as reply:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as reply:
+            reply.read()  # the server removes the request's folder before the answer ends
             return reply.status == 200
     except OSError:
         return False

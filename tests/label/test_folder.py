@@ -70,3 +70,48 @@ def test_arrays_are_no_studies(tmp_path: Path):
     for name in ("a.png", "a.npy"):
         (tmp_path / name).write_bytes(b"")
     assert check_studies(tmp_path) == tmp_path
+
+
+@pytest.mark.parametrize("name", ['quote"', "back\\slash", "a::b", "line\nbreak"])
+def test_folders_that_monai_label_cannot_be_told_of(name: str, tmp_path: Path):
+    (tmp_path / name).mkdir()
+    with pytest.raises(InputError, match="has a sign in its path that MONAI Label cannot pass on") as error:
+        check_studies(tmp_path / name)
+    assert "\n" not in str(error.value)
+
+
+def test_images_that_cannot_be_named(tmp_path: Path):
+    (tmp_path / f"{'a' * 201}.png").touch()
+    with pytest.raises(InputError, match="longer than 200 bytes"):
+        check_studies(tmp_path)
+
+
+STORE = {"objects": {"a": {"image": {"ext": ".png"}, "labels": {"final": {"ext": ".tif"}}}}}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"images_dir": "/etc"},
+        {"labels_dir": ".."},
+        {"objects": {"../a": {"image": {"ext": ".png"}, "labels": {}}}},
+        {"objects": {"a": {"image": {"ext": "/../../x"}, "labels": {}}}},
+        {"objects": {"a": {"image": {"ext": ".png"}, "labels": {"../x": {"ext": ".png"}}}}},
+        {"objects": []},
+        {"objects": {"a": 1}},
+        [],
+    ],
+)
+def test_a_list_of_images_that_leaves_the_folder(change: dict | list, tmp_path: Path):
+    store = tmp_path / "datastore_v2.json"
+    store.write_text(json.dumps(STORE))
+    assert check_studies(tmp_path) == tmp_path
+    store.write_text(json.dumps({**STORE, **change} if isinstance(change, dict) else change))
+    with pytest.raises(InputError, match=r"datastore_v2\.json is damaged"):
+        check_studies(tmp_path)
+
+
+def test_a_damaged_list_of_images(tmp_path: Path):
+    (tmp_path / "datastore_v2.json").write_bytes(b'{"objects": {\xff')
+    with pytest.raises(InputError, match=r"datastore_v2\.json is damaged"):
+        check_studies(tmp_path)

@@ -12,6 +12,8 @@ import pytest
 from workflows import SMALL, workflow
 
 import unetpipe
+from unetpipe.bundle.models import export_model
+from unetpipe.instances import InstanceSettings
 from unetpipe.label.publish import PREVIOUS, PublishBetter, publish
 from unetpipe.networks import UNet, read_weights
 
@@ -80,11 +82,12 @@ def test_the_served_weights_count_as_they_are_served_and_as_training_would_choos
     as_served = {"threshold": 0.15, "marker_threshold": None}
     choices = [{"threshold": 0.5, "marker_threshold": 0.8}]
     scores, asked = iter([0.7, 0.6]), []
-    metric = SimpleNamespace(choices=choices, min_size=5, best=choices[0])
+    trying = InstanceSettings(**choices[0], min_size=5)
+    metric = SimpleNamespace(choices=choices, settings=[trying], best=choices[0])
     state = SimpleNamespace(best_metric=-1, metrics={}, key_metric_name="val_seg")
 
     def validate() -> None:
-        asked.append((metric.choices, metric.min_size))
+        asked.append((metric.choices, metric.settings))
         state.metrics["val_seg"] = next(scores)
         state.best_metric = max(state.best_metric, state.metrics["val_seg"])
 
@@ -92,7 +95,10 @@ def test_the_served_weights_count_as_they_are_served_and_as_training_would_choos
     evaluator = SimpleNamespace(run=validate, state=state, add_event_handler=lambda event, handler: None)
     handler = PublishBetter(average, evaluator, metric, tmp_path, served)
     handler.score(None)
-    assert asked == [([as_served], 77), ([*choices, as_served], 5)]
+    assert asked == [
+        ([as_served], [InstanceSettings(**as_served, min_size=77)]),
+        ([*choices, as_served], [trying, InstanceSettings(**as_served, min_size=5)]),
+    ]
     assert handler.before == 0.7
 
 
@@ -101,3 +107,12 @@ def test_a_better_model_takes_over_at_the_end(served: Path, synthetic: Path):
     retrain(served, synthetic, max_epochs=4, steps_per_epoch=40, learning_rate=0.005)
     assert (served / "models" / "model.pt").read_bytes() != before
     assert (served / "models" / PREVIOUS / "model.pt").read_bytes() == before
+
+
+def test_folders_whose_names_monai_would_evaluate(trained: Path, tmp_path: Path):
+    served = Path(shutil.copytree(trained, tmp_path / "$served@#1"))
+    publish(trained, served)
+    export_model(served, tmp_path / "%previous#1", PREVIOUS)
+    exported = read_weights(tmp_path / "%previous#1" / "models" / "model.pt")
+    for name, value in read_weights(trained / "models" / "model.pt").items():
+        assert (exported[name] == value).all()

@@ -10,6 +10,7 @@ import json
 import os
 from pathlib import Path
 
+from unetpipe.bundle.settings import as_text
 from unetpipe.bundle.writing import export_bundle
 from unetpipe.errors import InputError
 from unetpipe.files import write_text
@@ -97,7 +98,7 @@ def export_model(
 
     parser = ConfigParser()
     parser.read_config(inference_configs(bundle, name))
-    parser["bundle_root"] = str(bundle)
+    parser["bundle_root"] = as_text(bundle)
     values = json.loads((Path(bundle) / "models" / name / "inference.json").read_text())
     del values["weights"]
     export_bundle(bundle, output_dir, half, parser.get_parsed_content("weights"), values)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import zarr
 from PIL import Image
 from scipy import ndimage
 
@@ -188,6 +187,8 @@ def write_synthetic_ome_zarr(path: str | os.PathLike, shape: tuple[int, int], se
     seed : int
         The same seed writes the same image.
     """
+    import zarr  # an optional dependency: unetpipe[large]
+
     rng = np.random.default_rng(seed)
     frames = [
         level(*synthetic_frame(np.random.default_rng((seed, number)), (PATCH, PATCH))) for number in range(PATTERNS)

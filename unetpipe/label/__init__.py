@@ -1,1 +1,4 @@
-"""The MONAI Label app: annotate, correct, retrain. What imports ``monailabel`` lives in ``app`` and what it uses."""
+"""The MONAI Label app and its server: annotate, correct, retrain.
+
+Only ``app``, ``infer``, ``train``, ``strategy``, ``studies`` and ``server`` import ``monailabel``.
+"""

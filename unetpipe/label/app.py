@@ -1,9 +1,9 @@
-"""MONAI Label's own bundle app, for cells: see the classes that it is put together from."""
+"""The MONAI Label app: its own bundle app, with the classes of this package for images, inference and training."""
 
 from __future__ import annotations
 
 import importlib.util
-import tempfile
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,15 @@ from monailabel.interfaces.app import MONAILabelApp
 from monailabel.interfaces.datastore import DefaultLabelTag
 from monailabel.interfaces.exception import ImageNotFoundException
 from monailabel.main import Main
+from monailabel.utils.sessions import SessionInfo, Sessions
 
 from unetpipe.errors import InputError
-from unetpipe.label.folder import SESSIONS
+from unetpipe.label.folder import SESSIONS, request_folder
 from unetpipe.label.infer import CellInferTask
+from unetpipe.label.parameters import check_name, check_training, choose, find_device, read_flag
 from unetpipe.label.strategy import Uncertain
-from unetpipe.label.studies import Studies, check_name
-from unetpipe.label.train import RetrainTask, check_request
+from unetpipe.label.studies import Studies
+from unetpipe.label.train import RetrainTask
 
 
 def bundle_app() -> type[MONAILabelApp]:
@@ -40,7 +42,7 @@ class CellsApp(bundle_app(), MONAILabelApp):  # type: ignore[misc]  # MONAI Labe
 
     def init_infers(self) -> dict[str, CellInferTask]:
         """Return an inference for each bundle."""
-        return {name: CellInferTask(path, self.conf) for name, path in self.models.items()}
+        return {name: CellInferTask(path) for name, path in self.models.items()}
 
     def init_trainers(self) -> dict[str, RetrainTask]:
         """Return a training for each bundle."""
@@ -51,14 +53,37 @@ class CellsApp(bundle_app(), MONAILabelApp):  # type: ignore[misc]  # MONAI Labe
         return {"uncertain": Uncertain(next(iter(self._infers.values()))), **super().init_strategies()}
 
     def infer(self, request: dict[str, Any], datastore: Studies | None = None) -> dict[str, Any]:
-        """Segment an image of the studies, or one that came with the request."""
+        """Segment an image of the studies, or one that came with the request or its session.
+
+        Returns
+        -------
+        dict
+            "file" (path of the mask), "label" (the image's id if the mask was saved as its label, else the file),
+            "tag" and "params", what goes with the mask as JSON.
+        """
         self.check_model(request.get("model"))
         image = request.get("image")
-        if not isinstance(image, str) or not self._was_sent(image):
-            self.datastore().image_file(image)
-        if request.get("save_label"):  # before there is a mask that would have to be removed
-            check_name(request.get("label_tag", DefaultLabelTag.ORIGINAL))
-        return super().infer(request, datastore)
+        sent = isinstance(image, str) and self._was_sent(image)
+        save = not sent and read_flag("save_label", request.get("save_label", False))
+        tag = request.get("label_tag", DefaultLabelTag.ORIGINAL)
+        if save:  # before there is a mask
+            check_name(tag)
+        path = image if sent else self.datastore().image_file(image)
+        file, result = self._infers[request["model"]]({**request, "image": path})
+        label = file
+        if save:
+            label = self.datastore().save_label(image, file, tag, {"model": request["model"], "params": result})
+        return {"file": file, "label": label, "tag": tag, "params": result}
+
+    def batch_infer(self, request: dict[str, Any], datastore: Studies | None = None) -> dict[str, Any]:
+        """Segment many images, one after the other, and save the masks as labels."""
+        self.check_batch("", request)
+        device = find_device(request.get("device"))
+        return super().batch_infer({**request, "device": device, "multi_gpu": False, "max_workers": 1}, datastore)
+
+    def next_sample(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Return the image to label next."""
+        return super().next_sample({**request, "strategy": choose("strategy", request["strategy"], self._strategies)})
 
     def on_init_complete(self) -> None:
         """Say where the server is."""
@@ -78,15 +103,45 @@ class CellsApp(bundle_app(), MONAILabelApp):  # type: ignore[misc]  # MONAI Labe
         """Raise what is wrong with a request to train, before a process is started for it."""
         model = request.get("model", model)  # MONAI Label too prefers it to that of the address
         self.check_model(model)
-        check_request({**self._trainers[model].config(), **request})
+        check_training({**self._trainers[model].config(), **request})
         if not self.datastore().datalist():
             raise InputError("No image has a label yet; label one, and save it, first.")
 
+    def check_batch(self, model: str, request: dict[str, Any]) -> None:
+        """Raise what is wrong with a request to segment many images, before a process is started for it."""
+        self.check_model(request.get("model", model))
+        find_device(request.get("device"))
+        check_name(request.get("label_tag", DefaultLabelTag.ORIGINAL))
+        images, most = request.get("images", "all"), request.get("max_batch_size", 0)
+        if isinstance(images, list):
+            for image in images:
+                self.datastore().image_file(image)
+        else:
+            choose("images", images, ("all", "labeled", "unlabeled"))
+        if not isinstance(most, int) or most < 0:
+            raise InputError(f"max_batch_size={most!r} must be a whole number, 0 for all images.")
+        if request.get("gpus", "all") not in ("all", ""):
+            raise InputError(f'gpus={request["gpus"]!r} is not known; name one device, by "device".')
+
+    def _load_sessions(self, load: bool = False) -> ImageSessions:
+        return ImageSessions(str(Path(self.app_dir) / SESSIONS))
+
     def _was_sent(self, image: str) -> bool:
-        """Return whether a path is where the server puts an image that comes with a request or a session."""
-        places = (Path(tempfile.gettempdir()).resolve(), (Path(self.app_dir) / SESSIONS).resolve())
+        """Return whether a path is that of an image that came with this request, or with a session."""
         try:
             path = Path(image).resolve()
-            return path.is_file() and (path.parent == places[0] or places[1] in path.parents)
+            return path.is_file() and (
+                path.parent == request_folder.get(None) or (Path(self.app_dir) / SESSIONS).resolve() in path.parents
+            )
         except (OSError, ValueError):  # too long for a path, or with a zero byte
             return False
+
+
+class ImageSessions(Sessions):
+    """Images that were sent once, for several requests; an id is never taken for a path."""
+
+    def get_session(self, session_id: str, update_ts: bool = True, fetch_cache: bool = True) -> SessionInfo | None:
+        """Return what is known of a session, or None if there is none of that id."""
+        if not re.fullmatch(r"[0-9a-f-]{36}", session_id):
+            return None
+        return super().get_session(session_id, update_ts, fetch_cache)

@@ -1,4 +1,4 @@
-"""The masks that the server hands out, and the labels that come back."""
+"""Write the masks that the server sends, and check the labels that it receives."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def write_masks(
 ) -> None:
     """Write label maps (H, W), one for each page that was segmented, as PNG, TIFF or NIfTI by the suffix, 16 bits.
 
-    A mask of the other kind than its image is turned, as labels are that come back (``read_pair_label``): the NIfTI
-    mask of a picture has x as its first axis. It lies where ITK, and 3D Slicer with it, puts a picture whose file
-    tells no resolution: one unit a pixel. The NIfTI mask of a slice lies where the slice does.
+    If only one of mask and image is NIfTI, the mask is transposed, as received labels are (``read_pair_label``): the
+    NIfTI mask of a picture has x as its first axis. Its position is the one that ITK, and so 3D Slicer, gives to a
+    picture whose file states no resolution: one unit per pixel. The NIfTI mask of a slice lies where the slice does.
 
     Parameters
     ----------
@@ -73,25 +73,19 @@ def write_masks(
 
 
 def check_label(label: str | os.PathLike, image: str | os.PathLike) -> None:
-    """Read a label that was saved for an image.
-
-    Raises
-    ------
-    InputError
-        If it cannot be read, or is of another size than the image.
-    """
+    """Raise InputError unless a label can be read and has the size and the pages of its image."""
     if image_suffix(label).lower() not in SUFFIXES:
         raise InputError(f"A label cannot be a {Path(label).suffix or 'nameless'} file; send {', '.join(SUFFIXES)}.")
     pages, label_pages = count_pages(image), count_pages(label)
     if pages != label_pages:
-        raise InputError(f"The label has {label_pages} page(s), its image has {pages}; they must be alike.")
+        raise InputError(f"The label has {label_pages} page(s), its image has {pages}; they must be equal.")
     for page in range(pages):
         height, width = read_image(image, page).shape[-2:]
         values = read_pair_label(label, image, page)
         if values.shape != (height, width):
             raise InputError(
                 f"The label is {values.shape[0]}×{values.shape[1]} pixels (height × width), its image is "
-                f"{height}×{width}; they must be alike."
+                f"{height}×{width}; they must be equal."
             )
 
 
@@ -101,8 +95,8 @@ TOLERANCE = 0.5  # px by which a simplified outline may leave the exact one
 def polygons(labels: np.ndarray) -> list[list[list[float]]]:
     """Return the outline of each cell of (H, W) as [[x, y], …], in the order of their ids.
 
-    Of a cell in several parts it is the longest outline. Pixel centres have whole coordinates; an outline runs half
-    a pixel outside them.
+    A cell in several parts has only its longest outline. Pixel centres have whole coordinates; an outline runs half a
+    pixel outside them.
     """
     outlines = []
     for number, box in enumerate(ndimage.find_objects(labels), start=1):
@@ -116,7 +110,7 @@ def polygons(labels: np.ndarray) -> list[list[list[float]]]:
 
 
 def page_annotations(pages: list[np.ndarray], label: str, first: int = 0) -> list[dict[str, Any]]:
-    """Return one annotation a page, with one element a cell; the first is of the image's page ``first``."""
+    """Return one annotation per page, with one element per cell; the first page is the image's page ``first``."""
     return [
         {
             "annotation": {

@@ -1,4 +1,4 @@
-"""A trained model takes the place of the served one only if it is better, and only when training has ended well."""
+"""Replace the served model by a trained one, only if it is better and only when training has ended without error."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +29,14 @@ PREVIOUS = "previous"
 
 @contextmanager
 def locked(bundle: str | os.PathLike) -> Iterator[None]:
-    """Keep others from changing a bundle while it is read, and from reading it while it changes."""
+    """Hold the lock of a bundle: no other process reads it while it changes, or changes it while it is read."""
     path = Path(bundle)
     with FileLock(path.parent / f".{path.name}.lock"):
         yield
 
 
 def publish(trained: str | os.PathLike, served: str | os.PathLike) -> None:
-    """Put a trained bundle's weights and configs in place of a served one's.
+    """Replace the weights and configs of a served bundle by those of a trained one.
 
     The old model stays as the model ``previous`` of the bundle (``unetpipe segment --model previous``).
 
@@ -54,16 +55,16 @@ def publish(trained: str | os.PathLike, served: str | os.PathLike) -> None:
 
 
 class PublishBetter:
-    """Handler of a trainer: score the served weights first, and publish in the end what beats them.
+    """Trainer handler that scores the served weights first, and publishes the new ones at the end if they are better.
 
     Parameters
     ----------
     average : WeightAverage
         Holds the network that is trained and the averaged one that is validated.
     evaluator : Engine
-        Validates the averaged network, and writes each best one to ``trained``.
+        Validates the averaged network, and writes the best one so far to ``trained``.
     metric : BestThresholdMetric
-        What validation scores, at the best of several thresholds.
+        Scores the validation images at the best of several thresholds.
     trained, served : path
         Folders of the two bundles.
     """
@@ -89,19 +90,21 @@ class PublishBetter:
         engine.add_event_handler(Events.COMPLETED, self.finish)
 
     def score(self, engine: Engine) -> None:
-        """Validate the served weights, whatever training starts from; only what beats them counts as best.
+        """Validate the served weights, whatever training starts from; a new model has to be better than both scores.
 
-        Once with the thresholds and the least size that they are served with, once with the choices of the training,
-        to which those thresholds are added.
+        The first score uses the thresholds and the smallest size with which the weights are served. The second uses
+        the choices of the training, and those thresholds besides.
         """
         load_weights(self.average.network, Path(self.served) / "models" / "model.pt")
         values = json.loads((Path(self.served) / "configs" / "inference.json").read_text())
-        choices, min_size = self.metric.choices, self.metric.min_size
+        choices, settings = self.metric.choices, self.metric.settings
         as_served = {key: values.get(key) for key in self.metric.best}
-        self.metric.choices, self.metric.min_size = [as_served], values["min_size"]
+        self.metric.choices = [as_served]
+        self.metric.settings = [replace(settings[0], **as_served, min_size=values["min_size"])]
         self.evaluator.run()
-        self.metric.choices = choices if as_served in choices else [*choices, as_served]
-        self.metric.min_size = min_size
+        if as_served not in choices:
+            choices, settings = [*choices, as_served], [*settings, replace(settings[0], **as_served)]
+        self.metric.choices, self.metric.settings = choices, settings
         self.evaluator.run()
         state = self.evaluator.state
         self.before = state.best_metric  # type: ignore[attr-defined]
@@ -111,7 +114,7 @@ class PublishBetter:
         self.evaluator.add_event_handler(Events.COMPLETED, self._note)
 
     def finish(self, engine: Engine) -> None:
-        """Publish if some epoch was better, and say the scores."""
+        """Publish if an epoch was better, and log both scores."""
         better = self.after > self.before
         if better:
             publish(self.trained, self.served)

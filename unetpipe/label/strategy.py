@@ -32,7 +32,10 @@ class Uncertain(Strategy):
 
     def __call__(self, request: dict[str, Any], datastore: Studies) -> dict[str, Any] | None:
         """Return "id", "score" (bits, 0 … 1) and "page" of the image, or None if all have labels."""
-        images = sorted(datastore.get_unlabeled_images())
+        # an image that was just removed from the folder may still be listed
+        images = [
+            image for image in sorted(datastore.get_unlabeled_images()) if Path(datastore.image_file(image)).is_file()
+        ]
         if not images:
             return None
         chosen = np.unique(np.linspace(0, len(images) - 1, CANDIDATES).round().astype(int))

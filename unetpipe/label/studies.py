@@ -1,20 +1,22 @@
-"""The studies folder: MONAI Label's own store of images and labels, which takes in nothing that it could not use."""
+"""The studies folder: MONAI Label's own store of images and labels, which refuses what it could not use."""
 
 from __future__ import annotations
 
-import re
+import zipfile
 from pathlib import Path
 from typing import Any
 
 from monailabel.config import settings
 from monailabel.datastore.local import LocalDatastore
-from monailabel.interfaces.exception import ImageNotFoundException
+from monailabel.interfaces.exception import ImageNotFoundException, LabelNotFoundException
 
 from unetpipe.datasets.records import Record
 from unetpipe.errors import InputError
-from unetpipe.io.formats import image_suffix
+from unetpipe.io.formats import image_stem, image_suffix
 from unetpipe.io.images import count_pages, read_image, read_labels
+from unetpipe.label.folder import request_folder
 from unetpipe.label.masks import SUFFIXES, check_label
+from unetpipe.label.parameters import check_info, check_name
 
 PATTERNS = [f"*{case}" for suffix in SUFFIXES for case in (suffix, suffix.upper())]
 
@@ -39,8 +41,9 @@ class Studies(LocalDatastore):
         return path
 
     def add_image(self, image_id: str, image_filename: str, image_info: dict[str, Any]) -> str:
-        """Take in an image if it is one, under a name that stays in the folder."""
+        """Store an image; raise InputError if it is none or its name would leave the folder."""
         check_name(image_id)
+        check_info(image_info)
         if image_id in self.list_images():
             raise InputError(f"There is an image {image_id!r} already.")
         if image_suffix(image_filename).lower() not in SUFFIXES:
@@ -50,7 +53,7 @@ class Studies(LocalDatastore):
         return super().add_image(image_id, image_filename, image_info)
 
     def save_label(self, image_id: str, label_filename: str, label_tag: str, label_info: dict[str, Any]) -> str:
-        """Take in a label if it fits its image; one of another format makes way for it."""
+        """Store a label if it fits its image, in place of one of another format."""
         image = self.image_file(image_id)
         check_name(label_tag)
         check_label(label_filename, image)
@@ -60,8 +63,39 @@ class Studies(LocalDatastore):
             Path(old).unlink(missing_ok=True)
         return saved
 
+    def remove_image(self, image_id: str) -> None:
+        """Remove an image and its labels."""
+        self.image_file(image_id)
+        super().remove_image(image_id)
+        self.refresh()
+
+    def remove_label(self, label_id: str, label_tag: str) -> None:
+        """Remove a label."""
+        if not self.get_label_uri(label_id, label_tag):
+            raise LabelNotFoundException(f"There is no label {label_tag!r} of an image {label_id!r}.")
+        super().remove_label(label_id, label_tag)
+        self.refresh()
+
+    def update_image_info(self, image_id: str, info: dict[str, Any]) -> None:
+        """Add notes on an image."""
+        check_info(info)
+        super().update_image_info(image_id, info)
+
+    def get_dataset_archive(self, limit_cases: int | None) -> str:
+        """Return the path of a ZIP archive of the labelled images and their labels, at most so many images."""
+        pairs = self.datalist()[: max(limit_cases or 0, 0) or None]
+        if not pairs:
+            raise InputError("No image has a label yet, so there is no data set to send.")
+        path = request_folder.get() / "dataset.zip"
+        with zipfile.ZipFile(path, "w") as archive:
+            for pair in pairs:
+                for kind, file in pair.items():
+                    archive.write(file, f"{kind}/{Path(file).name}")
+            archive.writestr("metadata.json", self._datastore.model_dump_json(exclude={"base_path"}))
+        return str(path)
+
     def pairs(self) -> list[Record]:
-        """List the labelled images by name: "image", "label" and, of a stack, "page" for each page with a cell."""
+        """List the labelled images by name: "image", "label" and, for each page of a stack with a cell, "page"."""
         records: list[Record] = []
         for pair in sorted(self.datalist(), key=lambda pair: pair["image"]):
             pages = count_pages(pair["image"])
@@ -75,8 +109,17 @@ class Studies(LocalDatastore):
                 ]
         return records
 
+    def _to_id(self, file: str) -> tuple[str, str]:
+        # MONAI Label's own removes the suffix wherever it stands: a.tif.b.tif would be a.b
+        return image_stem(file), image_suffix(file)
 
-def check_name(name: Any) -> None:
-    """Raise InputError unless an image or a tag of that name stays in its folder."""
-    if not isinstance(name, str) or not re.fullmatch(r"[^/\\\x00]+", name) or name.startswith("."):
-        raise InputError(f"{name!r} cannot be a name: it must be a text, not empty, with no slash and no dot in front.")
+    def _list_files(self, path: str, patterns: list[str]) -> dict[str, str]:
+        return {name: file for name, file in super()._list_files(path, patterns).items() if _can_be_named(name)}
+
+
+def _can_be_named(name: str) -> bool:
+    try:
+        check_name(image_stem(name))
+    except InputError:
+        return False
+    return True

@@ -1,4 +1,4 @@
-"""Retraining from the labels, in a process of its own, beside the model that is served."""
+"""Retrain the model from the labels, in a process of its own, while the old model is served."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from typing import Any
 from monailabel.tasks.train.bundle import BundleTrainTask
 from monailabel.utils.others.generic import device_list
 
+from unetpipe.bundle.settings import as_text
 from unetpipe.datasets.records import Record
 from unetpipe.errors import InputError
-from unetpipe.label.choices import find_device
-from unetpipe.label.history import hold_out
+from unetpipe.label.hold_out import hold_out
+from unetpipe.label.parameters import check_training, find_device
 from unetpipe.label.studies import Studies
 from unetpipe.training import one_line_mistakes
 
@@ -35,7 +36,7 @@ class RetrainTask(BundleTrainTask):
         self.bundle_config = self._load_bundle_config(self.bundle_path, self.bundle_config_path)
         self.request = {**DEFAULTS, **request}
         one_line_mistakes()
-        check_request(self.request)
+        check_training(self.request)
         known = {key: self.request[key] for key in ("model", *self.config()) if key in self.request}
         return super().__call__({**known, **FIXED, "device": find_device(known.get("device"))}, datastore)
 
@@ -48,14 +49,19 @@ class RetrainTask(BundleTrainTask):
 
     def _partition_datalist(
         self, datalist: Sequence[Record], request: dict[str, Any], shuffle: bool = False
-    ) -> tuple[list[Record], list[Record]]:
+    ) -> tuple[tuple[Record, ...], tuple[Record, ...]]:
         if not datalist:
             raise InputError("No image has a label yet; label one, and save it, first.")
-        return hold_out(datalist, self.request["val_split"], Path(self.bundle_path).parent / "validation.json")
+        memory = Path(self.bundle_path).parent / "validation.json"
+        train, val = hold_out(datalist, self.request["val_split"], memory)
+        return tuple(train), tuple(val)  # MONAI's parser evaluates the strings of lists, and leaves tuples alone
 
     def _load_checkpoint(self, model_pytorch: str, pretrained: bool, train_handlers: list[dict[str, Any]]) -> None:
         if pretrained:
             super()._load_checkpoint(model_pytorch, pretrained, train_handlers)
+            for handler in train_handlers:
+                if "load_path" in handler:
+                    handler["load_path"] = as_text(handler["load_path"])
 
     def _update_overrides(self, overrides: dict[str, Any]) -> dict[str, Any]:
         trained = Path(self.bundle_path).parent.parent / "training"
@@ -66,13 +72,14 @@ class RetrainTask(BundleTrainTask):
                 "average": "@weight_average",
                 "evaluator": "@validate#evaluator",
                 "metric": "@validate#metric",
-                "trained": str(trained),
-                "served": self.bundle_path,
+                "trained": as_text(trained),
+                "served": as_text(self.bundle_path),
             }
         )
         overrides.update(
             {key: self.request[key] for key in ("steps_per_epoch", "learning_rate")},
-            output_dir=str(trained),
+            bundle_root=as_text(self.bundle_path),
+            output_dir=as_text(trained),
             min_size={"_target_": "unetpipe.datasets.smallest_cell", "records": "@train#dataset#data"},
             val_interval=1,
             hold_out=True,
@@ -81,20 +88,3 @@ class RetrainTask(BundleTrainTask):
             report="$None",  # the answer is in the status of the training
         )
         return overrides
-
-
-def check_request(request: dict[str, Any]) -> None:
-    """Raise InputError unless the numbers of a request can be trained with, and on its device."""
-    for key, low, high, whole in (
-        ("max_epochs", 1, 100_000, True),
-        ("steps_per_epoch", 1, 1_000_000, True),
-        ("learning_rate", 0, 1, False),
-        ("val_split", 0, 0.9, False),
-    ):
-        value = request[key]
-        number = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
-        if not number or not low <= value <= high:
-            raise InputError(f"{key}={value!r} must be a{' whole' if whole else ''} number from {low} to {high}.")
-    find_device(request.get("device"))
-    if request.get("gpus", "all") != "all":
-        raise InputError(f'gpus={request["gpus"]!r} is not known; name one device, by "device".')

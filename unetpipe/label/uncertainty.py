@@ -1,4 +1,4 @@
-"""How sure a network is of the outlines that it draws."""
+"""Measure how uncertain a network is of the outlines that it draws."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ REACH = 3  # px to each side of an outline
 def border_uncertainty(probability: np.ndarray) -> float:
     """Return the mean entropy (bits) of "cell or not" along the outlines that the network draws.
 
-    A sharp outline is passed within a pixel or two, whatever its length, and scores low; a gap that may or may not
-    be there, or an edge that fades out, scores high. The number of cells does not count. Where no outline is
-    drawn the mean is over the whole image.
+    A sharp outline is uncertain only within a pixel or two, and scores low whatever its length. A gap that may or may
+    not be there, or an edge that fades out, scores high. The number of cells has no influence. If there is no outline,
+    the mean is taken over the whole image.
 
     Parameters
     ----------

@@ -37,6 +37,7 @@ NOISE = np.random.default_rng(0).integers(0, 255, (96, 128), dtype=np.uint8)
 ARRAY = io.BytesIO()
 np.save(ARRAY, NOISE[None])
 COLOUR = png(np.dstack([NOISE] * 3))
+AS_JSON = {"headers": {"content-type": "application/json"}}
 REQUESTS = {
     "unknown image": ("POST", "/infer/cells?image=nothing", {}, "no image 'nothing'"),
     "unknown model": ("POST", "/infer/nothing?image=t001", {}, "no model 'nothing'"),
@@ -46,7 +47,7 @@ REQUESTS = {
     "text as PNG": ("POST", "/infer/cells", {"files": {"file": ("a.png", b"no picture")}}, "cannot be read"),
     "an empty image": ("POST", "/infer/cells", {"files": {"file": ("a.png", b"")}}, "cannot be read"),
     "three channels": ("POST", "/infer/cells", {"files": {"file": ("a.png", COLOUR)}}, "3 channel"),
-    "no JSON": ("POST", "/infer/cells?image=t001", {"data": {"params": "{no"}}, "no JSON"),
+    "no JSON": ("POST", "/infer/cells?image=t001", {"data": {"params": "{no"}}, "not JSON"),
     "a lossy format": ("POST", "/infer/cells?image=t001", {"data": {"params": '{"result_extension": ".jpg"}'}}, ".jpg"),
     "a page it has not": ("POST", "/infer/cells?image=t001", {"data": {"params": '{"page": 3}'}}, "no page 3"),
     "unknown masks": ("POST", "/infer/cells?image=t001", {"data": {"params": '{"masks": "x"}'}}, "masks='x'"),
@@ -58,15 +59,15 @@ REQUESTS = {
     "an image with a zero byte": (*inference(image="a\0b"), "no image"),
     "an image with a long name": (*inference(image="a" * 5000), "no image"),
     "a list as model": (*inference(model=["cells"]), "no model ['cells']"),
-    "parameters in a list": ("POST", "/infer/cells?image=t001", {"data": {"params": "[1]"}}, "'[1]'"),
-    "a number as parameters": ("POST", "/infer/cells?image=t001", {"data": {"params": "1"}}, "'1'"),
+    "parameters in a list": ("POST", "/infer/cells?image=t001", {"data": {"params": "[1]"}}, "are [1]"),
+    "a number as parameters": ("POST", "/infer/cells?image=t001", {"data": {"params": "1"}}, "are 1;"),
     "a number as tag": (*inference(save_label=True, label_tag=1), "1 cannot be a name"),
     "a mask saved by a path": (*inference(save_label=True, label_tag="../x"), "'../x' cannot be a name"),
     "parameters of a label in a list": (
         "PUT",
         "/datastore/label?image=t001",
         {"files": {"label": ("a.png", png(NOISE))}, "data": {"params": "[1]"}},
-        "'[1]'",
+        "are [1]",
     ),
     "devices of devices": (*inference(device=[[]]), "device=[[]]"),
     "a device that is code": (*inference(device=CODE), "device="),
@@ -108,6 +109,66 @@ REQUESTS = {
     "training on a device it has not": (*training(device="cuda:7"), "device='cuda:7'"),
     "training on GPUs": (*training(gpus="x"), "gpus='x'"),
     "unknown strategy": ("POST", "/activelearning/nothing", {}, "nothing"),
+    "a list as strategy": ("POST", "/activelearning/first", {"json": {"strategy": []}}, "strategy=[]"),
+    "half a surrogate pair": ("POST", "/activelearning/first", {"data": r'{"a": "\ud800"}', **AS_JSON}, "not JSON"),
+    "parameters that are not a number": (
+        "POST",
+        "/infer/cells?image=t001",
+        {"data": {"params": '{"a": NaN}'}},
+        "not JSON",
+    ),
+    "parameters nested deeply": ("POST", "/infer/cells?image=t001", {"data": {"params": "[" * 99_999}}, "not JSON"),
+    "a number of many digits": ("POST", "/infer/cells?image=t001", {"data": {"params": "9" * 9999}}, "not JSON"),
+    "masks saved or not": (*inference(save_label="perhaps"), "save_label='perhaps'"),
+    "an image of an unknown format": ("POST", "/infer/cells", {"files": {"file": ("a.bin", b"x")}}, "send .tif"),
+    "an image with a zero byte in its name": (
+        "POST",
+        "/infer/cells",
+        {"files": {"file": ("a.\0tif", b"x")}},
+        "send .tif",
+    ),
+    "an image with a long suffix": ("POST", "/infer/cells", {"files": {"file": ("a." + "b" * 999, b"x")}}, "send .tif"),
+    "scribbles": ("POST", "/infer/cells?image=t001", {"files": {"label": ("a.bin", b"x")}}, "send .tif"),
+    "segments of DICOM": ("POST", "/infer/cells?image=t001&output=dicom_seg", {}, "DICOM SEG format"),
+    "a session that is a path": ("POST", "/infer/cells?session_id=../../../../tmp", {}, "no image ''"),
+    "upload with a long name": (
+        "PUT",
+        f"/datastore/image?image={'a' * 300}",
+        {"files": {"file": ("a.png", png(NOISE))}},
+        "longer than 200 bytes",
+    ),
+    "notes that MONAI Label could not read": (
+        "PUT",
+        "/datastore/image/info?image=t001",
+        {"data": {"info": '{"strategy": {"random": 1}}'}},
+        "strategy=",
+    ),
+    "no label to remove": ("DELETE", "/datastore/label?id=t001&tag=nothing", {}, "no label 'nothing'"),
+    "an archive": (
+        "PUT",
+        "/session/?uncompress=true",
+        {"files": {"files": ("a.tar", b"x")}},
+        "archives are not unpacked",
+    ),
+    "two images in a session": (
+        "PUT",
+        "/session/",
+        {"files": [("files", ("a.png", png(NOISE))), ("files", ("b.png", png(NOISE)))]},
+        "A session holds one image",
+    ),
+    "a session of an unknown format": ("PUT", "/session/", {"files": {"files": ("..", b"x")}}, "send .tif"),
+    "training within the server": ("POST", "/train/cells?run_sync=true", {"json": {}}, "without run_sync"),
+    "many images of which one is unknown": ("POST", "/batch/infer/cells", {"json": {"images": ["x"]}}, "no image 'x'"),
+    "many images as a number": ("POST", "/batch/infer/cells", {"json": {"images": 5}}, "images=5"),
+    "fewer than no images": ("POST", "/batch/infer/cells", {"json": {"max_batch_size": -1}}, "max_batch_size=-1"),
+    "many images with a path as tag": (
+        "POST",
+        "/batch/infer/cells",
+        {"json": {"label_tag": "../x"}},
+        "cannot be a name",
+    ),
+    "many images on GPUs": ("POST", "/batch/infer/cells", {"json": {"gpus": "a\0b"}}, "gpus="),
+    "a data set of nothing": ("GET", "/datastore/dataset", {}, "no data set to send"),
 }
 
 
@@ -166,6 +227,11 @@ def test_stock_app_does_not_train_on_a_label_of_another_size(stock: Server):
     assert ask(stock, "DELETE", "/datastore/label?id=t005&tag=final")[0] == 200
 
 
+def test_checksums(ours: Server):
+    for checksum, expected in (("MD6:1", 400), ("MD5:1", 404), ("1", 404)):
+        assert ask(ours, "HEAD", f"/datastore/image?image=t001&check_sum={checksum}")[0] == expected
+
+
 def test_labels_can_be_replaced_by_another_format(ours: Server, cells: Path):
     ours.client.save_label("t005", str(truth(cells, 5)), tag="original")
     with Image.open(truth(cells, 5)) as picture:
@@ -175,9 +241,9 @@ def test_labels_can_be_replaced_by_another_format(ours: Server, cells: Path):
     assert [path.name for path in (ours.studies / "labels" / "original").glob("t005*")] == ["t005.png"]
 
 
-def test_processes_import_from_the_served_bundle_alone(ours: Server, tmp_path: Path):
-    status, body = ask(ours, "POST", "/batch/infer/cells", json={"model": "nothing", "bundle_path": str(tmp_path)})
-    assert status == 200
+def test_processes_import_from_the_served_bundle_only(ours: Server, tmp_path: Path):
+    status, body = ask(ours, "POST", "/batch/infer/cells", json={"images": ["t005"], "bundle_path": str(tmp_path)})
+    assert status == 200, body
     assert json.loads(body)["request"]["bundle_path"] == str(ours.bundle)
 
 

@@ -7,26 +7,24 @@ import torch
 
 from unetpipe.errors import InputError
 
-pytestmark = pytest.mark.label
-
 
 @pytest.mark.parametrize("value", ["b", ["b", "a"]])
 def test_a_choice_or_the_first_of_several(value: object):
-    from unetpipe.label.choices import choose
+    from unetpipe.label.parameters import choose
 
     assert choose("key", value, ("a", "b")) == "b"
 
 
 @pytest.mark.parametrize("value", ["c", "", [], [[]], ["c"], {}, 1, True, None])
 def test_what_is_not_known(value: object):
-    from unetpipe.label.choices import choose
+    from unetpipe.label.parameters import choose
 
     with pytest.raises(InputError, match="is not known; use one of a, b"):
         choose("key", value, ("a", "b"))
 
 
 def test_the_cpu_where_there_is_no_gpu(monkeypatch: pytest.MonkeyPatch):
-    from unetpipe.label.choices import find_device
+    from unetpipe.label.parameters import find_device
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
@@ -36,7 +34,7 @@ def test_the_cpu_where_there_is_no_gpu(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_gpus_by_name_and_by_number(monkeypatch: pytest.MonkeyPatch):
-    from unetpipe.label.choices import find_device
+    from unetpipe.label.parameters import find_device
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)

@@ -1,6 +1,6 @@
-"""Which labelled images validate: those that have never trained, and once one does it always does.
+"""Choose which labelled images validate: images that have never trained. An image that validates always will.
 
-So no model is scored on images that it was fitted to, and scores compare from training to training.
+No model is then scored on images that it was fitted to, and the scores of all trainings can be compared.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from unetpipe.files import write_text
 
 
 def hold_out(records: Sequence[Record], share: float, memory: str | os.PathLike) -> tuple[list[Record], list[Record]]:
-    """Split labelled images into those that train and those that validate, as in the trainings before.
+    """Split labelled images into those that train and those that validate, as in earlier trainings.
 
-    Of images that are new, the last by name join the validation part until it has its share, and at least one.
-    What has trained goes on to train, and never validates, with one exception: where there are none but images that
-    have trained, none but images that validate, or a single one, all of them do both, and their score flatters.
+    The last new images by name join the validation part until it has its share, at least one image. An image that
+    has trained never validates, with one exception: if all images have trained, all validate, or there is only one,
+    then all of them train and validate, and the score is too good.
 
     Parameters
     ----------
     records : sequence of Record
-        "image" and "label"; by name. All pages of a stack are one image.
+        Each has "image" and "label", sorted by name. All pages of a stack are one image.
     share : float
-        Of the images, for validation.
+        Share of the images that validate, 0 to 1.
     memory : path
-        JSON file that keeps the parts; made if need be.
+        JSON file that keeps the two parts between trainings; it is made if it does not exist.
 
     Returns
     -------
@@ -41,7 +41,7 @@ def hold_out(records: Sequence[Record], share: float, memory: str | os.PathLike)
     val = [image for image in images if image in known["val"]]
     new = [image for image in images if image not in known["val"] and image not in known["train"]]
     wanted = max(1, math.floor(share * len(images) + 0.5)) - len(val)
-    joining = min(wanted, len(new), len(images) - len(val) - 1)  # one at least is left to train
+    joining = min(wanted, len(new), len(images) - len(val) - 1)  # at least one is left to train
     val += new[len(new) - joining :] if joining > 0 else []
     train = [image for image in images if image not in val]
     if not val or not train:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from unetpipe.label.history import hold_out
+from unetpipe.label.hold_out import hold_out
 
 
 def records(*names: str) -> list[dict[str, str]]:
