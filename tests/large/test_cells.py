@@ -131,9 +131,9 @@ def test_labels_of_other_programs_are_measured_with_their_image(tmp_path: Path):
 
 def test_what_is_no_label_image_is_refused(tmp_path: Path):
     path, _ = write_result(tmp_path, {}, labels=2)
-    with pytest.raises(InputError, match="has several label images; name one of them, such as .*labels/cells"):
+    with pytest.raises(InputError, match=r"has several label images; name one of them, such as .*labels/cells"):
         next(result_pages(path))
     with pytest.raises(InputError, match="holds float32 in 1 channel"):
         next(lazy_pages(ArrayImage(np.zeros((5, 5), np.float32))))
-    with pytest.raises(InputError, match="has 1 page.s. of 5×6 pixels .* have 1 of 5×5"):
+    with pytest.raises(InputError, match=r"has 1 page.s. of 5×6 pixels .* have 1 of 5×5"):
         next(lazy_pages(ArrayImage(np.zeros((5, 5), int)), ArrayImage(np.zeros((5, 6)))))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -95,7 +96,7 @@ def lazy_pages(
         if other is not None and (other.size, other.pages) != (labels.size, labels.pages):
             raise InputError(
                 f"{other.path} has {other.pages} page(s) of {other.size[0]}×{other.size[1]} pixels (height × width), "
-                f"its labels {labels.path} have {labels.pages} of {labels.size[0]}×{labels.size[1]}; they must be equal."
+                f"its labels {labels.path} have {labels.pages} of {labels.size[0]}×{labels.size[1]}; both must be alike."
             )
     name = labels.name if name is None else name
     grid = Grid(labels.pages, *labels.size, side=max(side, *labels.native))
@@ -103,7 +104,7 @@ def lazy_pages(
         yield LabelledPage(
             name,
             labels.size,
-            lambda page=page: _cutouts(grid, page, labels, pixels, probability),
+            partial(_cutouts, grid, page, labels, pixels, probability),
             page=page if labels.pages > 1 else None,
             name=f"{name}_{page:03d}" if labels.pages > 1 else name,
             stack=name,
