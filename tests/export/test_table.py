@@ -18,8 +18,11 @@ def read(path: Path) -> list[dict[str, str]]:
 
 
 def test_a_row_a_cell(tmp_path: Path):
-    assert write_cell_table(tmp_path, odd_pages()) == [tmp_path / "cells.csv"]
+    written = write_cell_table(tmp_path, odd_pages())
+    assert written.paths == [tmp_path / "cells.csv"]
     rows = read(tmp_path / "cells.csv")
+    assert (written.cells, written.in_pieces) == (len(rows), 4)  # 13 of 01 is cut in two by 14
+    assert written.examples == [f"cell {cell} of Zellen für Übung 1.tif" for cell in (4, 6, 7)]
     assert len(rows) == 1 + len(np.unique(odd_cells())) - 1 + 3
     assert rows[0] | {"image": "one.tif", "page": "", "id": "12", "area": "15", "touches_edge": "False"} == rows[0]
     named = [row for row in rows if row["image"] == "Zellen für Übung 1.tif"]
@@ -64,7 +67,7 @@ def test_no_cell_gives_a_header_and_an_older_table_goes(tmp_path: Path):
 def test_a_long_table_is_written_as_parquet_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     parquet = pytest.importorskip("pyarrow.parquet")
     monkeypatch.setattr(table, "LONG", 3)
-    assert write_cell_table(tmp_path, odd_pages()) == [tmp_path / "cells.csv", tmp_path / "cells.parquet"]
+    assert write_cell_table(tmp_path, odd_pages()).paths == [tmp_path / "cells.csv", tmp_path / "cells.parquet"]
     rows, columns = read(tmp_path / "cells.csv"), parquet.read_table(tmp_path / "cells.parquet").to_pydict()
     assert list(columns) == list(rows[0])
     assert [str(number) for number in columns["id"]] == [row["id"] for row in rows]

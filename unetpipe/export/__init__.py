@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from unetpipe.errors import InputError
@@ -44,10 +45,14 @@ def export_cells(name: str, folder: str | os.PathLike, pages: Iterable[LabelledP
     InputError
         If there is no such format, a package that it needs is not installed, or a file cannot be written.
     """
+    return load_export(name).write(Path(folder), pages)
+
+
+def load_export(name: str) -> ModuleType:
+    """Return the module of an export; InputError if there is none, or a package that it needs is not installed."""
     if name not in CELL_EXPORTS:
         raise InputError(f"There is no export {name!r}; there are {', '.join(CELL_EXPORTS)}.")
     try:
-        module = import_module(CELL_EXPORTS[name])
+        return import_module(CELL_EXPORTS[name])
     except ImportError as error:
         raise InputError(f'The export {name} needs what pip install "unetpipe[export]" installs ({error}).') from error
-    return module.write(Path(folder), pages)

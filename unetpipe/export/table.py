@@ -7,7 +7,7 @@ import pickle
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 
@@ -15,9 +15,31 @@ from unetpipe.files import replacing
 from unetpipe.morphometry.cells import COLUMNS, Columns, LabelledPage, measure_cutout
 
 LONG = 100_000  # rows from which the table is written as Parquet too
+EXAMPLES = 3  # cells in several pieces that are named
 
 
-def write_cell_table(folder: Path, pages: Iterable[LabelledPage]) -> list[Path]:
+class CellTable(NamedTuple):
+    """What was written.
+
+    Attributes
+    ----------
+    paths : list of Path
+        The files.
+    cells : int
+        Number of rows.
+    in_pieces : int
+        Number of cells that consist of several pieces.
+    examples : list of str
+        The first of these, such as "cell 6 of a.tif".
+    """
+
+    paths: list[Path]
+    cells: int
+    in_pieces: int
+    examples: list[str]
+
+
+def write_cell_table(folder: Path, pages: Iterable[LabelledPage]) -> CellTable:
     """Measure the cells of all pages and write their table; one page at a time is in memory.
 
     Columns are those of :func:`unetpipe.morphometry.measure_cells`, after ``image`` and ``page`` (of a file, or frame
@@ -33,8 +55,7 @@ def write_cell_table(folder: Path, pages: Iterable[LabelledPage]) -> list[Path]:
 
     Returns
     -------
-    list of Path
-        The files.
+    CellTable
 
     Raises
     ------
@@ -43,12 +64,17 @@ def write_cell_table(folder: Path, pages: Iterable[LabelledPage]) -> list[Path]:
     """
     with tempfile.TemporaryFile() as spool:  # which columns there are is known when the last page is measured
         types: dict[str, np.dtype] = {}
-        rows = 0
+        rows = in_pieces = 0
+        examples: list[str] = []
         for page in pages:
             for cutout in page.cutouts():
                 columns = _named(page, measure_cutout(page, cutout))
                 types |= {name: values.dtype for name, values in columns.items()}
                 rows += len(columns["id"])
+                divided = columns["id"][columns["pieces"] > 1].tolist()
+                in_pieces += len(divided)
+                where = page.image if page.page is None else f"{page.image}, page {page.page}"
+                examples += [f"cell {cell} of {where}" for cell in divided[: EXAMPLES - len(examples)]]
                 pickle.dump(columns, spool)
         names = [name for name in COLUMNS if name in types] or ["image", "id"]
         names += sorted(set(types) - set(COLUMNS), key=lambda name: (int(name.rpartition("_")[2]), name))
@@ -61,9 +87,9 @@ def write_cell_table(folder: Path, pages: Iterable[LabelledPage]) -> list[Path]:
                 texts = [_texts(columns[name]) if name in columns else [""] * count for name in names]
                 writer.writerows(zip(*texts, strict=True))
         if rows >= LONG and _write_parquet(parquet, {name: types[name] for name in names}, spool):
-            return [path, parquet]
+            return CellTable([path, parquet], rows, in_pieces, examples)
         parquet.unlink(missing_ok=True)  # of a table that is replaced
-        return [path]
+        return CellTable([path], rows, in_pieces, examples)
 
 
 def rows_of(columns: Columns) -> Iterator[dict[str, Any]]:

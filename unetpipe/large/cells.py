@@ -96,7 +96,7 @@ def lazy_pages(
         if other is not None and (other.size, other.pages) != (labels.size, labels.pages):
             raise InputError(
                 f"{other.path} has {other.pages} page(s) of {other.size[0]}×{other.size[1]} pixels (height × width), "
-                f"its labels {labels.path} have {labels.pages} of {labels.size[0]}×{labels.size[1]}; both must be alike."
+                f"its labels {labels.path} have {labels.pages} of {labels.size[0]}×{labels.size[1]}; they must fit."
             )
     name = labels.name if name is None else name
     grid = Grid(labels.pages, *labels.size, side=max(side, *labels.native))
