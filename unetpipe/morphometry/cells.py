@@ -245,11 +245,15 @@ def measure_cutout(page: LabelledPage, cutout: Cutout) -> Columns:
 
 def number_labels(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the ids of a label map, rising, int64, and the map with their numbers 1 … n, int32."""
-    ids = np.unique(labels)
-    ids = ids[ids > 0].astype(np.int64)
-    if ids.size and ids[-1] > HIGHEST_TABLE:
+    highest = int(labels.max(initial=0))
+    if highest > HIGHEST_TABLE:
+        ids = np.unique(labels)
+        ids = ids[ids > 0].astype(np.int64)
         return ids, np.where(labels > 0, np.searchsorted(ids, labels) + 1, 0).astype(np.int32)
-    numbers = np.zeros(ids[-1] + 1 if ids.size else 1, np.int32)
+    numbers = np.zeros(highest + 1, np.int32)
+    numbers[labels] = 1
+    numbers[0] = 0
+    ids = np.flatnonzero(numbers)
     numbers[ids] = np.arange(1, len(ids) + 1)
     return ids, numbers[labels]
 
