@@ -23,6 +23,7 @@ from unetpipe.bundle.writing import find_bundle
 from unetpipe.errors import InputError, input_error_behind
 from unetpipe.inferers import OverlapTileInferer
 from unetpipe.instances import InstanceSettings
+from unetpipe.morphometry import measure_cells
 from unetpipe.networks import UNet
 
 NORMALIZATION = "NormalizeIntensityd"  # by each channel's mean and standard deviation
@@ -285,8 +286,6 @@ class Predictor:
         self, image: np.ndarray, labels: np.ndarray, probabilities: np.ndarray, axes: str | None = None
     ) -> dict[str, np.ndarray]:
         """Return the table of the cells that a call found (:class:`Segmentation`)."""
-        from unetpipe.morphometry import measure_cells  # loads scikit-image, which segmenting does not need
-
         image = np.asarray(image)
         axes = axes or self._guess_axes(image)
         size = self.values.get("image_pixel_size")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
@@ -14,6 +14,7 @@ from unetpipe.io.formats import image_stem, images_in, is_nifti
 from unetpipe.io.images import count_pages, read_image, read_labels
 from unetpipe.io.track_tables import read_tracks
 from unetpipe.morphometry import LabelledPage
+from unetpipe.morphometry.confidence import confidence_by_id
 
 FRAME = re.compile(r"(mask|man_seg|man_track|t)(\d{3,})")  # of a sequence of the Cell Tracking Challenge
 TRACKED = {"mask": TRACK_TABLE, "man_track": "man_track.txt"}  # whose ids are those of the tracks in this table
@@ -94,7 +95,11 @@ def find_mask_files(masks: Path, images: Path | None = None, names: Sequence[str
     return sorted(found, key=lambda mask: (mask.stack, mask.frame or 0))
 
 
-def read_labelled_pages(masks: Iterable[MaskFile], pixel_size: float | None = None) -> Iterator[LabelledPage]:
+def read_labelled_pages(
+    masks: Iterable[MaskFile],
+    pixel_size: float | None = None,
+    confidences: Mapping[str, Sequence[Sequence[float]]] | None = None,
+) -> Iterator[LabelledPage]:
     """Read masks, with their images and tracks, page by page.
 
     Parameters
@@ -103,6 +108,9 @@ def read_labelled_pages(masks: Iterable[MaskFile], pixel_size: float | None = No
         From :func:`find_mask_files`.
     pixel_size : float, optional
         Side of a pixel in micrometres.
+    confidences : mapping, optional
+        By a mask's absolute path, the confidences of the cells of each page
+        (:meth:`unetpipe.io.journal.Journal.confidences`).
 
     Raises
     ------
@@ -115,10 +123,12 @@ def read_labelled_pages(masks: Iterable[MaskFile], pixel_size: float | None = No
         if _track_table(mask) != table:
             table = _track_table(mask)
             tracks = None if table is None else {track.label: track for track in read_tracks(table)}
+        noted = (confidences or {}).get(str(mask.path.absolute()), ())
         for page, source in enumerate(mask.images):
             several = mask.pages > 1
+            labels = read_labels(mask.path, page if several else None)
             yield LabelledPage.in_memory(
-                read_labels(mask.path, page if several else None),
+                labels,
                 mask.image,
                 pixels=None if source is None else read_image(*source),
                 page=page if several else mask.frame,
@@ -126,6 +136,7 @@ def read_labelled_pages(masks: Iterable[MaskFile], pixel_size: float | None = No
                 stack=mask.stack,
                 pixel_size=pixel_size,
                 tracks=tracks,
+                confidence=confidence_by_id(labels, noted[page] if page < len(noted) else None),
                 path=mask.path if source is None else source[0],
             )
 

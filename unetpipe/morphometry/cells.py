@@ -101,6 +101,8 @@ class LabelledPage:
         Side of a pixel in micrometres.
     tracks : mapping, optional
         Tracks by their label, which is the cells' id.
+    confidence : mapping, optional
+        Confidence by the cells' id, if the probability itself is not known.
     path : Path, optional
         The image's file.
     """
@@ -113,6 +115,7 @@ class LabelledPage:
     stack: str = "cells"
     pixel_size: float | None = None
     tracks: Mapping[int, Track] | None = field(default=None, repr=False)
+    confidence: Mapping[int, float] | None = field(default=None, repr=False)
     path: Path | None = None
 
     @classmethod
@@ -231,6 +234,8 @@ def measure_cutout(page: LabelledPage, cutout: Cutout) -> Columns:
     columns["pieces"] = _count_pieces(numbered, len(ids))
     if cutout.probability is not None:
         columns["confidence"] = _intensities(numbered, cutout.probability, ["mean"])["intensity_mean"]
+    elif page.confidence is not None:
+        columns["confidence"] = np.array([page.confidence.get(cell, np.nan) for cell in ids.tolist()])
     if page.tracks is not None:
         columns["track"] = ids
         columns["parent"] = np.array([page.tracks[i].parent if i in page.tracks else 0 for i in ids.tolist()], np.int64)
