@@ -20,7 +20,10 @@ SIDE = 1024  # px of a block, unless chunks of the file are larger
 
 
 def result_pages(
-    path: str | os.PathLike, pixels: LazyImage | None = None, pixel_size: float | None = None
+    path: str | os.PathLike,
+    pixels: LazyImage | None = None,
+    pixel_size: float | None = None,
+    name: str | None = None,
 ) -> Iterator[LabelledPage]:
     """Yield the pages of a segmented OME-Zarr image, or of an OME-Zarr label image, for tables and exports.
 
@@ -33,6 +36,8 @@ def result_pages(
         The image that was segmented, to measure intensities.
     pixel_size : float, optional
         Side of a pixel in micrometres; by default the one that the label image states.
+    name : str, optional
+        What tables call it; by default the file's name.
 
     Raises
     ------
@@ -42,7 +47,7 @@ def result_pages(
     image = OmeZarrImage(path)
     names = _label_names(image.path)
     if not names:
-        yield from lazy_pages(image, pixels, pixel_size=pixel_size)
+        yield from lazy_pages(image, pixels, None, name, pixel_size)
         return
     if len(names) > 1:
         raise InputError(
@@ -53,7 +58,7 @@ def result_pages(
     probability = image if is_result else None
     if pixels is None and not is_result:
         pixels = image
-    yield from lazy_pages(labels, pixels, probability, image.name, pixel_size)
+    yield from lazy_pages(labels, pixels, probability, image.name if name is None else name, pixel_size)
 
 
 def lazy_pages(
