@@ -59,8 +59,6 @@ class MaskFile:
 def find_mask_files(masks: Path, images: Path | None = None, names: Sequence[str] | None = None) -> list[MaskFile]:
     """List the masks of a file or folder, with their images.
 
-    NIfTI masks are left out.
-
     Parameters
     ----------
     masks : Path
@@ -69,7 +67,8 @@ def find_mask_files(masks: Path, images: Path | None = None, names: Sequence[str
     images : Path, optional
         The images, as :func:`unetpipe.datasets.find_images` finds them; matched by names.
     names : sequence of str, optional
-        Paths of the masks below ``masks``; by default the images in the folder, not those in its folders.
+        Paths of the masks below ``masks``; by default the files in the folder, not those in its folders, and without
+        NIfTI volumes.
 
     Raises
     ------
@@ -77,9 +76,8 @@ def find_mask_files(masks: Path, images: Path | None = None, names: Sequence[str
         If there is no mask, no mask has an image, or two masks have the same name but for the suffix.
     """
     root = masks if masks.is_dir() else masks.parent
-    listed = images_in(masks) if masks.is_dir() else [masks]
+    listed = [path for path in (images_in(masks) if masks.is_dir() else [masks]) if not is_nifti(path)]
     paths = listed if names is None else [root / name for name in names]
-    paths = [path for path in paths if not is_nifti(path)]
     matcher = MaskMatcher([] if images is None else find_images(images))
     found = [_mask_file(path, root, masks.is_dir(), images, matcher) for path in paths]
     seen: dict[str, Path] = {}
