@@ -16,6 +16,7 @@ from unetpipe.cli.main import main
 from unetpipe.errors import InputError
 from unetpipe.instances import InstanceSettings
 from unetpipe.io import read_image, read_labels
+from unetpipe.morphometry import measure_cells
 
 
 @pytest.fixture
@@ -178,3 +179,24 @@ def test_a_config_without_weights_is_one_sentence(small: Path):
 def test_a_threshold_that_is_not_a_probability(small: Path, threshold: object):
     with pytest.raises(InputError, match="is not a probability"):
         unetpipe.Predictor.load(small, threshold=threshold)(np.eye(40))
+
+
+def test_a_result_holds_labels_probabilities_table_and_warnings(trained: Path, image: np.ndarray):
+    """The bundle was trained at 0.5."""
+    labels, probabilities = unetpipe.segment(image, trained, return_probabilities=True, pixel_size=0.2)
+    result = unetpipe.segment(image, trained, return_result=True, pixel_size=0.2)
+    assert np.array_equal(result.labels, labels)
+    assert np.array_equal(result.probabilities, probabilities)
+    expected = measure_cells(labels, image, probabilities, 0.2)
+    assert result.table.keys() == expected.keys()
+    assert all(np.array_equal(result.table[name], values) for name, values in expected.items())
+    assert result.table["confidence"].min() > 0.5
+    (warning,) = result.warnings
+    assert "The images have a pixel size of 0.2, the network was trained at 0.5" in warning
+    assert unetpipe.segment(image, trained, return_result=True).warnings == ()
+
+
+def test_a_result_of_a_stack_counts_pages(trained: Path, image: np.ndarray):
+    result = unetpipe.segment(np.stack([image, np.zeros_like(image), image]), trained, return_result=True)
+    for page, labels in enumerate(result.labels):
+        assert np.array_equal(result.table["id"][result.table["page"] == page], np.unique(labels[labels > 0]))

@@ -83,6 +83,30 @@ def replacing(path: str | os.PathLike, suffix: str | None = None) -> Iterator[Pa
         raise InputError(f"{path} cannot be written ({first_line(error)}).") from error
 
 
+@contextmanager
+def replacing_folder(path: str | os.PathLike) -> Iterator[Path]:
+    """Give a name beside ``path`` for a new folder; this takes its place, whole, when the block ends well.
+
+    Raises
+    ------
+    InputError
+        If the folder cannot be written, or ``path`` is a file.
+    """
+    path = Path(path)
+    if path.exists() and not path.is_dir():
+        raise InputError(f"The folder {path} cannot be written: it is a file.")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as beside:
+            new = Path(beside) / "new"
+            yield new
+            if path.exists():
+                path.replace(Path(beside) / "old")
+            new.replace(path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({first_line(error)}).") from error
+
+
 def write_text(path: str | os.PathLike, text: str) -> None:
     """Write a text file, UTF-8."""
     with replacing(path) as temporary:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,11 +23,35 @@ from unetpipe.bundle.writing import find_bundle
 from unetpipe.errors import InputError, input_error_behind
 from unetpipe.inferers import OverlapTileInferer
 from unetpipe.instances import InstanceSettings
+from unetpipe.morphometry import measure_cells
 from unetpipe.networks import UNet
 
 NORMALIZATION = "NormalizeIntensityd"  # by each channel's mean and standard deviation
 # bundles of earlier versions lack these keys
 DEFAULTS = {"normalization": NORMALIZATION, "rotations": 0, "scale": 1.0, "pixel_size": None}
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """Everything that :func:`segment` found in an image or stack.
+
+    Attributes
+    ----------
+    labels : ndarray
+        (H, W) or (N, H, W), int32: 0 background, 1 … n in each image.
+    probabilities : ndarray
+        Same shape, float32, 0 … 1: the probability of "cell".
+    table : dict of ndarray
+        Columns with a value a cell, as :func:`unetpipe.morphometry.measure_cells` gives them; of a stack first
+        ``page``, from 0. ``pandas.DataFrame(table)`` makes a data frame of it.
+    warnings : tuple of str
+        What was logged as a warning, such as a pixel size that differs from that of the training data.
+    """
+
+    labels: np.ndarray
+    probabilities: np.ndarray
+    table: dict[str, np.ndarray]
+    warnings: tuple[str, ...]
 
 
 def segment(
@@ -35,7 +63,8 @@ def segment(
     return_probabilities: bool = False,
     pixel_size: float | None = None,
     rescale: bool = False,
-) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+    return_result: bool = False,
+) -> np.ndarray | tuple[np.ndarray, np.ndarray] | Segmentation:
     """Segment an image or a stack that is an array.
 
     Parameters
@@ -57,6 +86,8 @@ def segment(
         a quarter, a warning is logged.
     rescale : bool
         Scale the image to the bundle's pixel size; the result has the image's own size.
+    return_result : bool
+        Return a :class:`Segmentation`, which also measures each cell, instead of arrays.
 
     Returns
     -------
@@ -76,8 +107,31 @@ def segment(
     >>> segment(np.random.default_rng(0).random((60, 80))).shape
     (60, 80)
     """
-    predictor = Predictor.load(bundle, model, image_pixel_size=pixel_size, rescale=rescale)
-    return predictor(image, axes, return_probabilities)
+    with _warnings_of("unetpipe") as warnings:
+        predictor = Predictor.load(bundle, model, image_pixel_size=pixel_size, rescale=rescale)
+        if not return_result:
+            return predictor(image, axes, return_probabilities)
+        labels, probabilities = predictor(image, axes, return_probabilities=True)
+    return Segmentation(labels, probabilities, predictor.measure(image, labels, probabilities, axes), tuple(warnings))
+
+
+@contextmanager
+def _warnings_of(name: str) -> Iterator[list[str]]:
+    """Give a list to which the warnings go that a logger and those below it log in this thread."""
+    found: list[str] = []
+    thread = threading.get_ident()
+
+    class Collect(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.thread == thread:
+                found.append(record.getMessage())
+
+    handler = Collect(logging.WARNING)
+    logging.getLogger(name).addHandler(handler)
+    try:
+        yield found
+    finally:
+        logging.getLogger(name).removeHandler(handler)
 
 
 class Predictor:
@@ -227,6 +281,19 @@ class Predictor:
         if axes != "nyx":
             labels, probabilities = labels[0], probabilities[0]
         return (labels, probabilities) if return_probabilities else labels
+
+    def measure(
+        self, image: np.ndarray, labels: np.ndarray, probabilities: np.ndarray, axes: str | None = None
+    ) -> dict[str, np.ndarray]:
+        """Return the table of the cells that a call found (:class:`Segmentation`)."""
+        image = np.asarray(image)
+        axes = axes or self._guess_axes(image)
+        size = self.values.get("image_pixel_size")
+        if axes != "nyx":
+            return measure_cells(labels, np.moveaxis(image, -1, 0) if axes == "yxc" else image, probabilities, size)
+        tables = [measure_cells(*page, size) for page in zip(labels, image, probabilities, strict=True)]
+        pages = np.repeat(np.arange(len(tables)), [len(table["id"]) for table in tables])
+        return {"page": pages, **{name: np.concatenate([table[name] for table in tables]) for name in tables[0]}}
 
     def _segment_one(self, page: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return labels and probability of "cell" of (C, H, W), each (H, W)."""

@@ -33,7 +33,7 @@ def test_cells_beside_their_truth(real_data: Path, tmp_path: Path):
     write_labels(tmp_path / "masks" / record["mask_name"], truth)
     arguments = ["--truth", str(real_data / "alizarine"), "--pixel-size", "1"]
     assert main(["measure", str(tmp_path / "masks"), "--output", str(tmp_path / "out"), *arguments]) == 0
-    true, found = table(tmp_path / "out" / "cells.csv")
+    true, found = table(tmp_path / "out" / "mosaics.csv")
     assert {**true, "of": ""} == {**found, "of": ""}
     assert 1500 < float(true["density"]) < 4500
     assert 0.3 < float(true["hexagonal"]) < 0.8
@@ -51,7 +51,7 @@ def measure(masks: Path, *arguments: str) -> int:
 
 
 def of(folder: Path) -> list[tuple[str, str]]:
-    return [(row["mask"], row["of"]) for row in table(folder / "out" / "cells.csv")]
+    return [(row["mask"], row["of"]) for row in table(folder / "out" / "mosaics.csv")]
 
 
 def paired(folder: Path, *names: str) -> str:
@@ -89,7 +89,7 @@ def test_truth_of_a_ctc_sequence(synthetic: Path, tmp_path: Path):
     assert measure(tmp_path / "02_RES", "--truth", str(synthetic)) == 0
     name = Path(record["mask_name"]).name
     assert of(tmp_path) == [(name, "truth"), (name, "mask")]
-    true, found = table(tmp_path / "out" / "cells.csv")
+    true, found = table(tmp_path / "out" / "mosaics.csv")
     assert true["mean_area"] == found["mean_area"]
 
 
@@ -99,7 +99,7 @@ def test_a_stack_page_by_page_beside_its_truth(tmp_path: Path):
     write_label_pages(tmp_path / "set" / "masks" / "s.tif", pages)
     write_label_pages(tmp_path / "m" / "s_mask.tif", pages)
     assert measure(tmp_path / "m", "--truth", str(tmp_path / "set")) == 0
-    rows = table(tmp_path / "out" / "cells.csv")
+    rows = table(tmp_path / "out" / "mosaics.csv")
     assert [(row["mask"], row["of"], row["cells"]) for row in rows] == [
         ("s_mask.tif, page 0", "truth", "1"),
         ("s_mask.tif, page 0", "mask", "1"),
@@ -139,7 +139,7 @@ def test_volumes_take_neither_truth_nor_pixel_size(arguments: list[str], tmp_pat
     (tmp_path / "m").mkdir()
     nibabel.save(nibabel.Nifti1Image(np.ones((9, 9, 2), np.uint16), np.eye(4)), tmp_path / "m" / "a_mask.nii")
     assert measure(tmp_path / "m", *arguments) == 1
-    assert "leave out --truth and --pixel-size" in refused(capsys, tmp_path)
+    assert "leave out --truth, --images, --export and --pixel-size" in refused(capsys, tmp_path)
 
 
 @pytest.mark.parametrize("good", ["a_mask.tif", "a_mask.nii"])

@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Write what was asked for and say how large it is."""
     if options.format == "bioimageio":
-        from unetpipe.export import write_package
+        from unetpipe.export.bioimageio import write_package
 
         if options.half:
             raise InputError("--half is for bundles; TorchScript runs at the precision of its weights.")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from unetpipe.cli.cells import add_export_argument, check_exports, write_cells
 from unetpipe.errors import InputError
 
 if TYPE_CHECKING:
@@ -43,14 +45,22 @@ class LabelMap(NamedTuple):
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
     parser.description = (
-        "Of a mask of cells: density, coefficient of variation of the area, share of hexagons, and a picture coloured "
-        "by the number of neighbours. Of a NIfTI mask: area of each slice and volume."
+        "Of a mask of cells: a table of its cells (cells.csv), density, coefficient of variation of the area and share "
+        "of hexagons (mosaics.csv), and a picture coloured by the number of neighbours. Of an OME-Zarr: the table of "
+        "its cells. Of a NIfTI mask: area of each slice and volume."
     )
     parser.add_argument(
         "masks",
         metavar="MASKS",
         type=Path,
-        help="a mask, or a folder of masks (without subfolders), as unetpipe segment writes them",
+        help="a mask, or a folder of masks (without subfolders), as unetpipe segment or any other program writes them; "
+        "or an OME-Zarr with labels",
+    )
+    parser.add_argument(
+        "--images",
+        metavar="DATA",
+        type=Path,
+        help="the images of these masks, matched by names: intensities are measured too (default: none)",
     )
     parser.add_argument("--output", metavar="DIR", type=Path, required=True, help="folder for tables and pictures")
     parser.add_argument(
@@ -66,12 +76,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="data set of these masks, matched by names: its cells are measured too, and both only where the data set "
         "is annotated (default: none)",
     )
+    add_export_argument(parser)
 
 
 def run(options: argparse.Namespace) -> None:
     """Measure every mask and print a line for each; then write tables and pictures."""
     from PIL import Image
 
+    from unetpipe.datasets.labelled_pages import find_mask_files, read_labelled_pages
     from unetpipe.files import check_folder
     from unetpipe.io.formats import images_in, is_nifti
     from unetpipe.io.images import write_picture
@@ -80,26 +92,68 @@ def run(options: argparse.Namespace) -> None:
 
     if not options.masks.exists():
         raise InputError(f"There is no mask or folder {options.masks}.")
+    check_exports(options.export)
     if options.pixel_size is not None and not (math.isfinite(options.pixel_size) and options.pixel_size > 0):
         raise InputError(f"--pixel-size {options.pixel_size} must be a finite number above 0.")
+    results = _zarrs(options.masks)
+    if results:
+        _measure_zarrs(results, options)
+        return
     masks = images_in(options.masks) if options.masks.is_dir() else [options.masks]
     if not masks:
         raise InputError(f"{options.masks} holds no mask (TIFF, PNG or NIfTI).")
     check_folder(options.output)
     volumes = [mask for mask in masks if is_nifti(mask)]
     cells = [mask for mask in masks if mask not in volumes]
-    if not cells and (options.truth is not None or options.pixel_size is not None):
+    if not cells and (options.truth or options.images or options.export or options.pixel_size is not None):
         raise InputError(
             f"{options.masks} holds only NIfTI volumes, which state their spacing and are measured without truth; "
-            "leave out --truth and --pixel-size."
+            "leave out --truth, --images, --export and --pixel-size."
         )
+    found = find_mask_files(options.masks, options.images)
     matcher = _matcher(options.truth, cells)
     tables = {**_measure_volumes(volumes), **_measure_cells(cells, matcher, options.pixel_size)}
     for name, (columns, rows) in tables.items():
         write_csv(options.output / name, columns, rows)
-    for found in _label_maps(cells, matcher):  # read again: all label maps together may not fit into memory
-        write_picture(options.output / f"{found.picture}.png", Image.fromarray(draw_mosaic(found.labels)))
+    for shown in _label_maps(cells, matcher):  # read again: all label maps together may not fit into memory
+        write_picture(options.output / f"{shown.picture}.png", Image.fromarray(draw_mosaic(shown.labels)))
+    if found:
+        without = [mask.path.name for mask in found if not any(mask.images)]
+        if options.images is not None and without:
+            print(f"Without image: {len(without)} of {len(found)} masks, such as {without[0]}")
+        write_cells(options.output, lambda: read_labelled_pages(found, options.pixel_size), options.export)
     print(f"Tables: {options.output}")
+
+
+def _zarrs(masks: Path) -> list[Path]:
+    """Return the OME-Zarr that ``masks`` is, or those in the folder."""
+    folders = [masks, *sorted(masks.iterdir())] if masks.is_dir() else []
+    found = [folder for folder in folders if any((folder / name).is_file() for name in ("zarr.json", ".zgroup"))]
+    return found[:1] if found[:1] == [masks] else found
+
+
+def _measure_zarrs(results: list[Path], options: argparse.Namespace) -> None:
+    """Write the table and exports of label images that are read part by part."""
+    try:
+        from unetpipe.large.cells import result_pages
+        from unetpipe.large.images import find_large
+    except ImportError as error:
+        raise InputError(f'To measure OME-Zarr, pip install "unetpipe[large]" is needed ({error}).') from error
+    if options.truth is not None:
+        raise InputError(f"{results[0]} is an OME-Zarr, which is measured without truth; leave out --truth.")
+    images = {} if options.images is None else dict(find_large(options.images, force=True))
+    named = {image.name: image for image in images}
+    names = {path: path.name.removesuffix(".zarr").removesuffix(".ome") for path in results}
+    missing = [name for name in names.values() if images and name not in named]
+    if missing:
+        raise InputError(f"{options.images} has no image {missing[0]}; it has {', '.join(sorted(named)[:5])}.")
+    write_cells(
+        options.output,
+        lambda: chain.from_iterable(
+            result_pages(path, named.get(name), options.pixel_size, name) for path, name in names.items()
+        ),
+        options.export,
+    )
 
 
 def _matcher(truth: Path | None, masks: list[Path]) -> MaskMatcher:
@@ -146,7 +200,7 @@ def _measure_cells(masks: list[Path], matcher: MaskMatcher, pixel_size: float | 
     for found in _label_maps(masks, matcher):
         said = found.mask if found.of == "mask" else f"{found.mask}, truth"
         rows.append((found.mask, found.of, *_say(said, measure_mosaic(found.labels, pixel_size))))
-    return {"cells.csv": (("mask", "of", *CellMosaic._fields), rows)} if masks else {}
+    return {"mosaics.csv": (("mask", "of", *CellMosaic._fields), rows)} if masks else {}
 
 
 def _label_maps(masks: list[Path], matcher: MaskMatcher) -> Iterator[LabelMap]:

@@ -6,11 +6,13 @@ import argparse
 import re
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unetpipe.bundle.settings import as_text
 from unetpipe.bundle.writing import find_bundle
+from unetpipe.cli.cells import add_export_argument, check_exports, write_cells
 from unetpipe.cli.options import add_bundle_and_model
 from unetpipe.errors import InputError
 from unetpipe.files import check_folder
@@ -57,6 +59,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="link the cells of a sequence tNNN.tif from frame to frame (unetpipe link) and write res_track.txt",
     )
+    parser.add_argument(
+        "--tables",
+        action="store_true",
+        help="measure each cell, and write cells.csv: size, shape, intensity, confidence, neighbours, track",
+    )
+    add_export_argument(parser)
     parser.add_argument("--resume", action="store_true", help="continue where an earlier run was interrupted")
     parser.add_argument("--dry-run", action="store_true", help="say tiles, memory and time, and write nothing")
     large = parser.add_argument_group(
@@ -78,6 +86,9 @@ def run(options: argparse.Namespace) -> None:
     bundle = options.bundle if options.bundle is not None else find_bundle()
     if options.rescale and options.pixel_size is None:
         raise InputError("--rescale needs the images' --pixel-size.")
+    check_exports(options.export)
+    if "geff" in options.export and not options.track:
+        raise InputError("--export geff writes tracks, so it needs --track.")
     images = find_large_images(options)
     if images:
         if options.track:
@@ -115,6 +126,17 @@ def run(options: argparse.Namespace) -> None:
     print(f"Masks: {options.output}")
     for folder in folders:
         print(describe(link_folder(folder), folder))
+    if options.tables or options.export:
+        from unetpipe.datasets.labelled_pages import find_mask_files, read_labelled_pages
+
+        masks = find_mask_files(options.output, options.input, list(dict.fromkeys(r["mask_name"] for r in records)))
+        confidences = journal.confidences()
+        write_cells(
+            options.output,
+            lambda: read_labelled_pages(masks, options.pixel_size, confidences),
+            options.export,
+            options.tables,
+        )
 
 
 def model_overrides(options: argparse.Namespace) -> dict[str, Any]:
@@ -185,6 +207,7 @@ def segment_large(options: argparse.Namespace, images: list[tuple[LazyImage, Pat
     from unetpipe.memory import keep_freed_memory
 
     keep_freed_memory()
+    results = []
     with _processes(options) as processes:
         for image, folder in images:
             segmentation = LargeSegmentation(
@@ -203,7 +226,19 @@ def segment_large(options: argparse.Namespace, images: list[tuple[LazyImage, Pat
                 total = estimated_seconds(segmentation.work, seconds, processes.workers)
                 print(f"Time: {seconds:.2f} s a tile, about {say_time(total)} in all; nothing was written")
             else:
-                print(f"Result: {segmentation.run()}")
+                results.append((segmentation.run(), image, (folder / image.name).as_posix()))
+                print(f"Result: {results[-1][0]}")
+    if results and (options.tables or options.export):
+        from unetpipe.large.cells import result_pages
+
+        write_cells(
+            options.output,
+            lambda: chain.from_iterable(
+                result_pages(result, image, options.pixel_size, name) for result, image, name in results
+            ),
+            options.export,
+            options.tables,
+        )
 
 
 def _processes(options: argparse.Namespace) -> AbstractContextManager[Processes]:

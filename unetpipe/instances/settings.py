@@ -19,6 +19,7 @@ from unetpipe.errors import InputError
 from unetpipe.instances.from_probability import connected, fill_holes, remove_small
 from unetpipe.instances.ridge import refill_ridge
 from unetpipe.instances.splitting import inner_peaks, merge_open_borders, split_at_markers
+from unetpipe.morphometry.confidence import cell_confidences
 
 
 @dataclass(frozen=True)
@@ -159,10 +160,15 @@ class InstancesFromProbabilityd(MapTransform):
         self.settings = InstanceSettings(**settings)
 
     def __call__(self, data: Mapping[Any, Any]) -> dict[Any, Any]:
-        """Return the item with instance maps in place of the probabilities."""
+        """Return the item with instance maps in place of the probabilities.
+
+        The confidences of the cells (:func:`unetpipe.morphometry.confidence.cell_confidences`) go to KEY_confidence.
+        """
         item = dict(data)
         for key in self.key_iterator(item):
-            instances = self.settings.instances(1 - convert_to_numpy(item[key])[0])
+            probability = 1 - convert_to_numpy(item[key])[0]
+            instances = self.settings.instances(probability)
+            item[f"{key}_confidence"] = cell_confidences(instances, probability)
             tensor = torch.from_numpy(instances[None])
             item[key] = MetaTensor(tensor).copy_meta_from(item[key]) if isinstance(item[key], MetaTensor) else tensor
         return item

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,30 @@ class Journal:
         self.path = Path(path)
         self.settings = settings
 
-    def add(self, mask: str | os.PathLike, image: str | os.PathLike) -> None:
-        """Note that a mask is written."""
-        entry = json.dumps(self._entry(Path(mask), Path(image)))
+    def add(
+        self, mask: str | os.PathLike, image: str | os.PathLike, confidences: Sequence[Sequence[float]] | None = None
+    ) -> None:
+        """Note that a mask is written, and of each page the confidences of its cells."""
+        entries = [self._entry(Path(mask), Path(image))]
+        if confidences is not None:
+            entries.append({"mask": str(Path(mask).absolute()), "confidences": confidences})
         with self.path.open("a", encoding="utf-8") as file:
-            file.write(entry + "\n")
+            file.write("".join(json.dumps(entry) + "\n" for entry in entries))
+
+    def confidences(self) -> dict[str, list[list[float]]]:
+        """Return what was noted last of each mask's pages, by the mask's absolute path."""
+        found = {}
+        try:
+            lines = self.path.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError):
+            return {}
+        for line in lines:
+            try:
+                entry = json.loads(line)
+                found[entry["mask"]] = entry["confidences"]
+            except (ValueError, KeyError, TypeError):  # another kind of line, or one that was cut off
+                continue
+        return found
 
     def is_complete(self, mask: str | os.PathLike, image: str | os.PathLike) -> bool:
         """Return whether a mask is complete."""

@@ -50,7 +50,7 @@ class SaveMasksd(MapTransform):
         super().__init__(keys, allow_missing_keys)
         self.journal = None if journal is None else Journal(journal, settings)
         self.output_dir = Path(output_dir)
-        self._waiting: dict[Path, dict[int, np.ndarray]] = {}
+        self._waiting: dict[Path, dict[int, tuple[np.ndarray, Any]]] = {}
         self._lock = threading.Lock()
 
     def __call__(self, data: Mapping[Any, Any]) -> dict[Any, Any]:
@@ -63,15 +63,17 @@ class SaveMasksd(MapTransform):
             check_ids(path, labels)
             with self._lock:  # pages may come from several threads
                 pages = self._waiting.setdefault(path, {})
-                pages[int(meta.get("page", 0))] = labels.astype(np.uint16)
+                pages[int(meta.get("page", 0))] = labels.astype(np.uint16), item.get(f"{key}_confidence")
                 complete = len(pages) == int(meta.get("pages", 1))
                 if complete:
                     del self._waiting[path]
             if complete:
-                write_label_pages(path, [pages[page] for page in sorted(pages)], meta.get("filename_or_obj"))
+                masks, confidences = zip(*(pages[page] for page in sorted(pages)), strict=True)
+                write_label_pages(path, masks, meta.get("filename_or_obj"))
                 if self.journal is not None:
                     with self._lock:
-                        self.journal.add(path, meta["filename_or_obj"])
+                        known = None if None in confidences else confidences
+                        self.journal.add(path, meta["filename_or_obj"], known)
         return item
 
 

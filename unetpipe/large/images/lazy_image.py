@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from unetpipe.errors import InputError
 from unetpipe.files import first_line
@@ -95,8 +96,8 @@ class LazyImage(ABC):
     def _read(self, index: tuple[int | slice, ...]) -> np.ndarray:
         """Read ``array[index]``, the axes in the file's order."""
 
-    def read(self, page: int, rows: slice, columns: slice) -> np.ndarray:
-        """Read a region (C, h, w), float32; it must lie inside the image.
+    def read(self, page: int, rows: slice, columns: slice, dtype: DTypeLike = np.float32) -> np.ndarray:
+        """Read a region (C, h, w), as ``dtype``; it must lie inside the image.
 
         Raises
         ------
@@ -120,7 +121,7 @@ class LazyImage(ABC):
         remaining = [axis for axis in self.axes if axis in "cyx"]
         if "c" not in remaining:
             array, remaining = array[None], ["c", *remaining]
-        pixels = np.transpose(array, [remaining.index(axis) for axis in "cyx"]).astype(np.float32)
+        pixels = np.transpose(array, [remaining.index(axis) for axis in "cyx"]).astype(dtype)
         if self.dtype.kind == "f" and not np.isfinite(pixels).all():
             raise InputError(f"{self.path}, page {page}, holds pixels that are NaN or infinite; replace them first.")
         return pixels

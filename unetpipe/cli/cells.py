@@ -1,0 +1,60 @@
+"""What ``measure`` and ``segment`` share: tables of cells, and cells for other programs."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from unetpipe.export import CELL_EXPORTS, export_cells, load_export
+
+if TYPE_CHECKING:
+    from unetpipe.morphometry import LabelledPage
+
+
+def add_export_argument(parser: argparse.ArgumentParser) -> None:
+    """Add ``--export``, which may be given several times."""
+    parser.add_argument(
+        "--export",
+        action="append",
+        choices=tuple(CELL_EXPORTS),
+        default=[],
+        help="also write the cells for another program: ROIs for ImageJ, detections for QuPath (geojson), LabelMe, "
+        "COCO JSON, or tracks as GEFF; may be given several times (default: none)",
+    )
+
+
+def check_exports(names: Sequence[str]) -> None:
+    """Raise InputError if a package that an export needs is not installed: before the long work."""
+    for name in names:
+        load_export(name)
+
+
+def write_cells(
+    output: Path, pages: Callable[[], Iterable[LabelledPage]], exports: Sequence[str], table: bool = True
+) -> None:
+    """Write the table of cells and the exports to a folder, and say where.
+
+    Parameters
+    ----------
+    output : Path
+        The folder.
+    pages : callable
+        Returns the pages; it is called for the table and for each export.
+    exports : sequence of str
+        Names of exports.
+    table : bool
+        Whether to write the table.
+    """
+    if table:
+        from unetpipe.export.table import write_cell_table
+
+        written = write_cell_table(output, pages())
+        print(f"Cells: {written.cells} in {' and '.join(map(str, written.paths))}")
+        if written.in_pieces:
+            print(f"In several pieces: {written.in_pieces}, such as {', '.join(written.examples)}")
+    for name in dict.fromkeys(exports):
+        paths = export_cells(name, output, pages())
+        more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+        print(f"For {name}: {paths[0]}{more}" if paths else f"For {name}: nothing")
