@@ -130,7 +130,7 @@ def test_planes_behind_one_directory(tmp_path: Path):
         assert len(file.pages) == 1
     assert np.array_equal(pages(path)[:, 0], STACK)
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(InputError, match="has OME or ImageJ metadata that do not fit its pages; is it complete"):
+    with pytest.raises(InputError, match="has OME or ImageJ metadata that do not fit its pages: it is not complete"):
         count_pages(path)
 
 
@@ -170,8 +170,8 @@ def ome(path: Path, change) -> Path:
 
 def test_ome_planes_that_are_not_there_are_refused(tmp_path: Path):
     path = ome(tmp_path / "a.ome.tif", lambda text: text.replace('SizeT="2"', 'SizeT="3"').replace("PlaneCount", "x"))
-    with pytest.raises(InputError, match=r"a\.ome\.tif (lacks plane|holds|has OME)"):
-        pages(path)
+    with pytest.raises(InputError, match=r"a\.ome\.tif (lacks planes|holds 2 of the 3 planes) that its metadata name"):
+        count_pages(path)
 
 
 def test_several_ome_images_are_refused(tmp_path: Path):
@@ -315,3 +315,27 @@ def test_jpeg_colours_are_rgb(tmp_path: Path):
     array = np.zeros((32, 48, 3), np.uint8) + np.array([200, 100, 50], np.uint8)
     Image.fromarray(array).save(tmp_path / "a.tif", compression="jpeg", quality=95)
     assert np.abs(read_image(tmp_path / "a.tif").astype(int) - np.array([200, 100, 50])[:, None, None]).max() <= 3
+
+
+def test_without_a_photometric_tag_0_is_black(tmp_path: Path):
+    path = write(tmp_path / "a.tif", RAMP, metadata=None)
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"\x06\x01\x03\x00", b"\x07\x01\x03\x00"))  # the tag gets another number
+    assert np.array_equal(read_image(path)[0], RAMP)
+
+
+def test_one_file_of_an_ome_set_is_refused(tmp_path: Path):
+    def elsewhere(text: str) -> str:
+        plane = '<TiffData IFD="0" FirstT="1" PlaneCount="1"><UUID FileName="b.ome.tif">urn</UUID>'
+        return text.replace('SizeT="2"', 'SizeT="3"').replace("</Pixels>", f"{plane}</TiffData></Pixels>")
+
+    with pytest.raises(InputError, match="pages lie in other files"):
+        count_pages(ome(tmp_path / "a.ome.tif", elsewhere))
+
+
+def test_a_damaged_file_is_nothing_to_log(tmp_path: Path, capfd: pytest.CaptureFixture):
+    path = write(tmp_path / "a.tif", STACK, imagej=True)
+    path.write_bytes(path.read_bytes()[:-1500])
+    with pytest.raises(InputError):
+        pages(path)
+    assert capfd.readouterr().err == ""

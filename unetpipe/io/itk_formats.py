@@ -9,10 +9,9 @@ import math
 from pathlib import Path
 
 import numpy as np
-import psutil
 
 from unetpipe.errors import InputError
-from unetpipe.files import remember, unreadable
+from unetpipe.files import check_fits, remember, unreadable
 
 KINDS = ("unsigned_char", "short", "unsigned_short", "int", "unsigned_int", "float", "double")  # that ITK reads
 MRC_HEADER = 1024  # bytes
@@ -57,9 +56,8 @@ def _shape(path: Path) -> tuple[int, ...]:
     kind = header.GetComponentTypeAsString(header.GetComponentType())
     if header.GetNumberOfComponents() != 1 or kind not in KINDS:
         raise InputError(f"{path} holds {header.GetNumberOfComponents()} × {kind}; only grey values are read from it.")
-    needed, free = math.prod(shape) * header.GetComponentSize(), psutil.virtual_memory().available
-    if needed > free:
-        raise InputError(f"{path} takes {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB of memory are free.")
+    needed = math.prod(shape) * header.GetComponentSize()
+    check_fits(path, needed)
     if path.suffix.lower() == ".mrc" and path.stat().st_size < _mrc_header(path) + needed:  # ITK reads on in silence
         raise InputError(f"{path} cannot be read as an image (pixels lie beyond its end); is it complete?")
     return shape

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 from PIL import Image, UnidentifiedImageError
 
-from unetpipe.files import unreadable
+from unetpipe.errors import InputError
+from unetpipe.files import check_fits, unreadable
 
 Image.MAX_IMAGE_PIXELS = None  # a large image is no attack; what a file cannot hold is refused below
 SUFFIXES = (".png",)
@@ -68,19 +68,20 @@ def read_page(path: Path, page: int, labels: bool) -> np.ndarray:
             else:
                 array = np.array(picture)
             return _without_alpha(array) if picture.mode in ALPHA else array
+    except InputError:
+        raise
     except DECODING_ERRORS as error:
         raise unreadable(path, KIND, error) from error
 
 
 def _check(path: Path, picture: Image.Image) -> None:
-    """Raise OSError if the file cannot hold what its header claims, or the memory cannot."""
+    """Raise OSError if the file cannot hold what its header claims, InputError if the memory cannot."""
     if picture.format == "TIFF":
         raise OSError("it is a TIFF file; name it .tif")
-    needed, free = picture.width * picture.height * len(picture.getbands()), psutil.virtual_memory().available
+    needed = picture.width * picture.height * len(picture.getbands())
     if picture.format == "PNG" and needed > 8 * LARGEST_RATIO * path.stat().st_size:
         raise OSError(f"its header claims {needed} bytes, more than so small a file can hold")
-    if needed > free:
-        raise OSError(f"it takes {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB of memory are free")
+    check_fits(path, needed)
 
 
 def _raw_mode(picture: Image.Image) -> str:

@@ -6,6 +6,7 @@ The rules are in ``data/README.md``, "How a TIFF is read".
 from __future__ import annotations
 
 import io
+import logging
 import math
 import struct
 import threading
@@ -15,16 +16,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import psutil
 import tifffile
 from PIL import Image
 from tifffile import COMPRESSION, PHOTOMETRIC, PLANARCONFIG, TiffFrame, TiffPage
 
 from unetpipe.errors import InputError
-from unetpipe.files import first_line, remember
+from unetpipe.files import check_fits, first_line, remember
 
+logging.getLogger("tifffile").addHandler(logging.NullHandler())  # what matters of it becomes an InputError
 SUFFIXES = (".tif", ".tiff")
+BEHIND_ONE_DIRECTORY = ("shaped", "imagej", "stk")  # whose planes may lie there, by tifffile's names
 THUMBNAIL_OR_MASK = 1 | 4  # bits of the tag NewSubfileType
+PHOTOMETRIC_TAG = 262
 ALPHA = (1, 2)  # values of the tag ExtraSamples
 GREY_OR_RGB = (PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.RGB, PHOTOMETRIC.MASK, PHOTOMETRIC.CFA, PHOTOMETRIC.LINEAR_RAW)
 DECODED_TO_RGB = (COMPRESSION.OJPEG, COMPRESSION.JPEG, COMPRESSION.WEBP, COMPRESSION.JPEGXL)
@@ -67,7 +70,8 @@ def read_page(path: Path, page: int, labels: bool) -> np.ndarray:
     pixels = np.moveaxis(_without_alpha(pixels, part.key), 0, -1)
     if labels:
         return pixels
-    key, photometric = part.key, PHOTOMETRIC(part.key.photometric)
+    key = part.key
+    photometric = PHOTOMETRIC(key.photometric) if PHOTOMETRIC_TAG in key.tags else PHOTOMETRIC.MINISBLACK
     if photometric == PHOTOMETRIC.MINISWHITE:
         return _inverted(path, pixels, key)
     if part.colours is not None:
@@ -145,7 +149,7 @@ class TiffStack:
                 self.has_luts = file.is_imagej or file.is_ome
                 self.parts = _parts(file)
                 for part in self.parts:
-                    _check_shape(part)
+                    _check(part)
         except _Refused as error:
             raise InputError(f"{path} {error}") from error
         except Exception as error:  # damaged directories end in exceptions of every kind
@@ -175,8 +179,7 @@ class TiffStack:
                 raise self._incomplete(f"plane {number} lies beyond its end")
             return np.fromfile(self.path, dtype, length, offset=start).reshape(key.shape)
         plane = part.planes[number]
-        if plane is None:
-            raise InputError(f"{self.path} lacks plane {number}, which its metadata name; it may lie in another file.")
+        assert plane is not None
         self._check_bytes(plane)
         with self._lock:
             self._file.filehandle.open()
@@ -199,11 +202,7 @@ class TiffStack:
             ratio, held = LARGEST_RATIO.get(key.compression, math.inf), int(counts.sum())
             if not key.is_subsampled and 8 * ratio * held < bits:
                 raise self._incomplete(f"its header claims {bits // 8} bytes, its strips or tiles hold {held}")
-        needed, free = math.prod(key.shape) * np.dtype(key.dtype).itemsize, psutil.virtual_memory().available
-        if needed > free:
-            raise InputError(
-                f"{self.path} takes {needed / 1e9:.1f} GB a page, and {free / 1e9:.1f} GB of memory are free."
-            )
+        check_fits(self.path, math.prod(key.shape) * np.dtype(key.dtype).itemsize)
 
     def _incomplete(self, what: str) -> InputError:
         return InputError(f"{self.path} cannot be read as TIFF ({what}); is it complete?")
@@ -224,17 +223,19 @@ def _parts(file: tifffile.TiffFile) -> list[Part]:
     kind = series[0].kind
     plain = kind in ("generic", "uniform")
     if plain and ((file.is_ome and len(file.pages) > 1) or (file.is_imagej and not file.is_ome)):
-        raise _Refused("has OME or ImageJ metadata that do not fit its pages; is it complete?")
+        raise _Refused(
+            "has OME or ImageJ metadata that do not fit its pages: it is not complete, or pages lie in other files."
+        )
     if plain:
         pages = [page for page in file.pages if not _is_beside(page) and page.shape]
         return [Part([page], page.axes, page.shape, _colours(page)) for page in pages or file.pages[:1]]
     if kind == "ome" and len(series) > 1:
         raise _Refused(f"holds {len(series)} images; save each as a file of its own.")
-    wanted = series if kind == "shaped" else series[:1]
+    images = [one for one in series if not _is_beside(one.keyframe)] or series
+    wanted = images if kind == "shaped" else images[:1]
     return [
         Part(one.pages[:], one.axes, one.shape, _colours(one.keyframe), _offset_behind_one_directory(one))
         for one in wanted
-        if not _is_beside(one.keyframe)
     ]
 
 
@@ -252,14 +253,16 @@ def _offset_behind_one_directory(series: tifffile.TiffPageSeries) -> int | None:
     planes = math.prod(series.shape) // max(math.prod(series.keyframe.shape), 1)
     if len(series.pages) == planes:
         return None
-    if not series.keyframe.is_final:
+    if series.kind not in BEHIND_ONE_DIRECTORY or len(series.pages) != 1 or not series.keyframe.is_final:
         raise _Refused(f"holds {len(series.pages)} of the {planes} planes that its metadata name; is it complete?")
     return int(series.keyframe.dataoffsets[0])
 
 
-def _check_shape(part: Part) -> None:
-    """Refuse axes that are no pages of channels, height and width, and samples that are no real numbers."""
+def _check(part: Part) -> None:
+    """Refuse missing planes, axes that are not pages of channels, height and width, and samples that are not real."""
     key = part.key
+    if None in part.planes:
+        raise _Refused("lacks planes that its metadata name; they may lie in other files.")
     channels = sum(part.axes.count(axis) for axis in "CS")
     fits = part.shape[part.leading :] == key.shape and not set(key.axes) - set("CSYX")
     if not fits or channels > 1 or not {"Y", "X"} <= set(part.axes[part.leading :]):
