@@ -56,7 +56,7 @@ def replacing(path: str | os.PathLike, suffix: str | None = None) -> Iterator[Pa
     Parameters
     ----------
     path : path
-        The file; its folder is made if need be.
+        The file; its folder is made if it is missing.
     suffix : str, optional
         How the temporary name ends, for writers that go by it; by default as ``path`` does.
 

@@ -16,6 +16,7 @@ from unetpipe.io import png
 from unetpipe.io.formats import LABEL_SUFFIXES, LabelFormat, format_of, image_suffix
 
 LARGEST_LABEL = 65535
+OF_MICROSCOPES = (".nd2", ".czi", ".lif", ".oib", ".oif", ".vsi")
 ABSURD = 1e18  # its square is still a float32, so that means and deviations can be computed below it
 
 
@@ -73,7 +74,7 @@ def read_labels(path: str | os.PathLike, page: int | None = None) -> np.ndarray:
         raise InputError(f"{name} has {array.shape[0]} channels; a label map has one.")
     if array.dtype.kind == "f" and not np.array_equal(array, np.rint(array)):
         raise InputError(
-            f"{name} holds values that are no whole numbers; a label map holds cell ids, 0 for background."
+            f"{name} holds values that are not whole numbers; a label map holds cell ids, 0 for background."
         )
     if array.min() < 0:
         raise InputError(f"{name} holds negative values; a label map holds cell ids, 0 for background.")
@@ -157,6 +158,10 @@ def _existing(path: str | os.PathLike) -> Path:
     path = Path(path)
     if not path.is_file():
         raise InputError(f"There is no image file {path}.")
+    if path.suffix.lower() in OF_MICROSCOPES:
+        raise InputError(
+            f"{path} is in a microscope's own format; save it as OME-TIFF, as Fiji and bfconvert of Bio-Formats do."
+        )
     return path
 
 

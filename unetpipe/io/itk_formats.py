@@ -58,7 +58,7 @@ def _shape(path: Path) -> tuple[int, ...]:
         raise InputError(f"{path} holds {header.GetNumberOfComponents()} × {kind}; only grey values are read from it.")
     needed = math.prod(shape) * header.GetComponentSize()
     check_fits(path, needed)
-    if path.suffix.lower() == ".mrc" and path.stat().st_size < _mrc_header(path) + needed:  # ITK reads on in silence
+    if path.suffix.lower() == ".mrc" and path.stat().st_size < _mrc_header(path) + needed:  # ITK would read on
         raise InputError(f"{path} cannot be read as an image (pixels lie beyond its end); is it complete?")
     return shape
 

@@ -18,7 +18,7 @@ from PIL import Image, UnidentifiedImageError
 from unetpipe.errors import InputError
 from unetpipe.files import check_fits, unreadable
 
-Image.MAX_IMAGE_PIXELS = None  # a large image is no attack; what a file cannot hold is refused below
+Image.MAX_IMAGE_PIXELS = None  # what a file cannot hold is refused below
 SUFFIXES = (".png",)
 LARGEST_RATIO = 1033  # bytes that a byte of a PNG can stand for
 KIND = "an image"

@@ -137,7 +137,7 @@ class TiffStack:
     Raises
     ------
     InputError
-        If the file is no TIFF, is not complete, or its pages have no clear order.
+        If the file is not a TIFF, is not complete, or is refused by the rules.
     """
 
     def __init__(self, path: Path) -> None:
