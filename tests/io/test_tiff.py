@@ -339,3 +339,26 @@ def test_a_damaged_file_is_nothing_to_log(tmp_path: Path, capfd: pytest.CaptureF
     with pytest.raises(InputError):
         pages(path)
     assert capfd.readouterr().err == ""
+
+
+def test_another_file_that_is_called_tif_is_named(tmp_path: Path):
+    Image.fromarray(RAMP).save(tmp_path / "a.tif", format="PNG")
+    with pytest.raises(InputError, match=r"a\.tif is not a TIFF file, although its name says so\.$"):
+        read_image(tmp_path / "a.tif")
+
+
+def test_damage_anywhere_is_one_sentence(tmp_path: Path):
+    path = write(tmp_path / "a.tif", STACK[:2], compression="lzw")
+    sentences: list[str] = []
+    content, rng = path.read_bytes(), np.random.default_rng(0)
+    for number in range(300):
+        damaged = bytearray(content)
+        for place in rng.integers(0, len(content) if number % 2 else 300, 1 + number % 4):
+            damaged[place] = rng.integers(256)
+        path.write_bytes(damaged)
+        try:
+            pages(path)
+        except InputError as error:
+            sentences.append(str(error))
+    assert len(sentences) > 50
+    assert not any("\n" in sentence for sentence in sentences)

@@ -28,6 +28,7 @@ SUFFIXES = (".tif", ".tiff")
 BEHIND_ONE_DIRECTORY = ("shaped", "imagej", "stk")  # whose planes may lie there, by tifffile's names
 THUMBNAIL_OR_MASK = 1 | 4  # bits of the tag NewSubfileType
 PHOTOMETRIC_TAG = 262
+HEADER = 8  # bytes
 ALPHA = (1, 2)  # values of the tag ExtraSamples
 GREY_OR_RGB = (PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.RGB, PHOTOMETRIC.MASK, PHOTOMETRIC.CFA, PHOTOMETRIC.LINEAR_RAW)
 DECODED_TO_RGB = (COMPRESSION.OJPEG, COMPRESSION.JPEG, COMPRESSION.WEBP, COMPRESSION.JPEGXL)
@@ -71,14 +72,15 @@ def read_page(path: Path, page: int, labels: bool) -> np.ndarray:
     if labels:
         return pixels
     key = part.key
-    photometric = PHOTOMETRIC(key.photometric) if PHOTOMETRIC_TAG in key.tags else PHOTOMETRIC.MINISBLACK
+    photometric = key.photometric if PHOTOMETRIC_TAG in key.tags else PHOTOMETRIC.MINISBLACK
     if photometric == PHOTOMETRIC.MINISWHITE:
         return _inverted(path, pixels, key)
     if part.colours is not None:
         return _coloured(path, pixels, part.colours, opened.has_luts)
     if photometric in GREY_OR_RGB or (key.compression in DECODED_TO_RGB and photometric == PHOTOMETRIC.YCBCR):
         return pixels
-    raise InputError(f"{path} holds {photometric.name} colours; save it as grey values or RGB.")
+    name = PHOTOMETRIC(photometric).name if photometric in set(PHOTOMETRIC) else f"unknown ({photometric})"
+    raise InputError(f"{path} holds {name} colours; save it as grey values or RGB.")
 
 
 def write_label_pages(path: Path, pages: Sequence[np.ndarray], source: Path | None) -> None:
@@ -152,8 +154,12 @@ class TiffStack:
                     _check(part)
         except _Refused as error:
             raise InputError(f"{path} {error}") from error
+        except tifffile.TiffFileError as error:
+            if path.stat().st_size > HEADER and str(error).startswith("not a TIFF file"):
+                raise InputError(f"{path} is not a TIFF file, although its name says so.") from error
+            raise self._incomplete(first_line(error)) from error
         except Exception as error:  # damaged directories end in exceptions of every kind
-            raise InputError(f"{path} cannot be read as TIFF ({first_line(error)}); is it complete?") from error
+            raise self._incomplete(first_line(error)) from error
         self._file = file
         self._ends = np.cumsum([len(part.frames) for part in self.parts])
         self.count = int(self._ends[-1])
