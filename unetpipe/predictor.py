@@ -18,8 +18,9 @@ from monai.bundle import ConfigParser
 from monai.inferers import Inferer
 
 from unetpipe.bundle.models import inference_configs
+from unetpipe.bundle.safe import safe_inference
 from unetpipe.bundle.settings import as_text
-from unetpipe.bundle.writing import find_bundle
+from unetpipe.bundle.writing import find_bundle, read_config
 from unetpipe.errors import InputError, input_error_behind
 from unetpipe.inferers import OverlapTileInferer
 from unetpipe.instances import InstanceSettings
@@ -166,13 +167,17 @@ class Predictor:
 
     def __init__(self, configs: Sequence[str], values: Mapping[str, Any]) -> None:
         self.configs, self.values = list(configs), dict(values)
+        for config in self.configs:
+            read_config(config)  # names the file that is damaged
         self._config = ConfigParser()
         self._config.read_config(self.configs)
         self._config.update(self.values)
         self._config.update({key: value for key, value in DEFAULTS.items() if key not in self._config})
 
     @classmethod
-    def load(cls, bundle: str | os.PathLike | None = None, model: str | None = None, **overrides: Any) -> Predictor:
+    def load(
+        cls, bundle: str | os.PathLike | None = None, model: str | None = None, *, safe: bool = False, **overrides: Any
+    ) -> Predictor:
         """Return the predictor of a bundle's model.
 
         Parameters
@@ -181,15 +186,21 @@ class Predictor:
             A trained bundle's folder; by default the bundle that comes with the package.
         model : str, optional
             One of the bundle's models by name, such as "dic_hela"; by default its own.
+        safe : bool
+            The config of a bundle is a program: MONAI runs what it names. True takes only the weights and plain values
+            from the bundle and the rest from the installed ``inference.json``, and refuses a bundle that needs more.
         **overrides
             Values for keys of its ``inference.json``, such as ``threshold`` or ``roi_size``.
 
         Raises
         ------
         InputError
-            If the folder is not a bundle, or has no such model.
+            If the folder is not a bundle, has no such model, or cannot be used safely (with ``safe``).
         """
         folder = find_bundle() if bundle is None else bundle
+        if safe:
+            configs, values = safe_inference(folder, model)
+            return cls(configs, {"bundle_root": as_text(find_bundle()), **values, **overrides})
         return cls(inference_configs(folder, model), {"bundle_root": as_text(folder), **overrides})
 
     def prepare(self) -> Predictor:

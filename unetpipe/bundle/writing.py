@@ -11,7 +11,7 @@ from typing import Any
 
 from unetpipe.bundle.settings import as_text
 from unetpipe.errors import InputError
-from unetpipe.files import check_folder, replacing, write_text
+from unetpipe.files import check_folder, replacing, unreadable, write_text
 
 NAME = "unet_isbi"
 
@@ -24,6 +24,23 @@ def find_bundle() -> Path:
         if (candidate / "configs" / "metadata.json").is_file():
             return candidate
     raise InputError(f"The bundle {NAME} is not beside {package} nor in it; install unetpipe again.")
+
+
+def read_config(path: str | os.PathLike) -> dict[str, Any]:
+    """Read a JSON config as data, without evaluating it.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or does not hold a JSON object.
+    """
+    try:
+        config = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise unreadable(path, "JSON", error) from error
+    if not isinstance(config, dict):
+        raise InputError(f"{path} must hold a JSON object, {{…}}, with the keys of a config.")
+    return config
 
 
 def write_bundle(
@@ -48,7 +65,7 @@ def write_bundle(
     source, target = Path(template).resolve(), Path(output_dir).resolve()
     plain = json.loads(json.dumps(settings, default=_plain))
     plain = {key: as_text(value) if isinstance(value, str) else value for key, value in plain.items()}
-    configs = {path.name: json.loads(path.read_text()) for path in sorted((source / "configs").glob("*.json"))}
+    configs = {path.name: read_config(path) for path in sorted((source / "configs").glob("*.json"))}
     for name, config in configs.items():
         if name == "metadata.json":
             if sizes is not None:

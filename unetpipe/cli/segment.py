@@ -36,6 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", metavar="DIR", type=Path, required=True, help="folder for the masks")
     add_bundle_and_model(parser)
     parser.add_argument(
+        "--safe",
+        action="store_true",
+        help="use only weights and plain values of the bundle, so that it cannot run code",
+    )
+    parser.add_argument(
         "--pixel-size",
         metavar="SIZE",
         type=float,
@@ -105,6 +110,7 @@ def run(options: argparse.Namespace) -> None:
     predictor = Predictor.load(
         bundle,
         options.model,
+        safe=options.safe,
         dataset_dir=as_text(options.input),
         output_dir=as_text(options.output),
         image_pixel_size=options.pixel_size,
@@ -215,6 +221,7 @@ def segment_large(options: argparse.Namespace, images: list[tuple[LazyImage, Pat
                 options.output / folder,
                 options.bundle,
                 model=options.model,
+                safe=options.safe,
                 overrides=_overrides(options, image),
                 memory=parse_bytes(options.memory) if options.memory else None,
                 resume=options.resume,

@@ -50,6 +50,8 @@ class LargeSegmentation:
         A trained bundle's folder; by default the bundle that comes with the package.
     model : str, optional
         One of the bundle's models by name.
+    safe : bool
+        Use only weights and plain values of the bundle (:meth:`unetpipe.Predictor.load`).
     overrides : mapping, optional
         Values for keys of its ``inference.json``, such as ``threshold``.
     memory : int, optional
@@ -84,6 +86,7 @@ class LargeSegmentation:
         bundle: str | os.PathLike | None = None,
         *,
         model: str | None = None,
+        safe: bool = False,
         overrides: Mapping[str, Any] | None = None,
         memory: int | None = None,
         block: int | None = None,
@@ -98,7 +101,7 @@ class LargeSegmentation:
         self.resume = resume
         self.processes: Processes = processes if processes is not None else ThisProcess()
         root, pairs = str(Path(bundle or find_bundle()).absolute()), tuple(sorted((overrides or {}).items()))
-        self.predictor = load_predictor(root, model, pairs)
+        self.predictor = load_predictor(root, model, safe, pairs)
         image.check(self.predictor.channels)
         self.granted = default_memory() if memory is None else memory
         folder = self.target.parent / f".{image.name}.work"
@@ -118,6 +121,7 @@ class LargeSegmentation:
             settings=self.predictor.settings,
             bundle=root,
             model=model,
+            safe=safe,
             overrides=pairs,
             statistics=statistics,
             largest_cut=self.budget.largest_cut,
