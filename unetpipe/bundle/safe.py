@@ -53,8 +53,8 @@ def safe_inference(bundle: str | os.PathLike, model: str | None = None) -> tuple
                 values[key] = value
             elif key == "weights" or key not in known or value != known[key]:
                 raise InputError(
-                    f"{path} cannot be used safely: its key {key!r} is not a plain value of a known key; leave out safe "
-                    "only if you trust whoever made this bundle."
+                    f"{path} cannot be used safely: its key {key!r} is not a plain value of a known key; leave out "
+                    "safe only if you trust whoever made this bundle."
                 )
     return [own], values
 

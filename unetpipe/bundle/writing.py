@@ -11,7 +11,7 @@ from typing import Any
 
 from unetpipe.bundle.settings import as_text
 from unetpipe.errors import InputError
-from unetpipe.files import check_folder, replacing, unreadable, write_text
+from unetpipe.files import check_folder, new_folder, replacing, unreadable, write_text
 
 NAME = "unet_isbi"
 
@@ -90,7 +90,7 @@ def export_bundle(
 ) -> None:
     """Write a stand-alone copy of a trained bundle: configs, docs, licence and ``models/model.pt``.
 
-    Checkpoints and logs are not copied. The path of the training data is removed from the configs.
+    The copy gets its name when it is complete. Checkpoints and logs are not copied. The path of the training data is removed from the configs.
 
     Parameters
     ----------
@@ -115,14 +115,13 @@ def export_bundle(
     source, target = Path(bundle), Path(output_dir)
     if not (source / "configs" / "metadata.json").is_file():
         raise InputError(f"{source} is not a bundle: configs/metadata.json is missing.")
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise InputError(f"The output folder {target} is not empty; name a new one.")
-    state = read_weights(source / "models" / "model.pt" if weights is None else weights)
     check_folder(target)
-    if half:
-        state = {name: value.half() if value.is_floating_point() else value for name, value in state.items()}
-    save_state(state, target / "models" / "model.pt")
-    write_bundle(source, target, {**(settings or {}), "dataset_dir": "data"})
+    with new_folder(target) as unfinished:
+        state = read_weights(source / "models" / "model.pt" if weights is None else weights)
+        if half:
+            state = {name: value.half() if value.is_floating_point() else value for name, value in state.items()}
+        save_state(state, unfinished / "models" / "model.pt")
+        write_bundle(source, unfinished, {**(settings or {}), "dataset_dir": "data"})
 
 
 def _describe_network(metadata: dict[str, Any], settings: Mapping[str, Any], *sizes: int) -> None:

@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--safe",
         action="store_true",
-        help="use only weights and plain values of the bundle, so that it cannot run code",
+        help="use only weights and plain values of the bundle; it cannot run code",
     )
     parser.add_argument(
         "--pixel-size",
@@ -216,9 +216,12 @@ def segment_large(options: argparse.Namespace, images: list[tuple[LazyImage, Pat
     results = []
     with _processes(options) as processes:
         for image, folder in images:
+            target = options.output / folder
+            if image.path != options.input and target.exists() and target.samefile(image.path.parent):
+                raise InputError(f"The results would lie among the images in {target}; name another output folder.")
             segmentation = LargeSegmentation(
                 image,
-                options.output / folder,
+                target,
                 options.bundle,
                 model=options.model,
                 safe=options.safe,

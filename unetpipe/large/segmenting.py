@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from unetpipe.bundle.writing import find_bundle
 from unetpipe.errors import InputError
-from unetpipe.files import check_folder, first_line, write_text
+from unetpipe.files import check_folder, first_line, only_writer, write_text
 from unetpipe.large.blocks import Grid
 from unetpipe.large.images import LazyImage
 from unetpipe.large.network import load_predictor
@@ -154,9 +154,13 @@ class LargeSegmentation:
         Raises
         ------
         InputError
-            If a part of the image cannot be read, the result cannot be written, or workers are lost repeatedly. What is
-            complete is kept for a run with ``resume``.
+            If a part of the image cannot be read, the result cannot be written, another process writes it, or workers
+            are lost repeatedly. What is complete is kept for a run with ``resume``.
         """
+        with only_writer(self.target.parent / f".{self.target.name}.lock", self.target):
+            return self._run(progress)
+
+    def _run(self, progress: bool) -> Path:
         work = self.work
         if self.resume and self.is_complete():
             shutil.rmtree(work.folder, ignore_errors=True)  # left by a run that was killed after it had published

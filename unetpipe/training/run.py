@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from contextlib import nullcontext
+from pathlib import Path
 from types import TracebackType
 
 import torch.distributed as dist
@@ -10,10 +13,19 @@ from ignite.engine import Engine
 
 from unetpipe.bundle.command_line import runs_under_monai_bundle, trains_for_monai_label
 from unetpipe.errors import InputError, input_error_behind
+from unetpipe.files import only_writer
+from unetpipe.training.distributed import rank
 
 
-def run_engine(engine: Engine) -> None:
+def run_engine(engine: Engine, output_dir: str | os.PathLike | None = None) -> None:
     """Run a trainer or evaluator.
+
+    Parameters
+    ----------
+    engine : Engine
+        The trainer or evaluator.
+    output_dir : path, optional
+        The folder of a trained bundle, which no other process may write meanwhile.
 
     Raises
     ------
@@ -21,8 +33,11 @@ def run_engine(engine: Engine) -> None:
         If one ended the run: the InputError itself, not the exception in which MONAI wraps it. Any other exception is
         a bug and passes unchanged.
     """
+    writes = output_dir is not None and rank() == 0
+    held = only_writer(Path(output_dir) / ".lock", output_dir) if writes else nullcontext()  # type: ignore[arg-type]
     try:
-        engine.run()
+        with held:
+            engine.run()
     except Exception as error:
         mistake = input_error_behind(error) or lost_process(error)
         if mistake is None:
