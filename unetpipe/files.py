@@ -222,7 +222,7 @@ def check_folder(path: str | os.PathLike) -> None:
         raise InputError(f"The output folder {path} cannot be written: no permission in {nearest}.")
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """Return the first line of an exception's message, without a full stop; its class's name if it has none."""
     lines = str(error).strip().splitlines()
     return lines[0].rstrip(".") if lines else type(error).__name__

@@ -20,8 +20,9 @@ from monai.inferers import Inferer
 from unetpipe.bundle.models import inference_configs
 from unetpipe.bundle.safe import safe_inference
 from unetpipe.bundle.settings import as_text
-from unetpipe.bundle.writing import find_bundle, read_config
-from unetpipe.errors import InputError, input_error_behind
+from unetpipe.bundle.workflow import check_configs, parsed
+from unetpipe.bundle.writing import find_bundle
+from unetpipe.errors import InputError
 from unetpipe.inferers import OverlapTileInferer
 from unetpipe.instances import InstanceSettings
 from unetpipe.morphometry import measure_cells
@@ -167,8 +168,7 @@ class Predictor:
 
     def __init__(self, configs: Sequence[str], values: Mapping[str, Any]) -> None:
         self.configs, self.values = list(configs), dict(values)
-        for config in self.configs:
-            read_config(config)  # names the file that is damaged
+        check_configs(self.configs)
         self._config = ConfigParser()
         self._config.read_config(self.configs)
         self._config.update(self.values)
@@ -211,10 +211,9 @@ class Predictor:
     @cached_property
     def weights(self) -> Path:
         """The file of the weights, which need not exist."""
-        try:
-            return Path(self._get("weights"))
-        except (KeyError, ValueError, RuntimeError) as error:
-            raise InputError(f"{self.configs[0]} does not say where the weights are; set the key weights.") from error
+        if "weights" not in self._config:
+            raise InputError(f"{self.configs[0]} does not say where the weights are; set the key weights.")
+        return self._get("weights", Path)
 
     @cached_property
     def network(self) -> UNet:
@@ -223,7 +222,7 @@ class Predictor:
         Networks of other classes have a UNet's sizes too (``margin``, ``step`` …).
         """
         # by a parser that is not kept, since it holds the weights once more, as they were before folding
-        return _parsed(ConfigParser(self._config.config), "trained_network")
+        return parsed(ConfigParser(self._config.config), "trained_network", self.configs)
 
     @cached_property
     def device(self) -> torch.device:
@@ -233,12 +232,12 @@ class Predictor:
     @cached_property
     def channels(self) -> int:
         """Number of channels that the network takes."""
-        return int(self._get("in_channels"))
+        return self._get("in_channels", int)
 
     @cached_property
     def amp(self) -> bool:
         """Whether to compute in bfloat16 where the device has it in hardware."""
-        return bool(self._get("amp"))
+        return self._get("amp", bool)
 
     @cached_property
     def normalization(self) -> str:
@@ -278,7 +277,7 @@ class Predictor:
     @cached_property
     def settings(self) -> InstanceSettings:
         """How the probability becomes cells; ``min_size`` is in pixels of the image, whatever the scale."""
-        return self._get("instances").settings
+        return self._get("instances", lambda part: part.settings)
 
     def __call__(
         self, image: np.ndarray, axes: str | None = None, return_probabilities: bool = False
@@ -338,13 +337,10 @@ class Predictor:
             raise InputError(f"The array of shape {image.shape} is empty or holds pixels that are NaN or infinite.")
         return stack
 
-    def _get(self, key: str) -> Any:
-        return _parsed(self._config, key)
-
-
-def _parsed(parser: ConfigParser, key: str) -> Any:
-    """Return what a key of the config stands for; MONAI wraps an InputError of a part, which is unwrapped."""
-    try:
-        return parser.get_parsed_content(key)
-    except RuntimeError as error:
-        raise (input_error_behind(error) or error) from None
+    def _get(self, key: str, kind: Callable[[Any], Any] = lambda value: value) -> Any:
+        """Return what a key of the config stands for, as a kind."""
+        value = parsed(self._config, key, self.configs)
+        try:
+            return kind(value)
+        except (TypeError, ValueError, AttributeError) as error:
+            raise InputError(f"{' with '.join(self.configs)} cannot be used: its key {key!r} is {value!r}.") from error

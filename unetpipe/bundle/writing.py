@@ -90,7 +90,8 @@ def export_bundle(
 ) -> None:
     """Write a stand-alone copy of a trained bundle: configs, docs, licence and ``models/model.pt``.
 
-    The copy gets its name when it is complete. Checkpoints and logs are not copied. The path of the training data is removed from the configs.
+    The copy gets its name when it is complete. Checkpoints and logs are not copied. The path of the training data is
+    removed from the configs.
 
     Parameters
     ----------

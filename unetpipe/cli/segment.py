@@ -165,7 +165,7 @@ def segment_images(
     """
     from ignite.engine import Events
 
-    from unetpipe.bundle.workflow import open_workflow
+    from unetpipe.bundle.workflow import open_workflow, parsed
     from unetpipe.tracking.link import remove_tracks
 
     values = {
@@ -175,6 +175,8 @@ def segment_images(
         "save#settings": journal.settings,
     }
     workflow = open_workflow(predictor.configs, "infer", values)
+    for key in ("preflight", "evaluator"):  # refuses a damaged config in one sentence
+        parsed(workflow.parser, key, predictor.configs)
     if not resume:
         workflow.evaluator.add_event_handler(Events.STARTED, journal.begin)
     for folder in tracked:
