@@ -36,7 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit status: 0, 1 after one sentence about what the user gave wrong, 130 after Ctrl-C, 141 after a closed pipe.
+        The exit status: 0, 1 after one sentence about what the user gave wrong, 130 after Ctrl-C, 141 if the pipe that
+        it prints to was closed.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     parser = argparse.ArgumentParser(prog="unetpipe", description="U-Net for touching cells, as a MONAI pipeline.")

@@ -209,9 +209,11 @@ class LargeSegmentation:
         """Return the plan of the unfinished work that ``resume`` continues, if there is any."""
         try:
             plan = json.loads((folder / "plan.json").read_text()) if self.resume else None
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return None
-        if plan is not None and plan.get("identity") != self.identity:
+        if not isinstance(plan, dict) or not isinstance(plan.get("side"), int):  # damaged: begin again
+            return None
+        if plan.get("identity") != self.identity:
             raise InputError(
                 f"{folder} holds the beginning of another segmentation (of a changed image, or by another model or "
                 "settings); leave out --resume to start again."

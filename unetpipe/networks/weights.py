@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import os
 import pickle
+import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,30 @@ from torch.nn.utils import fuse_conv_bn_eval
 
 from unetpipe.errors import InputError
 from unetpipe.files import replacing
+
+# what torch.load raises for a damaged file, or one that holds more than tensors and plain values
+UNREADABLE = (
+    zipfile.BadZipFile,
+    AttributeError,
+    pickle.UnpicklingError,
+    RuntimeError,
+    EOFError,
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    zlib.error,
+)
+
+
+def load_tensors(path: str | os.PathLike) -> Any:
+    """Read tensors and plain values onto the CPU, from a file that cannot run code; one of UNREADABLE if damaged."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()  # torch does not compare the check sums
+        if damaged is not None:
+            raise ValueError(f"{damaged} is damaged")
+    return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def read_weights(path: str | os.PathLike) -> dict[str, Tensor]:
@@ -31,8 +57,8 @@ def read_weights(path: str | os.PathLike) -> dict[str, Tensor]:
     if not path.is_file():
         raise InputError(f"There are no weights at {path}; train first, or name the file by weights=….")
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        content = load_tensors(path)
+    except UNREADABLE as error:
         raise InputError(f"{path} holds no weights that can be loaded safely (a state_dict of tensors).") from error
     state = content.get("model", content) if isinstance(content, dict) else None
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):

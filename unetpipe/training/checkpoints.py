@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +10,18 @@ from torch import nn
 
 from unetpipe.errors import InputError
 from unetpipe.networks import read_weights
+from unetpipe.networks.weights import UNREADABLE, load_tensors
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """Read a checkpoint onto the CPU, only tensors and plain values. InputError if it is not a checkpoint."""
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        content = load_tensors(path)
+    except UNREADABLE as error:
         raise InputError(
             f"{path} is not a checkpoint that can be loaded safely; remove it to start from the beginning."
         ) from error
-    if not isinstance(content, dict) or "epoch" not in content:
+    if not isinstance(content, dict) or not isinstance(content.get("epoch"), int):
         raise InputError(f"{path} is not a checkpoint of a training; remove it to start from the beginning.")
     return content
 
