@@ -26,6 +26,12 @@ def find_bundle() -> Path:
     raise InputError(f"The bundle {NAME} is not beside {package} nor in it; install unetpipe again.")
 
 
+def check_bundle(folder: str | os.PathLike) -> None:
+    """Raise InputError if a folder is not a bundle."""
+    if not (Path(folder) / "configs" / "metadata.json").is_file():
+        raise InputError(f"{folder} is not a bundle: configs/metadata.json is missing.")
+
+
 def write_bundle(
     template: str | os.PathLike,
     output_dir: str | os.PathLike,
@@ -44,7 +50,13 @@ def write_bundle(
         Values for the top-level keys of the configs. A key goes into every config that has it.
     sizes : (int, int, int), optional
         Sides of the network's tile and of what it returns, and the step of valid sides, for the metadata.
+
+    Raises
+    ------
+    InputError
+        If the template is not a bundle.
     """
+    check_bundle(template)
     source, target = Path(template).resolve(), Path(output_dir).resolve()
     plain = json.loads(json.dumps(settings, default=_plain))
     plain = {key: as_text(value) if isinstance(value, str) else value for key, value in plain.items()}
@@ -96,8 +108,7 @@ def export_bundle(
     from unetpipe.networks.weights import read_weights, save_state
 
     source, target = Path(bundle), Path(output_dir)
-    if not (source / "configs" / "metadata.json").is_file():
-        raise InputError(f"{source} is not a bundle: configs/metadata.json is missing.")
+    check_bundle(source)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise InputError(f"The output folder {target} is not empty; name a new one.")
     state = read_weights(source / "models" / "model.pt" if weights is None else weights)

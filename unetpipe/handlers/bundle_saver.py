@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from ignite.engine import Engine, Events
 from torch import nn
 
-from unetpipe.bundle.writing import write_bundle
+from unetpipe.bundle.writing import check_bundle, write_bundle
 from unetpipe.inferers.overlap_tile import unwrap
 from unetpipe.networks import save_state
 
@@ -44,6 +44,11 @@ class BundleSaver:
     keep_best : bool
         False writes after every validation, so that the last model is kept. Use it if no frame is held out:
         then validation cannot tell which model is the best.
+
+    Raises
+    ------
+    InputError
+        If ``bundle_root`` is not a bundle, so that no training ends without configs.
     """
 
     def __init__(
@@ -55,6 +60,7 @@ class BundleSaver:
         metric: ChoosingMetric | None = None,
         keep_best: bool = True,
     ) -> None:
+        check_bundle(bundle_root)
         self.network = network
         self.bundle_root = bundle_root
         self.output_dir = Path(output_dir)
