@@ -11,7 +11,7 @@ from monai.bundle import ConfigParser
 from unetpipe.bundle.running import bundle_root, loaded_config_files
 from unetpipe.bundle.settings import check_key
 
-__all__ = ["bundle_root", "check_keys", "runs_under_monai_bundle", "trains_for_monai_label", "training_output"]
+__all__ = ["bundle_root", "check_keys", "runs_under_monai_bundle", "training_output", "trains_for_monai_label"]
 
 RUN_ARGUMENTS = ("run_id", "init_id", "final_id", "meta_file", "config_file", "logging_file", "tracking", "args_file")
 
