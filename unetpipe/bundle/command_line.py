@@ -14,6 +14,7 @@ from unetpipe.bundle.settings import check_key
 __all__ = ["bundle_root", "check_keys", "runs_under_monai_bundle", "training_output", "trains_for_monai_label"]
 
 RUN_ARGUMENTS = ("run_id", "init_id", "final_id", "meta_file", "config_file", "logging_file", "tracking", "args_file")
+TRACKING_ARGUMENTS = ("output_dir", "tracking_uri", "experiment_name", "run_name", "save_execute_config")
 
 
 def runs_under_monai_bundle(arguments: Sequence[str] | None = None) -> bool:
@@ -52,7 +53,10 @@ def check_keys(arguments: Sequence[str] | None = None, files: Sequence[str | Pat
     if not runs_under_monai_bundle(arguments):
         return
     config = ConfigParser.load_config_files(loaded_config_files() if files is None else files)
+    others: tuple[str, ...] = RUN_ARGUMENTS
+    if any(argument.partition("=")[0] == "--tracking" for argument in arguments):
+        others += TRACKING_ARGUMENTS
     for argument in arguments[1:]:
         key = argument[2:].partition("=")[0]
-        if argument.startswith("--") and key not in RUN_ARGUMENTS:
-            check_key(key, config, RUN_ARGUMENTS)
+        if argument.startswith("--") and key not in others:
+            check_key(key, config, others)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from unetpipe.bundle.carrying import carry_over
 from unetpipe.bundle.settings import as_text
 from unetpipe.errors import InputError
 from unetpipe.files import check_folder, replacing, write_text
@@ -37,6 +38,7 @@ def write_bundle(
     output_dir: str | os.PathLike,
     settings: Mapping[str, Any],
     sizes: tuple[int, int, int] | None = None,
+    training: Mapping[str, Any] | None = None,
 ) -> None:
     """Copy a bundle folder without its models, and write settings into the configs of the copy.
 
@@ -50,6 +52,8 @@ def write_bundle(
         Values for the top-level keys of the configs. A key goes into every config that has it.
     sizes : (int, int, int), optional
         Sides of the network's tile and of what it returns, and the step of valid sides, for the metadata.
+    training : mapping, optional
+        The config that was trained with; what it changed is carried over (:mod:`unetpipe.bundle.carrying`).
 
     Raises
     ------
@@ -61,6 +65,8 @@ def write_bundle(
     plain = json.loads(json.dumps(settings, default=_plain))
     plain = {key: as_text(value) if isinstance(value, str) else value for key, value in plain.items()}
     configs = {path.name: json.loads(path.read_text()) for path in sorted((source / "configs").glob("*.json"))}
+    if training is not None:
+        carry_over(configs, training, plain)
     for name, config in configs.items():
         if name == "metadata.json":
             if sizes is not None:
