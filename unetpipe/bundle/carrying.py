@@ -27,7 +27,7 @@ OF_THE_RUN = {
 }
 HANDLERS: tuple[Place, ...] = (("train", "handlers"), ("validate", "handlers"))
 RECORDS: tuple[Place, ...] = (("train", "dataset", "data"), ("validate", "dataset", "data"))
-TRACKING = set(DEFAULT_MLFLOW_SETTINGS["configs"])  # type: ignore[arg-type]
+TRACKING = set(DEFAULT_MLFLOW_SETTINGS["configs"])  # type: ignore[call-overload]
 
 
 def plain_config(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from unetpipe.bundle.running import running_parser
 from unetpipe.bundle.writing import check_bundle, write_bundle
 from unetpipe.inferers.overlap_tile import unwrap
 from unetpipe.networks import save_state
+from unetpipe.networks.weights import check_finite
 
 logger = logging.getLogger(__name__)
 
@@ -88,6 +89,7 @@ class BundleSaver:
             settings["dataset_dir"] = str(Path(settings["dataset_dir"]).resolve())
         network = unwrap(self.network)
         tile = settings["tile"]
+        check_finite(network.state_dict(), "The trained network")
         save_state(network.state_dict(), self.output_dir / "models" / "model.pt")
         sizes = (tile, network.output_size(tile), network.step)
         write_bundle(self.bundle_root, self.output_dir, settings, sizes, self.training)

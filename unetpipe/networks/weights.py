@@ -46,7 +46,7 @@ def load_weights(network: nn.Module, path: str | os.PathLike) -> nn.Module:
     Raises
     ------
     InputError
-        If the file does not exist, holds no weights, or holds those of another network.
+        If the file does not exist, holds no weights, those of another network, or weights that are not finite.
     """
     state, own = read_weights(path), network.state_dict()
     missing, unknown = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
@@ -61,8 +61,16 @@ def load_weights(network: nn.Module, path: str | os.PathLike) -> nn.Module:
                 f"{path} holds weights of another size: {name} is {tuple(state[name].shape)}, this network's is "
                 f"{tuple(value.shape)}; set channels, in_channels and out_channels as in its training."
             )
+    check_finite(state, str(path))
     network.load_state_dict(state)
     return network
+
+
+def check_finite(state: Mapping[str, Tensor], name: str) -> None:
+    """Raise InputError if weights are NaN or infinite; ``name`` says in the sentence which weights they are."""
+    wrong = next((key for key, value in state.items() if not torch.isfinite(value).all()), None)
+    if wrong is not None:
+        raise InputError(f"{name} holds weights that are NaN or infinite, such as {wrong}; train again.")
 
 
 def save_state(state: Mapping[str, Any], path: str | os.PathLike) -> None:
