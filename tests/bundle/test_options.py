@@ -86,3 +86,14 @@ def test_it_is_said_before_training(tmp_path: Path) -> None:
 def test_a_setting_names_the_constant() -> None:
     with pytest.raises(InputError, match="write norm=null"):
         parse_setting("norm=none")
+
+
+def test_torchrun_without_the_overlay_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    made = workflow(["train.json"], output_dir=str(tmp_path / "output"))
+    with pytest.raises(RuntimeError) as raised:
+        made.initialize()
+    said = str(input_error_behind(raised.value))
+    assert said.startswith("torchrun started 2 processes, but the configs are for one; add multi_gpu_train.json")
+    with_overlay = workflow(["train.json", "multi_gpu_train.json"], output_dir=str(tmp_path / "output"))
+    with_overlay.parser.get_parsed_content("initialize#0")

@@ -88,8 +88,8 @@ def save_state(state: Mapping[str, Any], path: str | os.PathLike) -> None:
             raise OSError("writing failed; is the disk full?") from error
 
 
-def inference_network(network: nn.Module, weights: str | os.PathLike) -> nn.Module:
-    """Return a network with its trained weights, in evaluation mode and with folded batch normalisation.
+def trained_network(network: nn.Module, weights: str | os.PathLike) -> nn.Module:
+    """Load the weights of a network that segments into it, and return it.
 
     Parameters
     ----------
@@ -108,7 +108,12 @@ def inference_network(network: nn.Module, weights: str | os.PathLike) -> nn.Modu
             f"{weights} belongs to a network with one output channel, such as an autoencoder, which cannot tell cells "
             "from background; segmentation needs a network with two."
         )
-    return fold_batch_norm(load_weights(network, weights))
+    return load_weights(network, weights)
+
+
+def inference_network(network: nn.Module, weights: str | os.PathLike) -> nn.Module:
+    """Return :func:`trained_network` in evaluation mode and with folded batch normalisation."""
+    return fold_batch_norm(trained_network(network, weights))
 
 
 def fold_batch_norm(network: nn.Module) -> nn.Module:

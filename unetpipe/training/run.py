@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from types import TracebackType
 
 import torch.distributed as dist
 from ignite.engine import Engine
+from monai.bundle import ConfigParser
 
 from unetpipe.bundle.command_line import runs_under_monai_bundle, trains_for_monai_label
 from unetpipe.bundle.options import check_values, read_command_line
@@ -59,6 +61,18 @@ def one_line_mistakes() -> None:
     if parser is not None:
         read_command_line(parser)
         check_values(parser.get())
+        _check_processes(parser)
+
+
+def _check_processes(parser: ConfigParser) -> None:
+    """Raise InputError if torchrun started several processes, but each would do all the work."""
+    started = int(os.environ.get("WORLD_SIZE", "1"))
+    joins = any("join_processes" in str(step) for step in parser.get("initialize", []))
+    if started > 1 and not joins and not dist.is_initialized():
+        raise InputError(
+            f"torchrun started {started} processes, but the configs are for one; add multi_gpu_train.json (for an "
+            "evaluation multi_gpu_evaluate.json too) to --config_file, or start it without torchrun."
+        )
 
 
 def _print_mistake(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
