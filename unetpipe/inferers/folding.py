@@ -26,7 +26,7 @@ class FoldingInferer(Inferer):
         self.inferer = inferer
         self._state: object = None
 
-    def __call__(self, inputs: Tensor, network: nn.Module, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, inputs: Tensor, network: nn.Module, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]
         """Return what the inferer returns."""
         tensors = network.state_dict().values()
         state = (id(network), [(value.data_ptr(), value._version) for value in tensors])
