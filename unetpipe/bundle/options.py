@@ -29,7 +29,7 @@ NUMBERS = {
     ),
     **dict.fromkeys(("min_size", "pixel_size", "image_pixel_size"), (0, math.inf)),
 }
-ABOVE_ZERO = ("ema_momentum", "learning_rate", "sigma", "pixel_size", "image_pixel_size")
+ABOVE_ZERO = ("ema_momentum", "sigma", "pixel_size", "image_pixel_size")
 
 
 def command_line_values(arguments: Sequence[str]) -> dict[str, Any]:
