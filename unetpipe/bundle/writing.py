@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from unetpipe.bundle.carrying import carry_over
 from unetpipe.bundle.settings import as_text
 from unetpipe.errors import InputError
 from unetpipe.files import check_folder, new_folder, replacing, unreadable, write_text
@@ -43,11 +44,18 @@ def read_config(path: str | os.PathLike) -> dict[str, Any]:
     return config
 
 
+def check_bundle(folder: str | os.PathLike) -> None:
+    """Raise InputError if a folder is not a bundle."""
+    if not (Path(folder) / "configs" / "metadata.json").is_file():
+        raise InputError(f"{folder} is not a bundle: configs/metadata.json is missing.")
+
+
 def write_bundle(
     template: str | os.PathLike,
     output_dir: str | os.PathLike,
     settings: Mapping[str, Any],
     sizes: tuple[int, int, int] | None = None,
+    training: Mapping[str, Any] | None = None,
 ) -> None:
     """Copy a bundle folder without its models, and write settings into the configs of the copy.
 
@@ -61,11 +69,21 @@ def write_bundle(
         Values for the top-level keys of the configs. A key goes into every config that has it.
     sizes : (int, int, int), optional
         Sides of the network's tile and of what it returns, and the step of valid sides, for the metadata.
+    training : mapping, optional
+        The config that was trained with; what it changed is carried over (:mod:`unetpipe.bundle.carrying`).
+
+    Raises
+    ------
+    InputError
+        If the template is not a bundle.
     """
+    check_bundle(template)
     source, target = Path(template).resolve(), Path(output_dir).resolve()
     plain = json.loads(json.dumps(settings, default=_plain))
     plain = {key: as_text(value) if isinstance(value, str) else value for key, value in plain.items()}
     configs = {path.name: read_config(path) for path in sorted((source / "configs").glob("*.json"))}
+    if training is not None:
+        carry_over(configs, training, plain)
     for name, config in configs.items():
         if name == "metadata.json":
             if sizes is not None:
@@ -114,8 +132,7 @@ def export_bundle(
     from unetpipe.networks.weights import read_weights, save_state
 
     source, target = Path(bundle), Path(output_dir)
-    if not (source / "configs" / "metadata.json").is_file():
-        raise InputError(f"{source} is not a bundle: configs/metadata.json is missing.")
+    check_bundle(source)
     check_folder(target)
     with new_folder(target) as unfinished:
         state = read_weights(source / "models" / "model.pt" if weights is None else weights)

@@ -72,7 +72,7 @@ def load_weights(network: nn.Module, path: str | os.PathLike) -> nn.Module:
     Raises
     ------
     InputError
-        If the file does not exist, holds no weights, or holds those of another network.
+        If the file does not exist, holds no weights, those of another network, or weights that are not finite.
     """
     state, own = read_weights(path), network.state_dict()
     missing, unknown = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
@@ -87,8 +87,16 @@ def load_weights(network: nn.Module, path: str | os.PathLike) -> nn.Module:
                 f"{path} holds weights of another size: {name} is {tuple(state[name].shape)}, this network's is "
                 f"{tuple(value.shape)}; set channels, in_channels and out_channels as in its training."
             )
+    check_finite(state, str(path))
     network.load_state_dict(state)
     return network
+
+
+def check_finite(state: Mapping[str, Tensor], name: str) -> None:
+    """Raise InputError if weights are NaN or infinite; ``name`` says in the sentence which weights they are."""
+    wrong = next((key for key, value in state.items() if not torch.isfinite(value).all()), None)
+    if wrong is not None:
+        raise InputError(f"{name} holds weights that are NaN or infinite, such as {wrong}; train again.")
 
 
 def save_state(state: Mapping[str, Any], path: str | os.PathLike) -> None:
@@ -106,8 +114,8 @@ def save_state(state: Mapping[str, Any], path: str | os.PathLike) -> None:
             raise OSError("writing failed; is the disk full?") from error
 
 
-def inference_network(network: nn.Module, weights: str | os.PathLike) -> nn.Module:
-    """Return a network with its trained weights, in evaluation mode and with folded batch normalisation.
+def trained_network(network: nn.Module, weights: str | os.PathLike) -> nn.Module:
+    """Load the weights of a network that segments into it, and return it.
 
     Parameters
     ----------
@@ -126,7 +134,12 @@ def inference_network(network: nn.Module, weights: str | os.PathLike) -> nn.Modu
             f"{weights} belongs to a network with one output channel, such as an autoencoder, which cannot tell cells "
             "from background; segmentation needs a network with two."
         )
-    return fold_batch_norm(load_weights(network, weights))
+    return load_weights(network, weights)
+
+
+def inference_network(network: nn.Module, weights: str | os.PathLike) -> nn.Module:
+    """Return :func:`trained_network` in evaluation mode and with folded batch normalisation."""
+    return fold_batch_norm(trained_network(network, weights))
 
 
 def fold_batch_norm(network: nn.Module) -> nn.Module:
