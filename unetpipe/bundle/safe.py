@@ -21,6 +21,17 @@ CLASSES = {
     },
     "normalization": {"NormalizeIntensityd", "unetpipe.transforms.NormalizeBrightd"},
 }
+# how parts of inference.json read in bundles that earlier versions trained
+EARLIER: dict[str, Any] = {
+    "evaluator": {
+        "_target_": "SupervisedEvaluator",
+        "device": "@device",
+        "val_data_loader": "@dataloader",
+        "network": "@trained_network",
+        "inferer": "@inferer",
+        "val_handlers": "@handlers",
+    }
+}
 
 
 def safe_inference(bundle: str | os.PathLike, model: str | None = None) -> tuple[list[str], dict[str, Any]]:
@@ -51,7 +62,7 @@ def safe_inference(bundle: str | os.PathLike, model: str | None = None) -> tuple
                 values[key] = as_text(f"{os.fspath(bundle)}{place[1]}")
             elif _is_plain(known.get(key, {})) and _is_plain(value) and _fits(key, value, known):
                 values[key] = value
-            elif key == "weights" or key not in known or value != known[key]:
+            elif key == "weights" or key not in known or value not in (known[key], EARLIER.get(key, known[key])):
                 raise InputError(
                     f"{path} cannot be used safely: its key {key!r} is not a plain value of a known key; leave out "
                     "safe only if you trust whoever made this bundle."
