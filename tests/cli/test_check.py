@@ -38,6 +38,8 @@ def test_a_good_set(synthetic: Path, capsys: pytest.CaptureFixture):
         "96×128 pixels",
         "uint8",
         "touch",
+        "Training:",
+        "Validation: 2 frames with",
     ):
         assert part in captured.out
     arguments = proposed(captured.out)

@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unetpipe.datasets import evaluation_records, parse_frames, select, split_records
 from unetpipe.errors import InputError
+from unetpipe.io import write_labels
 
 
 def records_of(**lengths: int) -> list[dict]:
@@ -54,16 +60,54 @@ def test_nothing_named_selects_all() -> None:
     assert select(TWO, [], None) == []
 
 
-def test_last_fifth_of_each_sequence_validates() -> None:
+def test_a_fifth_of_each_sequence_validates_spread_over_time() -> None:
     parts = split_records(TWO)
-    assert names(parts["val"]) == [("01", 8), ("01", 9), ("02", 4), ("02", 5)]  # 2 of 10; 1.2 of 6, rounded up
-    assert names(parts["train"]) == [("01", frame) for frame in range(8)] + [("02", frame) for frame in range(4)]
+    assert names(parts["val"]) == [("01", 2), ("01", 7), ("02", 1), ("02", 4)]  # 2 of 10; 1.2 of 6, rounded up
+    assert names(parts["train"]) == [record for record in names(TWO) if record not in names(parts["val"])]
 
 
-def test_last_fifth_is_taken_of_the_training_choice() -> None:
+def test_the_default_split_is_taken_of_the_training_choice() -> None:
     parts = split_records(TWO, train_sequences=1, train_frames="0-4")
-    assert names(parts["train"]) == [("01", 0), ("01", 1), ("01", 2), ("01", 3)]
-    assert names(parts["val"]) == [("01", 4)]
+    assert names(parts["train"]) == [("01", 0), ("01", 1), ("01", 3), ("01", 4)]
+    assert names(parts["val"]) == [("01", 2)]
+
+
+def test_frames_beside_validation_frames_of_a_long_sequence_do_not_train() -> None:
+    parts = split_records(records_of(s01=160))
+    val, train = ({frame for _, frame in names(parts[part])} for part in ("val", "train"))
+    assert len(val) == 32
+    assert [frame for frame in sorted(val) if frame - 1 not in val] == [16, 56, 96, 136]  # four blocks
+    assert all(abs(one - other) > 2 for one in val for other in train)
+    assert len(train) == 160 - 32 - 4 * 2 * 2
+    everything = split_records(records_of(s01=160), hold_out=False)
+    assert len(everything["train"]) == 160
+
+
+def with_cells(folder: Path, counts: Sequence[int]) -> list[dict]:
+    """Write a label map for each count of cells; return the records."""
+    records = []
+    for frame, count in enumerate(counts):
+        label = np.zeros((2, 2 * max(counts)), np.uint16)
+        label[0, 1 : 2 * count : 2] = np.arange(1, count + 1)
+        write_labels(folder / f"{frame}.tif", label)
+        record = {"image": "", "label": str(folder / f"{frame}.tif"), "masks": "instances", "layout": "folders"}
+        records.append({**record, "sequence": "01", "frame": frame})
+    return records
+
+
+def test_validation_frames_are_spread_over_cells(tmp_path: Path) -> None:
+    """Where few frames hold nearly all cells, one of them validates, wherever it stands, and not all of them."""
+    counts = [1, 1, 1, 24, 1, 1, 1, 24, 1, 1, 24, 1, 1, 1, 24]
+    parts = split_records(with_cells(tmp_path, counts))
+    held = sum(counts[frame] for _, frame in names(parts["val"]))
+    assert len(parts["val"]) in (3, 4)
+    assert 30 <= held <= 50
+
+
+def test_more_frames_validate_where_a_fifth_holds_too_few_cells(tmp_path: Path) -> None:
+    assert len(split_records(with_cells(tmp_path / "many", [8] * 20))["val"]) == 4  # 32 cells
+    assert len(split_records(with_cells(tmp_path / "few", [5] * 20))["val"]) == 7  # 35 cells; a quarter has 25
+    assert len(split_records(with_cells(tmp_path / "none", [1] * 20))["val"]) == 4  # a third has 7: no better
 
 
 def test_split_by_sequence() -> None:
@@ -108,10 +152,12 @@ def test_no_frame_is_in_both_parts_and_no_part_is_empty(lengths, **choice) -> No
     assert not train & val
     assert train <= set(names(select(records, choice["train_sequences"], choice["train_frames"])))
     if choice["val_sequences"] is None and choice["val_frames"] is None:
-        for sequence in ("01", "02"):  # validation comes later in time
-            assert max([f for s, f in train if s == sequence], default=-1) < min(
-                [f for s, f in val if s == sequence], default=99
-            )
+        for sequence in ("01", "02"):
+            inside = [frame for name, frame in sorted(train | val) if name == sequence]
+            held_out = [frame for name, frame in sorted(val) if name == sequence]
+            assert len(held_out) == (math.ceil(len(inside) / 5) if len(inside) > 1 else 0)
+            later = inside[len(inside) // 2 :]
+            assert len(held_out) < 2 or 0 < len(set(held_out) & set(later)) < len(held_out)  # spread over time
 
 
 @pytest.mark.parametrize(

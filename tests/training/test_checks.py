@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -156,3 +157,39 @@ def test_output_folder_that_cannot_be_made(dataset: Path, network: UNet, tmp_pat
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="is a file"):
         check_training(str(dataset), "gold", NOTHING_CHOSEN, network, 66, str(tmp_path / "file" / "output"))
+
+
+def squares(path: Path, cells: int) -> None:
+    label = np.zeros((96, 128), np.int32)
+    for number in range(cells):
+        row, column = divmod(number, 8)
+        label[12 * row : 12 * row + 5, 12 * column : 12 * column + 5] = number + 1
+    write_labels(path, label)
+
+
+def counted(dataset: Path, cells: Sequence[int]) -> Path:
+    """Keep sequence 01, with so many cells in its frames."""
+    for name in ("02", "02_GT", "02_ST", "01_ST", "01_GT/TRA"):
+        shutil.rmtree(dataset / name, ignore_errors=True)
+    for frame, number in enumerate(cells):
+        (dataset / "01" / f"t{frame:03d}.tif").write_bytes((dataset / "01" / "t000.tif").read_bytes())
+        squares(dataset / "01_GT" / "SEG" / f"man_seg{frame:03d}.tif", number)
+    return dataset
+
+
+def test_too_few_validation_cells_are_a_warning(dataset: Path, network: UNet, caplog: pytest.LogCaptureFixture):
+    caplog.set_level("INFO")
+    arguments = (network, 66, "output")
+    counted(dataset, [20] * 10)
+    check_training(str(dataset), "gold", NOTHING_CHOSEN, *arguments)
+    assert "Training: 8 frames with 160 cells." in caplog.text
+    assert "Validation: 2 frames with 40 cells." in caplog.text
+    assert "WARNING" not in caplog.text
+    check_training(str(dataset), "gold", {**NOTHING_CHOSEN, "val_frames": "9"}, *arguments)
+    assert "Only 20 cells in 1 frames validate" in caplog.text
+    assert "Leave out val_frames and val_sequences: then 40 cells in 2 frames validate" in caplog.text
+    assert "01: 2, 7" in caplog.text
+    caplog.clear()
+    check_training(str(counted(dataset, [2] * 10)), "gold", NOTHING_CHOSEN, *arguments)
+    assert "Only 4 cells in 2 frames validate" in caplog.text
+    assert "Annotate more cells" in caplog.text

@@ -130,7 +130,22 @@ def _problems_of_the_whole(found: Survey, channels: int) -> list[str]:
     for part, name in (("train", "training"), ("val", "validation")):
         if not any(cells[record["sequence"], record["frame"]] for record in parts[part]):
             problems.append(f"The {name} part of the default split holds no cell; choose it by --set val_frames=….")
+    _say_split(found, parts)
     return problems
+
+
+def _say_split(found: Survey, parts: dict[str, list[Record]]) -> None:
+    """Print what validates if nothing is named, and whether it is enough."""
+    from unetpipe.datasets import Survey
+    from unetpipe.training.checks import frame_list, split_warnings
+
+    places = {(frame.record["sequence"], frame.record["frame"]): frame for frame in found.frames}
+    chosen = {part: Survey([places[record["sequence"], record["frame"]] for record in parts[part]]) for part in parts}
+    val, train = chosen["val"], chosen["train"]
+    _say("Training", f"{len(train.frames)} frames with {len(train.areas)} cells")
+    _say("Validation", f"{len(val.frames)} frames with {len(val.areas)} cells ({frame_list(val)})")
+    for warning in split_warnings(chosen, [], {}):
+        _say("Note", warning)
 
 
 def _propose(found: Survey, options: argparse.Namespace, channels: int) -> None:

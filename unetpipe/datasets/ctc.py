@@ -13,13 +13,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from scipy import ndimage
 
 from unetpipe.datasets.masks import all_known
 from unetpipe.datasets.records import Record, mask_name
+from unetpipe.datasets.unannotated_cells import known_pixels, sizes_in_files, unannotated
 from unetpipe.errors import InputError, stop
 from unetpipe.io.formats import images_in
-from unetpipe.io.images import read_labels
+from unetpipe.io.images import read_image, read_labels
 
 NAME = "ctc"
 DESCRIPTION = "Cell Tracking Challenge (01/tNNN.tif with 01_GT/SEG/man_segNNN.tif or 01_ST/SEG)"
@@ -121,17 +121,20 @@ def _sequences(folder: Path) -> list[str]:
 
 def read_truth(record: Record) -> tuple[np.ndarray, np.ndarray]:
     """Read the truth of a frame as :func:`read_marked_truth` does."""
-    return read_marked_truth(record["label"], record.get("markers"), record.get("silver"))
+    return read_marked_truth(record["label"], record.get("markers"), record.get("silver"), record["image"])
 
 
 def read_marked_truth(
     label_file: str | os.PathLike,
     markers_file: str | os.PathLike | None = None,
     silver_file: str | os.PathLike | None = None,
+    image_file: str | os.PathLike | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Read an instance map (H, W), int32, and a mask of known pixels (H, W), bool.
 
-    Without markers all pixels are known (:func:`known_pixels`).
+    Without markers all pixels are known. With them, the cells that gold truth leaves out are not
+    (:func:`unetpipe.datasets.unannotated_cells.known_pixels`). Their sizes come from the gold truth of all sequences,
+    their shapes from the image, which is read only if it is needed.
     """
     label = read_labels(label_file)
     if markers_file is None:
@@ -141,47 +144,15 @@ def read_marked_truth(
     for other, path in ((markers, markers_file), (silver, silver_file)):
         if other is not None and other.shape != label.shape:
             raise InputError(f"{path} is {other.shape} pixels, {label_file} is {label.shape}; they must be alike.")
-    return label, known_pixels(label, markers, silver)
-
-
-def known_pixels(label: np.ndarray, markers: np.ndarray, silver: np.ndarray | None = None) -> np.ndarray:
-    """Return where gold truth is known, from the markers of all cells.
-
-    Where a marker has no object in the gold truth, the cell was not annotated: its silver mask, else
-    a disc of the annotated cells' median size around the marker, is not known.
-
-    Parameters
-    ----------
-    label, markers : ndarray
-        (H, W), integer: gold truth, and markers of the tracking truth; 0 background.
-    silver : ndarray, optional
-        (H, W), integer: computer-made truth.
-
-    Returns
-    -------
-    ndarray
-        (H, W), bool.
-    """
-    known = np.ones(label.shape, bool)
-    for number in np.unique(markers[markers > 0]):
-        marker = markers == number
-        if 2 * np.count_nonzero(label[marker]) >= np.count_nonzero(marker):
-            continue
-        known[_unannotated_cell(marker, silver, label) & (label == 0)] = False
-    return known
-
-
-def _unannotated_cell(marker: np.ndarray, silver: np.ndarray | None, label: np.ndarray) -> np.ndarray:
-    if silver is not None:
-        counts = np.bincount(silver[marker])
-        counts[0] = 0
-        if counts.any():
-            return marker | (silver == counts.argmax())
-    areas = np.unique(label[label > 0], return_counts=True)[1]
-    area = float(np.median(areas)) if len(areas) else float(np.count_nonzero(marker))
-    y, x = ndimage.center_of_mass(marker)
-    rows, columns = np.ogrid[: marker.shape[0], : marker.shape[1]]
-    return marker | ((rows - y) ** 2 + (columns - x) ** 2 <= area / np.pi)
+    if not unannotated(label, markers):
+        return all_known(label)
+    grey = None
+    if image_file is not None:
+        image = read_image(image_file)
+        grey = image.mean(0) if image.shape[1:] == label.shape else None  # another size is said when both are used
+    folders = sorted(Path(label_file).parents[2].glob("*_GT/SEG"))
+    gold = [path for folder in folders for path in numbered_files(folder, SEGMENTATION).values()]
+    return label, known_pixels(label, markers, silver, grey, sizes_in_files(gold))
 
 
 def truth_files(truth_dir: Path) -> tuple[dict[int, Path], dict[int, Path], dict[int, Path]]:

@@ -31,6 +31,8 @@ class ChoosingMetric(Protocol):
 class BundleSaver:
     """Write configs, docs and ``models/model.pt`` to ``output_dir`` whenever the key metric is the best so far.
 
+    A key metric of 0 means that no cell was found. It is said, as a warning, each time.
+
     Attach it to the evaluator that validates. What a config or an override changed in the parts of ``train.json`` is
     written too (:mod:`unetpipe.bundle.carrying`). Inference and evaluation with the folder that it writes need no
     further argument.
@@ -81,6 +83,14 @@ class BundleSaver:
 
     def __call__(self, engine: Engine) -> None:
         """Write the bundle if this epoch's key metric is the best, or every time."""
+        name = engine.state.key_metric_name  # type: ignore[attr-defined]
+        if engine.state.metrics[name] == 0:
+            logger.warning(
+                "%s is 0 after epoch %d: no cell of the validation frames was found at any threshold. If it stays 0, "
+                "look at the outlines that unetpipe check draws, and validate on other frames or more cells.",
+                name,
+                engine.state.epoch,
+            )
         if self.keep_best and engine.state.best_metric_epoch != engine.state.epoch:  # type: ignore[attr-defined]
             return
         chosen = self.metric.best if self.metric is not None else {}
@@ -95,8 +105,8 @@ class BundleSaver:
         write_bundle(self.bundle_root, self.output_dir, settings, sizes, self.training)
         logger.info(
             "%s %.4f with %s: bundle written to %s",
-            engine.state.key_metric_name,  # type: ignore[attr-defined]
-            engine.state.metrics[engine.state.key_metric_name],  # type: ignore[attr-defined]
+            name,
+            engine.state.metrics[name],
             dict(chosen),
             self.output_dir,
         )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,15 @@ from monai.utils import ensure_tuple_rep
 
 from unetpipe.bundle.command_line import check_keys, trains_for_monai_label
 from unetpipe.datasets import check_images, evaluation_records, find_images, find_records, split_records, survey
+from unetpipe.datasets.records import Record
+from unetpipe.datasets.split import FEWEST_CELLS
 from unetpipe.datasets.survey import Survey
 from unetpipe.errors import InputError
 from unetpipe.files import check_folder
 from unetpipe.networks import UNet, inference_network, load_weights
 from unetpipe.training.checkpoints import check_checkpoint, check_replaced
+
+logger = logging.getLogger(__name__)
 
 
 def check_training(
@@ -64,12 +69,63 @@ def check_training(
     _check_tile(network, tile)
     if trains_for_monai_label():
         return {}
-    parts = split_records(find_records(dataset_dir, truth, masks), **split)
+    records = find_records(dataset_dir, truth, masks)
+    parts = split_records(records, **split)
     found = {part: survey(parts[part], network.in_channels) for part in ("train", "val")}
     for part, name in (("train", "training"), ("val", "validation")):
         if not len(found[part].areas):
             raise InputError(f"The {name} part holds no cell: every one of its label maps is 0 throughout.")
+        logger.info("%s: %d frames with %d cells.", name.capitalize(), len(found[part].frames), len(found[part].areas))
+    for warning in split_warnings(found, records, split):
+        logger.warning(warning)
     return found
+
+
+def split_warnings(found: Mapping[str, Survey], records: Sequence[Record], split: Mapping[str, Any]) -> list[str]:
+    """Say whether the validation part is too small, and what would be better.
+
+    Parameters
+    ----------
+    found : mapping of str to Survey
+        What "train" and "val" are like.
+    records : sequence of Record
+        The whole set.
+    split : mapping
+        The arguments of :func:`unetpipe.datasets.split_records` that gave both parts.
+    """
+    cells = len(found["val"].areas)
+    if cells >= FEWEST_CELLS:
+        return []
+    few = (
+        f"Only {cells} cells in {len(found['val'].frames)} frames validate; fewer than {FEWEST_CELLS} cannot tell "
+        "which epoch and which thresholds are best."
+    )
+    if split.get("val_frames") is not None or split.get("val_sequences") is not None:
+        own = {"train_sequences": split.get("train_sequences"), "train_frames": split.get("train_frames")}
+        try:
+            default = survey(split_records(records, **own)["val"], complain=lambda _: None)
+        except InputError:
+            default = Survey([])
+        if len(default.areas) >= FEWEST_CELLS:
+            return [
+                f"{few} Leave out val_frames and val_sequences: then {len(default.areas)} cells in "
+                f"{len(default.frames)} frames validate, which are spread over the set ({frame_list(default)})."
+            ]
+    return [
+        f"{few} Annotate more cells, in several frames; until then, hold_out=false trains on all frames and keeps the "
+        "last model."
+    ]
+
+
+def frame_list(part: Survey) -> str:
+    """Return the frames of a part by sequence: "01: 3, 7, 12; 02: 4"."""
+    frames: dict[str, list[str]] = {}
+    for frame in part.frames:
+        frames.setdefault(frame.record["sequence"], []).append(str(frame.record["frame"]))
+    listed = [
+        f"{name}: {', '.join(numbers[:8])}{', …' if len(numbers) > 8 else ''}" for name, numbers in frames.items()
+    ]
+    return "; ".join(listed[:4]) + ("; …" if len(listed) > 4 else "")
 
 
 def check_evaluation(
