@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
+from unetpipe.datasets import decide_masks, find_records, parse_frames, read_truth, select
+from unetpipe.datasets.ctc import read_markers
+from unetpipe.datasets.images import MaskMatcher
+from unetpipe.datasets.layouts import layout_of
+from unetpipe.datasets.masks import check_numbered
+from unetpipe.datasets.records import Record
+from unetpipe.datasets.split import Frames
 from unetpipe.errors import InputError
 from unetpipe.files import check_folder
-from unetpipe.io.images import count_pages, read_image
+from unetpipe.io.formats import images_in
+from unetpipe.io.images import count_pages, read_image, read_labels
 from unetpipe.metrics.ctc import score_result
 from unetpipe.metrics.isbi2012 import isbi2012_scores, proposal_of_cells
+from unetpipe.metrics.matching import match_frame
+from unetpipe.metrics.pixels import BorderScore, border_scores, sum_borders
+from unetpipe.metrics.summary import FrameScore, score_segmentation, summarise
+from unetpipe.report.gallery import Gallery, ScoredFrame, frame_name
+from unetpipe.report.page import NAME, write_report
 from unetpipe.report.results import report_masks, report_stack
-from unetpipe.report.scores import print_membranes, print_summary, write_scores
+from unetpipe.report.scores import print_borders, print_membranes, print_summary, write_scores
 
 # The highest value of numbered cells in 16 bits. If no value is above one half of the range, they are not
 # probabilities: nothing would be a cell.
@@ -25,22 +40,30 @@ def evaluate(
     truth: str | os.PathLike,
     output: str | os.PathLike | None = None,
     images: str | os.PathLike | None = None,
+    frames: Frames = None,
 ) -> dict[str, float | None]:
     """Score a result, print the scores as a table, and write tables and a report.
 
-    Two folders are scored as the Cell Tracking Challenge does (SEG, DET, TRA), and two stacks as ISBI 2012 does.
+    A folder against a folder ``NN_GT`` is scored as the Cell Tracking Challenge does (SEG, DET, TRA), a stack of
+    probabilities against membranes as ISBI 2012 does, and masks against a data set of any layout, or one file of
+    numbered cells against another, by the measures of cells.
 
     Parameters
     ----------
     result : path
-        Folder of ``maskNNN.tif``, or a multi-page file of the probability of "cell" or of numbered cells.
+        Folder of ``maskNNN.tif``, or masks of the images of a data set as ``unetpipe segment`` names them, or a file of
+        one or more pages of the probability of "cell" or of numbered cells.
     truth : path
-        Folder ``NN_GT``, or a multi-page file of labels (0 membrane, 255 cell).
+        Folder ``NN_GT``, a data set (``data/README.md``), or a file of labels (0 membrane, 255 cell; or numbered
+        cells).
     output : path, optional
         Folder for ``report.html``, ``scores.json``, ``objects.csv`` and ``frames.csv``.
     images : path, optional
         The images that the report shows: a folder of ``tNNN.tif``, or a stack. By default the folder ``NN`` beside
-        the truth is shown; without one, outlines on black, and of a stack the probabilities.
+        the truth is shown, or the images of the data set; without any, outlines on black, and of a stack the
+        probabilities.
+    frames : int, str or sequence, optional
+        Score only these, such as "0-27" (:func:`unetpipe.datasets.parse_frames`).
 
     Returns
     -------
@@ -59,21 +82,174 @@ def evaluate(
     for path in (result, truth):
         if not path.exists():
             raise InputError(f"There is no file or folder {path}.")
+    layout = layout_of(truth) if truth.is_dir() and not _is_truth_folder(truth) else None
+    if layout is not None and images is None:
+        return _evaluate_data_set(result, truth, output, frames)
     if truth.is_file() != result.is_file():
         raise InputError(
-            f"{result} and {truth} do not belong together: give two folders (maskNNN.tif and NN_GT) or "
-            "two stacks (probabilities or numbered cells, and labels)."
+            f"{result} and {truth} do not belong together: give two folders (maskNNN.tif and NN_GT), masks and a data "
+            "set, or two files (probabilities or numbered cells, and labels)."
         )
-    return (_evaluate_stack if truth.is_file() else _evaluate_folder)(result, truth, output, images)
+    if truth.is_dir():
+        return _evaluate_folder(result, truth, output, images, frames)
+    if images is None and _is_numbered(truth):
+        if _is_numbered(result):
+            return _evaluate_cells(result, truth, output, frames)
+        check_numbered(_read_stack(result), result)
+    if frames is not None:
+        raise InputError("--frames chooses frames of folders and of numbered cells; a stack is scored as a whole.")
+    return _evaluate_stack(result, truth, output, images)
 
 
-def _evaluate_folder(result: Path, truth: Path, output: Path | None, images: Path | None) -> dict[str, float | None]:
-    score = score_result(result, truth)
+def _is_truth_folder(folder: Path) -> bool:
+    return any((folder / name).is_dir() for name in ("SEG", "TRA"))
+
+
+def _is_numbered(path: Path) -> bool:
+    """Return whether a file holds numbered cells, and not classes, probabilities, or one value for all cells."""
+    pages = [read_image(path, page) for page in range(count_pages(path))]
+    if any(page.shape[0] != 1 or page.dtype.kind not in "iu" or page.min() < 0 for page in pages):
+        return False
+    return decide_masks(page[0] for page in pages) == "instances"
+
+
+def _evaluate_folder(
+    result: Path, truth: Path, output: Path | None, images: Path | None, frames: Frames
+) -> dict[str, float | None]:
+    score = score_result(result, truth, frames)
     scores = score.summary.scores()
     print_summary(score.summary)
     if output is not None:
-        report_masks(result, truth, output, scores, images)
+        report_masks(result, truth, output, scores, images, parse_frames(frames))
         write_scores(output, score.scores, score.summary)
+    return scores
+
+
+def _evaluate_cells(result: Path, truth: Path, output: Path | None, frames: Frames) -> dict[str, float | None]:
+    """Score a file of numbered cells against another, page by page."""
+    pages, others = count_pages(truth), count_pages(result)
+    if pages != others:
+        raise InputError(f"{result} has {others} page(s), {truth} has {pages}; they must have the same number.")
+    wanted = parse_frames(frames)
+    numbers = [page for page in range(pages) if wanted is None or page in wanted]
+    if not numbers:
+        raise InputError(f"{truth} has no page {frames}; it has the pages 0 to {pages - 1}.")
+    return _score_frames(
+        (
+            _Scored("", page, f"page {page}", read_labels(truth, page), None, None, read_labels(result, page), None)
+            for page in numbers
+        ),
+        f"{result.name} against {truth.name}",
+        truth.resolve().parent,
+        output,
+    )
+
+
+def _evaluate_data_set(result: Path, truth: Path, output: Path | None, frames: Frames) -> dict[str, float | None]:
+    """Score masks, which are found by their names, against the truth of a data set."""
+    records = select(find_records(truth), None, frames)
+    if not records:
+        raise InputError(f"{truth} has no truth for the frames {frames}; choose others by --frames.")
+    folders = [result, *sorted(path for path in result.rglob("*") if path.is_dir())]
+    files = [result] if result.is_file() else [path for folder in folders for path in images_in(folder)]
+    matcher = MaskMatcher(records)
+    found: dict[tuple[str, int], tuple[Record, Path, int | None]] = {}
+    for mask in files:
+        pages = count_pages(mask)
+        for page in range(pages):
+            record = matcher.find(mask, page)
+            if record is None:
+                continue
+            key = record["image"], record.get("page", 0)
+            if key in found:
+                raise InputError(f"{found[key][1]} and {mask} are both of {record['image']}; keep one of them.")
+            found[key] = record, mask, page if pages > 1 else None
+    missing = [record for record in records if (record["image"], record.get("page", 0)) not in found]
+    if not found:
+        raise InputError(
+            f"No mask in {result} belongs to an image of {truth}; expected are names such as {records[0]['mask_name']}."
+        )
+    if missing:
+        first = missing[0]["mask_name"]
+        print(f"Scored: {len(found)} of {len(records)} images; {len(missing)} have no mask, such as {first}.")
+    return _score_frames(
+        (_read_pair(*entry) for entry in found.values()),
+        f"{result.resolve().name} against {truth.resolve().name}",
+        truth,
+        output,
+    )
+
+
+class _Scored(NamedTuple):
+    """A frame with its truth, its result and its image."""
+
+    sequence: str
+    frame: int
+    name: str
+    truth: np.ndarray
+    known: np.ndarray | None
+    markers: np.ndarray | None
+    result: np.ndarray
+    record: Record | None
+
+
+def _read_pair(record: Record, mask: Path, page: int | None) -> _Scored:
+    truth, known = read_truth(record)
+    result = read_labels(mask, page)
+    if truth.shape != result.shape:
+        raise InputError(
+            f"{mask} is {result.shape[0]}×{result.shape[1]} pixels (height × width), its truth {record['label']} is "
+            f"{truth.shape[0]}×{truth.shape[1]}; they must be alike."
+        )
+    check_numbered(result, mask)
+    markers = read_markers(record["label"], result.shape)
+    return _Scored(
+        record["sequence"],
+        record["frame"],
+        frame_name(record["image"], record.get("page")),
+        truth,
+        known,
+        markers,
+        result,
+        record,
+    )
+
+
+def _score_frames(frames: Iterable[_Scored], title: str, data: Path, output: Path | None) -> dict[str, float | None]:
+    """Score frames by the measures of cells; print the table, and write tables and report."""
+    scored: list[FrameScore] = []
+    borders: list[dict[str, BorderScore]] = []
+
+    def shown() -> Iterator[ScoredFrame]:
+        for frame in frames:
+            if frame.truth.shape != frame.result.shape:
+                raise InputError(
+                    f"{title}: {frame.name} is {frame.result.shape} pixels, its truth {frame.truth.shape}."
+                )
+            cells = score_segmentation(frame.frame, frame.truth, frame.result, frame.known, frame.markers)
+            matched = None if frame.markers is None else match_frame(frame.markers, frame.result)
+            scored.append(FrameScore(frame.sequence, frame.frame, cells, matched))
+            record, image = frame.record, None
+            if record is not None and record["layout"] == "borders" and frame.known is not None:
+                borders.append(border_scores(frame.truth, frame.result, frame.known))
+            if record is not None and output is not None:
+                image = read_image(record["image"], record.get("page"))
+            yield ScoredFrame(frame.name, frame.truth, frame.result, image, frame.known)
+
+    gallery = Gallery() if output is None else Gallery(shown())
+    if output is None:
+        for _ in shown():
+            pass
+    summary, field = summarise(scored), sum_borders(borders)
+    print_summary(summary)
+    scores = summary.scores()
+    if field:
+        print_borders(field)
+        scores |= {name: score.dice for name, score in field.items()}
+    if output is not None:
+        write_report(output / NAME, gallery, title, data=data, scores=scores)
+        print(f"Report: {output / NAME}")
+        write_scores(output, scored, summary, borders=field)
     return scores
 
 

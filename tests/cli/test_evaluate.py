@@ -240,3 +240,140 @@ def test_the_report_shows_the_images_beside_the_truth(
     assert main([*arguments, str(tmp_path / "none"), "--images", str(tmp_path)]) == 1
     assert "lacks t000.tif" in capsys.readouterr().err
     assert not (tmp_path / "none").exists()
+
+
+PERFECT = ("SEG", "IoU", "Dice", "precision", "recall", "F1", "mean_precision")
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_numbered_cells_against_themselves_are_perfect(dtype: type, tmp_path: Path, capsys: pytest.CaptureFixture):
+    label = np.zeros((20, 30), dtype)
+    label[2:8, 2:8], label[2:8, 8:14], label[12:18, 20:28] = 1, 2, 7
+    Image.fromarray(label).save(tmp_path / "cells.tif")
+    arguments = [
+        "evaluate",
+        str(tmp_path / "cells.tif"),
+        str(tmp_path / "cells.tif"),
+        "--output",
+        str(tmp_path / "out"),
+    ]
+    assert main(arguments) == 0
+    printed = values(capsys.readouterr().out)
+    assert {printed[name] for name in PERFECT} == {"1.00000"}
+    Image.fromarray(np.where(label == 7, 0, label)).save(tmp_path / "fewer.tif")
+    assert main(["evaluate", str(tmp_path / "fewer.tif"), str(tmp_path / "cells.tif")]) == 0
+    printed = values(capsys.readouterr().out)
+    assert (printed["SEG"], printed["recall"], printed["precision"]) == ("0.66667", "0.66667", "1.00000")
+
+
+@pytest.mark.parametrize(("dtype", "value"), [(np.uint8, 255), (np.uint16, 255), (np.uint16, 65535)])
+def test_masks_of_0_and_255_are_named(
+    dtype: type, value: int, folders: tuple[Path, Path], capsys: pytest.CaptureFixture
+):
+    result, truth = folders
+    label = read_labels(truth / SEG1)
+    label[:, ::8] = 0  # the cells touch each other: now they are pieces
+    Image.fromarray(np.where(label > 0, value, 0).astype(dtype)).save(result / "mask001.tif")
+    for given in ((result, truth), (result / "mask001.tif", truth / SEG1)):
+        assert main(["evaluate", *map(str, given)]) == 1
+        assert f"mask001.tif holds only 0 and {value}, in " in capsys.readouterr().err
+    if dtype is np.uint16:
+        assert main(["link", str(result)]) == 1
+        assert f"mask001.tif holds only 0 and {value}, in " in capsys.readouterr().err
+
+
+def test_some_frames(folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture):
+    result, truth = folders
+    (result / "mask001.tif").unlink()
+    assert main(["evaluate", str(result), str(truth)]) == 1
+    assert "To score only the frames that are there, use --frames 0,2" in capsys.readouterr().err
+    assert main(["evaluate", str(result), str(truth), "--frames", "0,2", "--output", str(tmp_path / "out")]) == 0
+    printed = values(capsys.readouterr().out)
+    assert (printed["SEG"], printed["DET"], printed["TRA"]) == ("1.00000", "1.00000", "–")
+    assert len((tmp_path / "out" / "frames.csv").read_text().splitlines()) == 3
+    assert main(["evaluate", str(result), str(truth), "--frames", "7"]) == 1
+    assert "no truth for the frames 7" in capsys.readouterr().err
+
+
+def test_truth_without_markers_has_a_report(folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture):
+    result, truth = folders
+    shutil.rmtree(truth / "TRA")
+    assert main(["evaluate", str(result), str(truth), "--output", str(tmp_path / "out")]) == 0
+    assert values(capsys.readouterr().out)["SEG"] == "1.00000"
+    assert (tmp_path / "out" / "report.html").is_file()
+
+
+def test_an_object_on_a_left_out_cell_is_not_invented(folders: tuple[Path, Path], capsys: pytest.CaptureFixture):
+    """However large the result draws the cell: its marker is in it."""
+    result, truth = folders
+    for path in sorted((truth / "SEG").iterdir()):
+        label = read_labels(path)
+        write_labels(path, np.where(label == 1, 0, label))
+        grown = np.zeros(label.shape, bool)
+        y, x = np.argwhere(label == 1).mean(0).round().astype(int)
+        grown[max(y - 30, 0) : y + 30, max(x - 30, 0) : x + 30] = True
+        name = path.name.replace("man_seg", "mask")
+        write_labels(result / name, np.where(grown & (label == 0), 1, label))
+    assert main(["evaluate", str(result), str(truth)]) == 0
+    printed = values(capsys.readouterr().out)
+    assert {printed[name] for name in ("SEG", "DET", "precision", "F1", "mean_precision")} == {"1.00000"}
+
+
+def pictures(folder: Path, names: str = "abc") -> np.ndarray:
+    label = np.zeros((20, 30), np.uint8)
+    label[2:8, 2:8], label[12:18, 20:28] = 1, 2
+    for name in names:
+        for part in ("images", "masks"):
+            (folder / part).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(label * 50).save(folder / part / f"{name}.png")
+    return label
+
+
+def test_masks_of_paired_folders(tmp_path: Path, capsys: pytest.CaptureFixture):
+    label = pictures(tmp_path / "set")
+    for name in "abc":
+        write_labels(tmp_path / "masks" / f"{name}_mask.tif", np.where(label == 2, 0, label) if name == "b" else label)
+    arguments = ["evaluate", str(tmp_path / "masks"), str(tmp_path / "set")]
+    assert main([*arguments, "--output", str(tmp_path / "out")]) == 0
+    printed = values(capsys.readouterr().out)
+    assert (printed["SEG"], printed["recall"]) == ("0.83333", "0.83333")  # one of six cells is missed
+    assert "missed: cell 100" in (tmp_path / "out" / "report.html").read_text()
+    (tmp_path / "masks" / "b_mask.tif").unlink()
+    assert main(arguments) == 0
+    out = capsys.readouterr().out
+    assert "Scored: 2 of 3 images; 1 have no mask, such as b_mask.tif." in out
+    assert values(out)["SEG"] == "1.00000"
+    assert main([*arguments, "--frames", "0"]) == 0
+    assert "2 cells in 1 frame" in capsys.readouterr().out
+    assert main(["evaluate", str(tmp_path / "set" / "images"), str(tmp_path / "set")]) == 0  # names of images are found
+    capsys.readouterr()
+    assert main(["evaluate", str(tmp_path / "out"), str(tmp_path / "set")]) == 1
+    assert "expected are names such as a_mask.tif" in capsys.readouterr().err
+
+
+def test_masks_of_a_whole_challenge_set(synthetic: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
+    for sequence in ("01", "02"):
+        for frame in range(3):
+            label = read_labels(synthetic / f"{sequence}_GT/SEG/man_seg{frame:03d}.tif")
+            write_labels(tmp_path / f"{sequence}_RES/mask{frame:03d}.tif", label)
+    assert main(["evaluate", str(tmp_path), str(synthetic)]) == 0
+    printed = capsys.readouterr().out
+    assert "6 frames" in printed
+    assert (values(printed)["SEG"], values(printed)["DET"]) == ("1.00000", "1.00000")
+
+
+def test_masks_of_nuclei_in_one_file_each(tmp_path: Path, capsys: pytest.CaptureFixture):
+    label = np.zeros((20, 30), np.uint8)
+    label[2:8, 2:8], label[12:18, 20:28] = 1, 2
+    for name in ("one", "two"):
+        (tmp_path / "set" / name / "images").mkdir(parents=True)
+        (tmp_path / "set" / name / "masks").mkdir()
+        Image.fromarray(label).save(tmp_path / "set" / name / "images" / f"{name}.png")
+        for cell in (1, 2):
+            Image.fromarray(np.where(label == cell, 255, 0).astype(np.uint8)).save(
+                tmp_path / "set" / name / "masks" / f"{cell}.png"
+            )
+        write_labels(tmp_path / "masks" / f"{name}_mask.tif", label)
+    assert main(["evaluate", str(tmp_path / "masks"), str(tmp_path / "set")]) == 0
+    printed = values(capsys.readouterr().out)
+    assert {printed[name] for name in PERFECT} == {"1.00000"}

@@ -80,3 +80,26 @@ def test_an_empty_page_is_nothing_unusual_an_empty_file_is(tmp_path: Path):
     write_label_pages(tmp_path / "b.tif", [np.zeros((6, 8), int)] * 2)
     with pytest.raises(InputError, match=r"b\.tif is constant"):
         check_images(find_images(tmp_path))
+
+
+def masks_of(folder: Path, mask: np.ndarray) -> Survey:
+    for part in ("images", "masks"):
+        (folder / part).mkdir(parents=True)
+    for name in "abc":
+        noise = np.random.default_rng(0).integers(0, 255, mask.shape)
+        Image.fromarray(noise.astype(np.uint8)).save(folder / "images" / f"{name}.png")
+        Image.fromarray(mask.astype(np.uint8)).save(folder / "masks" / f"{name}.png")
+    return survey(find_records(folder))
+
+
+def test_masks_that_hardly_mean_what_was_meant(tmp_path: Path) -> None:
+    cells = np.zeros((48, 64), np.uint8)
+    cells[4:16, 4:16] = cells[24:36, 30:42] = 255
+    assert masks_of(tmp_path / "right", cells).warnings() == []
+    ilastik = masks_of(tmp_path / "ilastik", (cells > 0) + 1).warnings()
+    assert any("No pixel of any mask is 0" in said for said in ilastik)
+    (inverted,) = masks_of(tmp_path / "inverted", 255 - cells).warnings()
+    assert "In 3 of 3 masks one cell covers more than half" in inverted
+    resized = np.array(Image.fromarray(cells).resize((97, 71), Image.Resampling.BICUBIC))
+    (grey,) = masks_of(tmp_path / "resized", resized).warnings()
+    assert grey.startswith("The median cell has only")

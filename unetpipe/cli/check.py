@@ -62,6 +62,8 @@ def run(options: argparse.Namespace) -> None:
     found = survey(records, complain=problems.append)
     channels = _describe(found, records, options.folder)
     problems += _problems_of_the_whole(found, channels)
+    for warning in found.warnings():
+        _say("Note", warning)
     if found.frames:
         write_picture(options.output, Image.fromarray(_draw(found.frames)))
         _say("Picture", f"{options.output} (outlines of the truth; check that they fit)")

@@ -11,11 +11,9 @@ from unetpipe.errors import InputError
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
     parser.add_argument(
-        "result", metavar="RESULT", type=Path, help="folder of maskNNN.tif, or a stack of probabilities or cells"
+        "result", metavar="RESULT", type=Path, help="folder of masks, or a file of probabilities or of numbered cells"
     )
-    parser.add_argument(
-        "truth", metavar="TRUTH", type=Path, help="folder NN_GT, or a stack of labels (0 membrane, 255 cell)"
-    )
+    parser.add_argument("truth", metavar="TRUTH", type=Path, help="folder NN_GT, a data set, or a file of labels")
     parser.add_argument(
         "--output", metavar="DIR", type=Path, help="folder for report.html, scores.json and CSV tables (default: none)"
     )
@@ -25,6 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="images of the report: folder of tNNN.tif, or a stack (default: the folder beside TRUTH)",
     )
+    parser.add_argument(
+        "--frames", metavar="FRAMES", help='score only these, such as "0-27" or "0-27,35" (default: all; without TRA)'
+    )
 
 
 def run(options: argparse.Namespace) -> None:
@@ -33,6 +34,6 @@ def run(options: argparse.Namespace) -> None:
         raise InputError("--images is for the report, which needs --output.")
     from unetpipe.evaluation import evaluate
 
-    evaluate(options.result, options.truth, options.output, options.images)
+    evaluate(options.result, options.truth, options.output, options.images, options.frames)
     if options.output is not None:
         print(f"Tables: {options.output}")

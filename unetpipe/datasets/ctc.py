@@ -178,6 +178,23 @@ def marker_file(label: str | os.PathLike) -> Path | None:
     return markers.get(int(frame.group(1)))
 
 
+def read_markers(label: str | os.PathLike, shape: tuple[int, ...]) -> np.ndarray | None:
+    """Read the markers of the frame that a segmentation truth is of; None if there are none.
+
+    Raises
+    ------
+    InputError
+        If their shape is another.
+    """
+    path = marker_file(label)
+    if path is None:
+        return None
+    markers = read_labels(path)
+    if markers.shape != shape:
+        raise InputError(f"{path} is {markers.shape} pixels, its image is {shape}; they must be alike.")
+    return markers
+
+
 def numbered_files(folder: Path, pattern: str) -> dict[int, Path]:
     """Map the frame number in the names of a folder's files to their paths; empty if there is no such folder.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 
 import numpy as np
@@ -40,6 +41,18 @@ def decide_masks(labels: Iterable[np.ndarray]) -> str:
     if len(values) == 1:
         return "binary"
     return "classes" if divided > whole else "instances"
+
+
+def check_numbered(labels: np.ndarray, path: str | os.PathLike) -> None:
+    """Raise InputError if a label map, of one page or more, holds 0 and 255 (or 65535) and not numbered cells."""
+    values = np.unique(labels[labels != 0])
+    if len(values) == 1 and values[0] in (255, 65535):
+        pieces = sum(ndimage.label(page, structure=EVERY_NEIGHBOUR)[1] for page in np.atleast_3d(labels.T).T)
+        if pieces > 1:
+            raise InputError(
+                f"{path} holds only 0 and {values[0]}, in {pieces} pieces: it shows where cells are, but does not "
+                "number them. Give each cell a number of its own (skimage.measure.label numbers connected components)."
+            )
 
 
 def components(labels: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from unetpipe.datasets.ctc import numbered_files
+from unetpipe.datasets.masks import check_numbered
 from unetpipe.errors import InputError
 from unetpipe.io.images import LARGEST_LABEL, read_image
 
@@ -50,6 +51,7 @@ def read_mask(path: str | os.PathLike) -> np.ndarray:
         raise InputError(f"{path} holds negative values; a mask holds cell ids from 0.")
     if array.max() > LARGEST_LABEL:
         raise InputError(f"{path} holds the label {array.max()}; a mask holds 16-bit labels, at most {LARGEST_LABEL}.")
+    check_numbered(array[0], path)
     return array[0]
 
 

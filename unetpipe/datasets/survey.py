@@ -13,12 +13,14 @@ from unetpipe.datasets.layouts import check_same_size, read_truth
 from unetpipe.datasets.records import Record
 from unetpipe.errors import InputError, stop
 
+SMALLEST_MEDIAN = 12  # px; a smaller median cell is more likely a rim of grey values
+
 
 class Frame(NamedTuple):
     """One frame: its ``record``, ``shape`` (C, H, W), ``dtype`` in the file, ``lowest`` and ``highest`` grey value.
 
     ``areas`` are its cells' sizes (px), ``touching`` the number that touch another, ``unknown`` the share of its
-    pixels whose class is not known.
+    pixels whose class is not known, ``background`` the share that is 0.
     """
 
     record: Record
@@ -29,6 +31,7 @@ class Frame(NamedTuple):
     areas: np.ndarray
     touching: int
     unknown: float
+    background: float = 1.0
 
 
 class Survey(NamedTuple):
@@ -58,6 +61,32 @@ class Survey(NamedTuple):
         return sum(frame.unknown * count for frame, count in zip(self.frames, pixels, strict=True)) / max(
             sum(pixels), 1
         )
+
+    def warnings(self) -> list[str]:
+        """Say, a sentence each, where the masks can be read but hardly mean what was meant."""
+        frames = [frame for frame in self.frames if len(frame.areas)]
+        if not frames:
+            return []
+        said = []
+        if all(frame.background == 0 for frame in frames):
+            said.append(
+                "No pixel of any mask is 0, so there is no background. Background must be 0; ilastik, for instance, "
+                "writes 1 for the first class and 2 for the second."
+            )
+        covering = sum(2 * frame.areas.max() > frame.shape[1] * frame.shape[2] for frame in frames)
+        if 2 * covering > len(frames):
+            said.append(
+                f"In {covering} of {len(frames)} masks one cell covers more than half of the image. If that is the "
+                "background, the masks are inverted: background must be 0."
+            )
+        median = float(np.median(self.areas))
+        if median < SMALLEST_MEDIAN:
+            said.append(
+                f"The median cell has only {median:g} pixels. Masks that were resized with interpolation, or saved as "
+                "JPEG, hold many grey values at the rims of the cells; each would be a cell. Save masks as PNG or "
+                "TIFF, and resize them by nearest neighbour."
+            )
+        return said
 
 
 def survey(records: Sequence[Record], channels: int | None = None, complain: Callable[[str], None] = stop) -> Survey:
@@ -92,6 +121,7 @@ def survey(records: Sequence[Record], channels: int | None = None, complain: Cal
             areas=np.unique(label[label > 0], return_counts=True)[1],
             touching=len(touching_cells(label)),
             unknown=1 - float(known.mean()),
+            background=float((label == 0).mean()),
         )
         frames.append(frame)
     constant.report(complain)

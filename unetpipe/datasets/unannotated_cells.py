@@ -19,6 +19,7 @@ from skimage.filters import gaussian, threshold_otsu
 from unetpipe.io.images import read_labels
 
 LARGEST_REGION = 4  # largest cells of the set, for each marker in a region; a larger region is not of cells only
+CONTRAST = 0.3  # of the marked pixels, less of the others, are on the cells' side; if fewer, grey values do not tell
 REACH = 2  # radii of the median cell; a dim cell is looked for within
 CLEAR = 3  # standard deviations of the background that a dim cell must differ by
 EVERY_NEIGHBOUR = np.ones((3, 3), bool)
@@ -125,6 +126,8 @@ def _shown(
     smooth = gaussian(grey, 1, preserve_range=True)
     threshold = threshold_otsu(grey)
     bright = (grey > threshold) | (smooth > threshold)
+    if bright[inside].mean() - bright[~inside].mean() < CONTRAST:
+        return found
     regions, _ = ndimage.label(bright, structure=EVERY_NEIGHBOUR)
     areas = np.bincount(regions.ravel())
     marked = np.unique(np.stack([regions[markers > 0], markers[markers > 0]], 1), axis=0)  # region, marker

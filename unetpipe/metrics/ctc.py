@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from unetpipe.datasets.ctc import known_pixels, truth_files
+from unetpipe.datasets.ctc import numbered_files, read_marked_truth, truth_files
 from unetpipe.datasets.results import TRACK_TABLE, mask_names, read_mask, result_masks
+from unetpipe.datasets.split import Frames, parse_frames
 from unetpipe.errors import InputError
 from unetpipe.io.track_tables import Track, check_tracks, read_tracks
 from unetpipe.metrics.matching import FrameMatch, match_frame
@@ -48,7 +49,7 @@ class CTCScore:
     summary: Summary
 
 
-def score_result(result_dir: str | os.PathLike, truth_dir: str | os.PathLike) -> CTCScore:
+def score_result(result_dir: str | os.PathLike, truth_dir: str | os.PathLike, frames: Frames = None) -> CTCScore:
     """Score a 2D result folder (``NN_RES``) against a truth folder (``NN_GT``).
 
     Parameters
@@ -58,6 +59,8 @@ def score_result(result_dir: str | os.PathLike, truth_dir: str | os.PathLike) ->
     truth_dir : path
         Holds ``SEG/man_segNNN.tif``, for SEG and the other measures of outlines, or ``TRA/man_trackNNN.tif`` with
         ``TRA/man_track.txt``, for DET and TRA, or both.
+    frames : int, str or sequence, optional
+        Score only these, such as "0-27" (:func:`unetpipe.datasets.parse_frames`). TRA is left out then.
 
     Raises
     ------
@@ -68,15 +71,23 @@ def score_result(result_dir: str | os.PathLike, truth_dir: str | os.PathLike) ->
     Notes
     -----
     Gold truth may leave cells out; the markers show which. These cells do not count for SEG. The pixel measures, F1
-    and mean precision ignore the masks that ``NN_ST`` has of them or, without ``NN_ST``, discs around their markers
-    (:func:`unetpipe.datasets.ctc.known_pixels`).
+    and mean precision ignore the objects that cover their markers, the masks that ``NN_ST`` has of them and, without
+    ``NN_ST``, what the images in ``NN`` show of them (:func:`unetpipe.datasets.unannotated_cells.known_pixels`).
     """
     result_dir, truth_dir = Path(result_dir), Path(truth_dir)
     masks = result_masks(result_dir)
     segmented, marked, silver = truth_files(truth_dir)
+    chosen = parse_frames(frames)
+    if chosen is not None:
+        masks, segmented, marked = (
+            {frame: path for frame, path in files.items() if frame in chosen} for files in (masks, segmented, marked)
+        )
+        if not segmented and not marked:
+            raise InputError(f"{truth_dir} has no truth for the frames {frames}; choose others by --frames.")
     _check_layout(result_dir, truth_dir, masks, segmented, marked)
     name = re.fullmatch(r"(\d{2,})_(GT|ST)", truth_dir.resolve().name)
     sequence = name.group(1) if name else ""
+    images = numbered_files(truth_dir.resolve().with_name(sequence), r"t(\d{3,})\.tiff?") if sequence else {}
     scores: list[FrameScore] = []
     for frame in sorted({*segmented, *marked}):
         result = read_mask(masks[frame])  # once, for both truths
@@ -84,23 +95,24 @@ def score_result(result_dir: str | os.PathLike, truth_dir: str | os.PathLike) ->
         segmentation = None
         if frame in segmented:
             truth = _read_truth(segmented[frame], result, masks[frame])
-            known = None
-            if markers is not None:
-                other = _read_truth(silver[frame], result, masks[frame]) if frame in silver else None
-                known = known_pixels(truth, markers, other)
-            segmentation = score_segmentation(frame, truth, result, known)
+            if frame in silver:
+                _read_truth(silver[frame], result, masks[frame])
+            known = read_marked_truth(segmented[frame], marked.get(frame), silver.get(frame), images.get(frame))[1]
+            segmentation = score_segmentation(frame, truth, result, known, markers)
         matched = None if markers is None else match_frame(markers, result)
         scores.append(FrameScore(sequence, frame, segmentation, matched))
-    frames = {score.frame: score.markers for score in scores if score.markers is not None}
-    tables = _read_tables(truth_dir / "TRA" / "man_track.txt", result_dir / TRACK_TABLE, frames)
-    summary = summarise(scores, count_errors(frames, *tables), with_tracks=bool(tables))
+    matches = {score.frame: score.markers for score in scores if score.markers is not None}
+    tables: tuple[list[Track], list[Track]] | tuple[()] = ()
+    if chosen is None:
+        tables = _read_tables(truth_dir / "TRA" / "man_track.txt", result_dir / TRACK_TABLE, matches)
+    summary = summarise(scores, count_errors(matches, *tables), with_tracks=bool(tables))
     objects = [cell for score in scores if score.segmentation for cell in score.segmentation.objects]
     return CTCScore(
         seg=summary.seg,
         det=summary.det,
         tra=summary.tra,
         objects=tuple(objects),
-        frames=frames,
+        frames=matches,
         errors=summary.errors,
         scores=tuple(scores),
         summary=summary,
@@ -121,11 +133,24 @@ def _check_layout(
         )
     missing = {*segmented, *marked} - masks.keys()
     if missing:
-        raise InputError(f"{result_dir} lacks {mask_names(missing)}, for which {truth_dir} has truth.")
+        there = sorted(masks.keys() & {*segmented, *marked})
+        hint = f" To score only the frames that are there, use --frames {_ranges(there)}." if there else ""
+        raise InputError(f"{result_dir} lacks {mask_names(missing)}, for which {truth_dir} has truth.{hint}")
     unknown = masks.keys() - marked.keys()
     if marked and unknown:
         names = mask_names(unknown, "man_track")
         raise InputError(f"{truth_dir / 'TRA'} lacks {names}, for which {result_dir} has masks.")
+
+
+def _ranges(frames: Sequence[int]) -> str:
+    """Write ascending numbers as ranges: "0-3,7"."""
+    runs: list[list[int]] = []
+    for frame in frames:
+        if runs and frame == runs[-1][1] + 1:
+            runs[-1][1] = frame
+        else:
+            runs.append([frame, frame])
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
 
 
 def _read_truth(path: Path, result: np.ndarray, mask: Path) -> np.ndarray:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from unetpipe.datasets.unannotated_cells import unannotated
 from unetpipe.metrics.detection import DetectionScore, detection_score, mean_precision
 from unetpipe.metrics.matching import FrameMatch, match_frame, within_known
 from unetpipe.metrics.pixels import PixelScore, pixel_score
@@ -72,7 +73,11 @@ class FrameScore:
 
 
 def score_segmentation(
-    frame: int, truth: np.ndarray, result: np.ndarray, known: np.ndarray | None = None
+    frame: int,
+    truth: np.ndarray,
+    result: np.ndarray,
+    known: np.ndarray | None = None,
+    markers: np.ndarray | None = None,
 ) -> SegmentationScore:
     """Score the result of a frame against its segmentation truth.
 
@@ -84,6 +89,9 @@ def score_segmentation(
         (H, W), integer: 0 background, else the object's id.
     known : ndarray, optional
         (H, W), bool: where the truth is known; by default everywhere.
+    markers : ndarray, optional
+        (H, W), integer: markers of all cells. An object of the result that covers the marker of a cell without
+        outlines in the truth, and no other cell, is not known either, so it is not counted as invented.
 
     Raises
     ------
@@ -93,6 +101,11 @@ def score_segmentation(
     match, jaccards = match_frame(truth, result), object_jaccards(truth, result).tolist()
     rows = zip(match.reference, jaccards, match.matched, strict=True)
     objects = tuple(ReferenceObject(frame, *row) for row in rows)
+    if markers is not None:
+        left_out = unannotated(truth, markers)
+        marked = match_frame(np.where(np.isin(markers, left_out), markers, 0), result)
+        theirs = {*marked.matched} - {0, *match.matched}
+        known = (truth > 0) | ~np.isin(result, list(theirs)) & (True if known is None else known)
     if known is not None and not known.all():
         truth, result = within_known(truth, result, known)
         match = match_frame(truth, result)

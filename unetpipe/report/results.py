@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,12 @@ NO_OUTLINES = (
 
 
 def report_masks(
-    result: Path, truth: Path, output: Path, scores: Mapping[str, float | None], images: Path | None = None
+    result: Path,
+    truth: Path,
+    output: Path,
+    scores: Mapping[str, float | None],
+    images: Path | None = None,
+    frames: Collection[int] | None = None,
 ) -> None:
     """Write ``report.html`` about a folder of ``maskNNN.tif``, scored against an ``NN_GT`` folder, and print its path.
 
@@ -39,6 +44,8 @@ def report_masks(
         Measures by name.
     images : Path, optional
         Folder of ``tNNN.tif``; by default ``NN`` beside ``NN_GT``. Without images, outlines are drawn on black.
+    frames : collection of int, optional
+        The frames that were scored; by default all.
 
     Raises
     ------
@@ -46,7 +53,7 @@ def report_masks(
         If ``images`` is given and lacks an image, an image differs in size from its truth, or the page cannot be
         written.
     """
-    gallery = Gallery(_frames(result, truth, images))
+    gallery = Gallery(_frames(result, truth, images, frames))
     data = truth.resolve().parent
     title = f"{result.resolve().name} against {truth.resolve().name} of {data.name}"
     remark = "" if gallery.judged else NO_OUTLINES
@@ -99,14 +106,16 @@ def report_stack(
     print(f"Report: {output / NAME}")
 
 
-def _frames(result: Path, truth: Path, images: Path | None) -> Iterator[ScoredFrame]:
+def _frames(result: Path, truth: Path, images: Path | None, frames: Collection[int] | None) -> Iterator[ScoredFrame]:
     masks = result_masks(result)
     segmented, markers, silver = truth_files(truth)
     whole = truth.resolve()  # resolved, because "." has no name
     folder = whole.with_name(re.sub("_(GT|ST)$", "", whole.name)) if images is None else images
     pictures = numbered_files(folder, r"t(\d{3,})\.tiff?")
     for frame, label in sorted(segmented.items()):
-        cells, known = read_marked_truth(label, markers.get(frame), silver.get(frame))
+        if frames is not None and frame not in frames:
+            continue
+        cells, known = read_marked_truth(label, markers.get(frame), silver.get(frame), pictures.get(frame))
         picture = _picture(pictures, frame, folder, cells, images)
         yield ScoredFrame(masks[frame].name, cells, read_labels(masks[frame]), picture, known)
 

@@ -12,14 +12,12 @@ from ignite.engine import Engine, Events
 from monai.utils import convert_to_numpy
 
 from unetpipe.datasets import read_truth
-from unetpipe.datasets.ctc import marker_file
+from unetpipe.datasets.ctc import read_markers
 from unetpipe.datasets.records import Record
-from unetpipe.errors import InputError
 from unetpipe.files import check_folder
 from unetpipe.io import read_image
-from unetpipe.io.images import read_labels
 from unetpipe.metrics.isbi2012 import close_membranes, isbi2012_scores
-from unetpipe.metrics.matching import FrameMatch, match_frame
+from unetpipe.metrics.matching import match_frame
 from unetpipe.metrics.pixels import BorderScore, border_scores, sum_borders
 from unetpipe.metrics.summary import FrameScore, score_segmentation, summarise
 from unetpipe.predictor import Predictor
@@ -85,9 +83,10 @@ class ReportScores:
             label, result = (convert_to_numpy(output[key])[0] for key in ("label", "pred"))
             frame = int(batch["frame"])
             known = convert_to_numpy(batch["known"])[0]
-            segmentation = score_segmentation(frame, label, result, known)
-            markers = _match_markers(output["label"].meta["filename_or_obj"], result)
-            self._frames.append(FrameScore(str(batch["sequence"]), frame, segmentation, markers))
+            markers = read_markers(output["label"].meta["filename_or_obj"], result.shape)
+            segmentation = score_segmentation(frame, label, result, known, markers)
+            matched = None if markers is None else match_frame(markers, result)
+            self._frames.append(FrameScore(str(batch["sequence"]), frame, segmentation, matched))
             if self.layout == "isbi2012":
                 probability = 1 - convert_to_numpy(output["probability"])[0]
                 self._membranes.append((label, close_membranes(probability, result)))
@@ -115,16 +114,6 @@ class ReportScores:
             self.scores |= {name: score.dice for name, score in borders.items()}
         write_scores(self.output_dir, self._frames, summary, membranes, borders)
         print(f"Tables: {self.output_dir}", flush=True)
-
-
-def _match_markers(label: str, result: np.ndarray) -> FrameMatch | None:
-    path = marker_file(label)
-    if path is None:
-        return None
-    markers = read_labels(path)
-    if markers.shape != result.shape:
-        raise InputError(f"{path} is {markers.shape} pixels, its image is {result.shape}; they must be alike.")
-    return match_frame(markers, result)
 
 
 class ReportPage:

@@ -76,7 +76,8 @@ def check_training(
         if not len(found[part].areas):
             raise InputError(f"The {name} part holds no cell: every one of its label maps is 0 throughout.")
         logger.info("%s: %d frames with %d cells.", name.capitalize(), len(found[part].frames), len(found[part].areas))
-    for warning in split_warnings(found, records, split):
+    whole = Survey([*found["train"].frames, *found["val"].frames])
+    for warning in [*whole.warnings(), *split_warnings(found, records, split)]:
         logger.warning(warning)
     return found
 
@@ -101,9 +102,9 @@ def split_warnings(found: Mapping[str, Survey], records: Sequence[Record], split
         "which epoch and which thresholds are best."
     )
     if split.get("val_frames") is not None or split.get("val_sequences") is not None:
-        own = {"train_sequences": split.get("train_sequences"), "train_frames": split.get("train_frames")}
         try:
-            default = survey(split_records(records, **own)["val"], complain=lambda _: None)
+            own = split_records(records, split.get("train_sequences"), split.get("train_frames"))["val"]
+            default = survey(own, complain=lambda _: None)
         except InputError:
             default = Survey([])
         if len(default.areas) >= FEWEST_CELLS:
