@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from unetpipe.datasets import check_images, find_images, find_records, survey
+from unetpipe.datasets.survey import Survey
 from unetpipe.errors import InputError
 from unetpipe.io import write_label_pages
 

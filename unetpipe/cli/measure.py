@@ -206,6 +206,7 @@ def _measure_cells(masks: list[Path], matcher: MaskMatcher, pixel_size: float | 
 def _label_maps(masks: list[Path], matcher: MaskMatcher) -> Iterator[LabelMap]:
     """Read the pages of masks. The truth of a page, if there is one, comes first; the page is cut to its known part."""
     from unetpipe.datasets import read_truth
+    from unetpipe.datasets.masks import check_numbered
     from unetpipe.io.formats import image_stem
     from unetpipe.io.images import count_pages, read_labels
     from unetpipe.metrics import within_known
@@ -217,6 +218,7 @@ def _label_maps(masks: list[Path], matcher: MaskMatcher) -> Iterator[LabelMap]:
             if pages > 1:
                 name, stem = f"{name}, page {page}", f"{stem}_{page:03d}"
             labels = read_labels(mask, page if pages > 1 else None)
+            check_numbered(labels, mask)
             record = matcher.find(mask, page)
             if record is not None:
                 true, known = read_truth(record)

@@ -88,6 +88,13 @@ def records(
                     record["silver"] = str(silver[frame])
             found.append(record)
     if not found:
+        short = [path for path in sorted(root.glob("*/*.tif")) if re.fullmatch(r"t\d{1,2}\.tif", path.name)]
+        if short:
+            complain(
+                f"{short[0]}: the number of a frame has at least three digits in a Cell Tracking Challenge set; rename "
+                f"it to t{int(short[0].stem[1:]):03d}.tif, and its truth likewise."
+            )
+            return []
         complain(
             f"No frame in {root} has {truth} truth; expected NN_GT/SEG/man_segNNN.tif or NN_ST/SEG/man_segNNN.tif."
         )
@@ -205,7 +212,7 @@ def numbered_files(folder: Path, pattern: str) -> dict[int, Path]:
     """
     files: dict[int, Path] = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        match = re.fullmatch(pattern, path.name)
+        match = re.fullmatch(pattern, path.with_suffix(path.suffix.lower()).name)
         if match:
             other = files.setdefault(int(match.group(1)), path)
             if other != path:

@@ -80,7 +80,7 @@ def read_nuclei(masks: str | os.PathLike) -> np.ndarray:
         If a mask cannot be read, or they differ in size.
     """
     label: np.ndarray | None = None
-    for number, path in enumerate(images_in(Path(masks)), start=1):
+    for number, path in enumerate(sorted(images_in(Path(masks))), start=1):
         mask = read_labels(path) > 0
         if label is None:
             label = np.zeros(mask.shape, np.int32)

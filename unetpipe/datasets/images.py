@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 import numpy as np
 
 from unetpipe.datasets.layouts import layout_of
-from unetpipe.datasets.records import Record, mask_name
+from unetpipe.datasets.records import Record, mask_name, without_outputs
 from unetpipe.errors import InputError
 from unetpipe.io.formats import IMAGE_SUFFIXES, image_stem, images_in
 from unetpipe.io.images import count_pages, read_image
@@ -55,7 +55,7 @@ def named_images(root: Path) -> list[tuple[Path, str]]:
     """
     if root.is_file():
         return [(root, mask_name(root.name))]
-    images = images_in(root)
+    images = without_outputs(images_in(root))
     layout = layout_of(root)
     if layout is None or (images and not layout.FLAT):
         return [(image, mask_name(image.name)) for image in images]

@@ -1,7 +1,7 @@
 """Paired folders: ``images/`` and ``masks/``, files of one name in each; PNG, TIFF and NIfTI in any mixture.
 
 Folders may also be called image, imgs, img and mask, labels, label, in upper or lower case. An image and
-a mask belong together if their names are alike without suffix, once a word for what they are is taken
+a mask belong together if their names are alike without suffix, as they are or once a word for what they are is taken
 away: ``image_``, ``img_``, ``_image``, ``_img`` from an image's name, ``mask_``, ``masks_``, ``label_``,
 ``labels_``, ``seg_``, ``gt_`` or the same at the end from a mask's. So ``a.png`` goes with ``a.tif``,
 ``a_mask.png`` or ``label_a.nii.gz``. An image without a mask is left out; a mask without an image is an
@@ -12,14 +12,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
+import unicodedata
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from unetpipe.datasets.masks import all_known, check_choice, components, decide_masks
-from unetpipe.datasets.records import Record, mask_name
+from unetpipe.datasets.records import Record, mask_name, without_outputs
 from unetpipe.errors import InputError, stop
 from unetpipe.io.formats import IMAGE_SUFFIXES, image_stem, images_in, is_nifti
 from unetpipe.io.images import count_pages, read_labels
@@ -56,8 +57,11 @@ def pair_files(root: str | os.PathLike) -> Pairs:
     InputError
         If two images or two masks have one name.
     """
-    images = _by_name(_one_folder(Path(root), IMAGE_FOLDERS), [IMAGE_WORDS])
-    masks = _by_name(_one_folder(Path(root), MASK_FOLDERS), [MASK_WORDS, IMAGE_WORDS])
+    image_files = without_outputs(images_in(_one_folder(Path(root), IMAGE_FOLDERS)))
+    mask_files = images_in(_one_folder(Path(root), MASK_FOLDERS))
+    same = _stems(image_files).keys() & _stems(mask_files).keys()  # before words are taken away
+    images = _by_name(image_files, [IMAGE_WORDS], same)
+    masks = _by_name(mask_files, [MASK_WORDS, IMAGE_WORDS], same)
     return Pairs(
         [(images[name], masks[name]) for name in images if name in masks],
         [path for name, path in images.items() if name not in masks],
@@ -116,7 +120,7 @@ def records(folder: Path, complain: Callable[[str], None] = stop, *, masks: str 
 
 def images(folder: Path) -> list[tuple[Path, str]]:
     """List the images, also those without a mask."""
-    return [(image, mask_name(image.name)) for image in images_in(_one_folder(folder, IMAGE_FOLDERS))]
+    return [(image, mask_name(image.name)) for image in without_outputs(images_in(_one_folder(folder, IMAGE_FOLDERS)))]
 
 
 def read_truth(record: Record) -> tuple[np.ndarray, np.ndarray]:
@@ -138,12 +142,17 @@ def _one_folder(root: Path, names: Sequence[str]) -> Path:
     return found[0]
 
 
-def _by_name(folder: Path, groups: Sequence[Sequence[str]]) -> dict[str, Path]:
-    """Map what the names of a folder's images have left, without suffix and a word of each group, to the files."""
+def _stems(files: Sequence[Path]) -> dict[str, Path]:
+    """Map the names without suffix, in one Unicode form, to the files; macOS writes letters and accents apart."""
+    return {unicodedata.normalize("NFC", image_stem(path)): path for path in files}
+
+
+def _by_name(files: Sequence[Path], groups: Sequence[Sequence[str]], whole: Collection[str]) -> dict[str, Path]:
+    """Map what names have left, without suffix and a word of each group, to the files; names in ``whole`` stay."""
     named: dict[str, Path] = {}
-    for path in images_in(folder):
-        name = image_stem(path)
-        for words in groups:
+    for path in files:
+        name = unicodedata.normalize("NFC", image_stem(path))
+        for words in groups if name not in whole else ():
             either = "|".join(words)
             name = re.sub(rf"^(?:{either})[_-](?=.)|(?<=.)[_-](?:{either})$", "", name, flags=re.IGNORECASE)
         if name in named:

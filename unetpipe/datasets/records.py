@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from pathlib import Path
 from typing import NotRequired, Required, TypedDict
 
 from unetpipe.io.formats import image_stem, image_suffix, is_nifti
@@ -53,7 +55,23 @@ def mask_name(image_name: str) -> str:
     >>> mask_name("t012.tif"), mask_name("cells.png"), mask_name("brain.nii.gz")
     ('mask012.tif', 'cells_mask.tif', 'brain_mask.nii.gz')
     """
-    frame = re.fullmatch(r"t(\d{3,})\.tiff?", image_name)
+    frame = re.fullmatch(r"t(\d{3,})\.(?i:tiff?)", image_name)
     if frame:
         return f"mask{frame.group(1)}.tif"
     return f"{image_stem(image_name)}_mask{image_suffix(image_name) if is_nifti(image_name) else '.tif'}"
+
+
+def without_outputs(files: Sequence[Path]) -> list[Path]:
+    """Leave out what a program wrote beside the images: ``NAME_mask.tif`` of this one, Cellpose's ``NAME_cp_masks``.
+
+    A file counts as such only where there is an image NAME among the files. Cellpose's ``NAME_seg.npy`` likewise.
+    """
+    stems = {image_stem(path) for path in files}
+    return [
+        path
+        for path in files
+        if not any(
+            (stem := image_stem(path)).endswith(end) and stem.removesuffix(end) in stems
+            for end in ("_mask", "_cp_masks", "_seg")
+        )
+    ]

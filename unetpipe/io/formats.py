@@ -6,6 +6,7 @@ A new format is a module with the members of :class:`Format`, and an entry in ``
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -75,7 +76,20 @@ def is_nifti(path: str | os.PathLike) -> bool:
 
 
 def images_in(folder: Path) -> list[Path]:
-    """Return the image files of a folder by name, without hidden files."""
+    """Return the image files of a folder by name, without hidden files; numbers count as such: img_2 before img_10."""
     return sorted(
-        path for path in folder.iterdir() if image_suffix(path) and not path.name.startswith(".") and path.is_file()
+        (path for path in folder.iterdir() if image_suffix(path) and not path.name.startswith(".") and path.is_file()),
+        key=natural_key,
     )
+
+
+def natural_key(path: Path) -> tuple[list[str | int], str]:
+    """Return what sorts files by name with numbers by value.
+
+    Examples
+    --------
+    >>> [path.name for path in sorted(map(Path, ["a10.png", "a2.png", "a02.png"]), key=natural_key)]
+    ['a02.png', 'a2.png', 'a10.png']
+    """
+    parts = re.split(r"([0-9]+)", path.name)
+    return [int(part) if number % 2 else part for number, part in enumerate(parts)], path.name

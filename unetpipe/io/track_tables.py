@@ -44,7 +44,7 @@ def read_tracks(path: str | os.PathLike) -> list[Track]:
     if not path.is_file():
         raise InputError(f"There is no track table {path}.")
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read as text; a track table has lines of four whole numbers.") from error
     tracks = {number: _parse(line, f"{path}, line {number}") for number, line in enumerate(lines, 1) if line.strip()}
