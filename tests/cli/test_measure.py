@@ -173,3 +173,12 @@ def test_no_masks_is_one_sentence(verb: str, tmp_path: Path, capsys: pytest.Capt
     error = capsys.readouterr().err
     assert error.startswith("Error: ")
     assert error.count("\n") == 1
+
+
+def test_what_the_density_is_of_and_the_cells_at_the_edge_are_said(tmp_path: Path, capsys: pytest.CaptureFixture):
+    """Of nine squares of 10 × 10 pixels one is complete: 1 / (100 µm · 100 µm) = 100 a mm²."""
+    labels = np.kron(np.arange(1, 10).reshape(3, 3), np.ones((10, 10), int))
+    write_labels(tmp_path / "a_mask.tif", labels)
+    assert main(["measure", str(tmp_path / "a_mask.tif"), "--output", str(tmp_path / "out"), "--pixel-size", "10"]) == 0
+    printed = capsys.readouterr().out
+    assert "1 complete cells (8 at the edge of the image are left out), 100 a mm² of the mosaic (not of" in printed

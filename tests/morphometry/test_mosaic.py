@@ -51,7 +51,7 @@ def test_cells_cut_by_the_image_are_not_measured():
 
 
 def test_nothing_to_measure():
-    assert measure_mosaic(np.zeros((9, 9), int)) == (0, None, None, None, None, 0)
+    assert measure_mosaic(np.zeros((9, 9), int)) == (0, None, None, None, None, 0, 0)
 
 
 def test_picture_is_coloured_by_neighbours():

@@ -25,7 +25,8 @@ class CellMosaic(NamedTuple):
     cells : int
         Number of complete cells, which do not touch the edge of the image.
     density : float or None
-        Complete cells per mm² of their area, with the lines between them; None without a pixel size or a complete cell.
+        Complete cells per mm² of the mosaic: of their own area, with the lines between them, not of the image.
+        None without a pixel size or a complete cell.
     mean_area : float or None
         Mean area of a complete cell in µm², or in pixels without a pixel size.
     variation : float or None
@@ -34,6 +35,8 @@ class CellMosaic(NamedTuple):
         Share of the inner cells with six neighbours; None if there is no inner cell.
     inner : int
         Number of inner cells, which have neighbours on all sides.
+    at_edge : int
+        Number of cells that touch the edge of the image. They are not complete, so no other measure has them.
     """
 
     cells: int
@@ -42,6 +45,7 @@ class CellMosaic(NamedTuple):
     variation: float | None
     hexagonal: float | None
     inner: int
+    at_edge: int
 
 
 def measure_mosaic(labels: np.ndarray, pixel_size: float | None = None, gap: float = 3.0) -> CellMosaic:
@@ -62,10 +66,11 @@ def measure_mosaic(labels: np.ndarray, pixel_size: float | None = None, gap: flo
 
     >>> labels = np.kron(np.arange(1, 10).reshape(3, 3), np.ones((10, 10), int))
     >>> measure_mosaic(labels, pixel_size=10)
-    CellMosaic(cells=1, density=100.0, mean_area=10000.0, variation=0.0, hexagonal=0.0, inner=1)
+    CellMosaic(cells=1, density=100.0, mean_area=10000.0, variation=0.0, hexagonal=0.0, inner=1, at_edge=8)
     """
     grown = _share_lines(labels, gap)
-    complete = np.setdiff1d(np.unique(labels[labels > 0]), _at_edge(grown))
+    every = np.unique(labels[labels > 0])
+    complete = np.setdiff1d(every, _at_edge(grown))
     ids, sizes = np.unique(grown, return_counts=True)  # ids may be high: no table up to the highest
     areas = sizes[np.isin(ids, complete)].astype(float)
     neighbours = count_neighbours(labels, gap)
@@ -79,6 +84,7 @@ def measure_mosaic(labels: np.ndarray, pixel_size: float | None = None, gap: flo
         variation=float(areas.std() / areas.mean()) if len(areas) else None,
         hexagonal=inner.count(HEXAGON) / len(inner) if inner else None,
         inner=len(inner),
+        at_edge=len(every) - len(complete),
     )
 
 
