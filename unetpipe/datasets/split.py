@@ -170,13 +170,13 @@ def _blocks(cells: np.ndarray, share: float) -> list[int]:
     lengths = [wanted * (block + 1) // blocks - wanted * block // blocks for block in range(blocks)]
     free = [end - start - length for start, end, length in zip(spans, spans[1:], lengths, strict=False)]
     places = [place / max(free) for place in range(max(free) + 1)] if max(free) else [0.0]
-    best: tuple[tuple[bool, float, float, float], list[int]] | None = None
+    best: tuple[tuple[bool, bool, float, float, float], list[int]] | None = None
     for place in places:
         starts = [start + math.floor(place * room + 0.5) for start, room in zip(spans, free, strict=False)]
         chosen = [start + step for start, length in zip(starts, lengths, strict=True) for step in range(length)]
         held = float(cells[chosen].sum()) / max(float(cells.sum()), 1)
         less = held < share
-        key = (less, round(abs(held - share), 2), abs(place - 0.5), -place)
+        key = (held == 1, less, round(abs(held - share), 2), abs(place - 0.5), -place)  # training needs cells too
         if best is None or key < best[0]:
             best = key, chosen
     return best[1] if best else []
