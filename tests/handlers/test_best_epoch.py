@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from workflows import SHORT, SMALL, workflow
+from workflows import BUNDLE, SHORT, SMALL, workflow
 
 from unetpipe.handlers import BundleSaver
 from unetpipe.networks import UNet
@@ -22,7 +22,7 @@ def test_a_validation_of_0_is_said_and_of_equal_epochs_the_newest_is_kept(
     assert made.parser.get_parsed_content("validate#evaluator").metric_cmp_fn(0.0, 0.0)
 
     monkeypatch.setattr("unetpipe.handlers.bundle_saver.write_bundle", lambda *_: None)
-    saver = BundleSaver(UNet(channels=(2, 4)), tmp_path, tmp_path, {"tile": 66, "dataset_dir": str(tmp_path)})
+    saver = BundleSaver(UNet(channels=(2, 4)), BUNDLE, tmp_path, {"tile": 66, "dataset_dir": str(tmp_path)})
     for value, epoch in ((0.0, 2), (0.5, 4)):
         state = SimpleNamespace(
             key_metric_name="val_seg", metrics={"val_seg": value}, epoch=epoch, best_metric_epoch=epoch
