@@ -1,0 +1,1 @@
+"""Trainings of the shipped models in a given time, on data packed into one small file."""
