@@ -4,7 +4,7 @@ Usage: ``python -m experiments.pack_data DATA PACK``, with DATA the folder that 
 and ``dsb2018_more``.
 
 Neighbouring frames of a sequence are near-copies, so some are left out. Grey values are rounded to steps of two thirds
-of the frame's noise or a twelfth of its deviation (:func:`experiments.packed.rounding_step`): sixteen bits become eight.
+of the frame's noise or a twelfth of its deviation (:func:`experiments.packed.rounding_step`): sixteen bits become 8.
 Frames that are scored are not packed.
 """
 

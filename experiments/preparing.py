@@ -106,7 +106,8 @@ def normalized(image: np.ndarray, channels: int, bright: bool) -> np.ndarray:
 
 def empty_places(ground: np.ndarray) -> np.ndarray:
     """Return boxes (n, 4) inside ``ground`` (H, W), largest first, none over another: top, left, bottom, right."""
-    free, boxes = ground.copy(), []
+    free = ground.copy()
+    boxes: list[tuple[int, int, int, int]] = []
     while len(boxes) < PLACES:
         reach = ndimage.distance_transform_cdt(np.pad(free, 1), "chessboard")[1:-1, 1:-1]
         y, x = np.unravel_index(int(reach.argmax()), reach.shape)

@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
-from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
+from torch import Tensor, nn
 
 from unetpipe.losses import WeightedCrossEntropy
 from unetpipe.networks import UNet, fold_batch_norm
@@ -39,7 +38,7 @@ def measure(device: torch.device, seconds: float, tiny: bool = False) -> Iterato
     yield "copy, GB/s", 2 * left.nbytes / seconds_a_call(lambda: target.copy_(left), device) / 1e9
     channels, tile = ((4, 8), 60) if tiny else (PAPER, 572)
     network = UNet(channels=channels, norm="batch").to(device, memory_format=torch.channels_last)
-    work = operations(channels, tile)
+    work = operations(network, tile, device)
     for batch in (8, 1, 16):
         if time.perf_counter() > end:
             return
@@ -61,8 +60,8 @@ def measure(device: torch.device, seconds: float, tiny: bool = False) -> Iterato
 def forward(width: int, device: torch.device, tiny: bool, rate: float) -> Iterator[tuple[str, float]]:
     """Yield the time of a 512² image in one pass and over its arithmetic floor."""
     channels, side = ((4, 8), 60) if tiny else (tuple(width * 2**level for level in range(5)), 700)
-    network = fold_batch_norm(UNet(channels=channels, norm="batch").eval()).to(device)
-    network = network.to(memory_format=torch.channels_last)
+    network = UNet(channels=channels, norm="batch").to(device, memory_format=torch.channels_last)
+    network = fold_batch_norm(network.eval())
     image = torch.rand(1, 1, side, side, device=device)
 
     def compute() -> None:
@@ -73,18 +72,27 @@ def forward(width: int, device: torch.device, tiny: bool, rate: float) -> Iterat
     yield f"forward, {channels[0]} … {channels[-1]}, {side}, ms", 1000 * taken
     yield (
         f"forward, {channels[0]} … {channels[-1]}, {side}, over its arithmetic",
-        taken * rate / operations(channels, side),
+        taken * rate / operations(network, side, device),
     )
 
 
-def operations(channels: tuple[int, ...], tile: int) -> int:
-    """Return the operations of a forward pass of one tile."""
-    with torch.device("meta"):
-        network = UNet(channels=channels, norm="batch")
-        counter = FlopCounterMode(display=False)
-        with counter:
-            network(torch.empty(1, 1, tile, tile))
-    return counter.get_total_flops()
+@torch.no_grad()
+def operations(network: nn.Module, tile: int, device: torch.device) -> int:
+    """Return the operations of the convolutions in a forward pass of one tile: two for each product and sum."""
+    total = 0
+
+    def count(layer: nn.Module, given: tuple[Tensor, ...], result: Tensor) -> None:
+        nonlocal total
+        # each weight meets each pixel of the output once, in a convolution upwards each pixel of the input
+        pixels = given[0] if isinstance(layer, nn.ConvTranspose2d) else result
+        total += 2 * layer.weight.numel() * pixels.shape[-2] * pixels.shape[-1]  # type: ignore[operator,union-attr]
+
+    layers = [part for part in network.modules() if isinstance(part, nn.Conv2d | nn.ConvTranspose2d)]
+    hooks = [layer.register_forward_hook(count) for layer in layers]
+    network(torch.zeros(1, 1, tile, tile, device=device))
+    for hook in hooks:
+        hook.remove()
+    return total
 
 
 def training_step(network: UNet, tile: int, batch: int, device: torch.device) -> Callable[[], None]:
@@ -125,8 +133,3 @@ def seconds_a_call(job: Callable[[], Any], device: torch.device, calls: int = 5,
         wait()
         times.append((time.perf_counter() - start) / calls)
     return statistics.median(times)
-
-
-def parameters(network: nn.Module) -> int:
-    """Return the number of values in a network's state."""
-    return sum(value.numel() for value in network.state_dict().values())

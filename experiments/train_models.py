@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from experiments import choosing, preparing, rates
 from experiments.augmentation import augmentation
@@ -29,10 +30,11 @@ from experiments.packed import Entry, Frame, read_frame, read_index
 from experiments.recipes import RECIPES, Recipe
 from experiments.training import Trained, train
 from unetpipe.files import replacing
+from unetpipe.networks import UNet, load_weights
 
 CHOOSING_ON_DEVICE = 5.0  # s a model
 LAST_CHOOSING = 40.0  # s for the pool after the last training, and for writing
-TINY = {"channels": (4, 8, 8), "tile": 188, "batch": 2, "pasted": 1}
+TINY: dict[str, Any] = {"channels": (4, 8, 8), "tile": 188, "batch": 2, "pasted": 1}
 TINY_SIDE = 200
 
 
@@ -83,15 +85,15 @@ def main() -> None:
     if results.path.is_file():
         results.rows = json.loads(results.path.read_text())
     chosen = [recipe for recipe in RECIPES if not arguments.models or recipe.name in arguments.models]
-    missing = [recipe for recipe in chosen if not (arguments.output / f"{recipe.name}.pt").is_file()]
     if arguments.tiny:
-        missing = [replace(recipe, **TINY) for recipe in missing]
+        chosen = [replace(recipe, **TINY) for recipe in chosen]
     torch.set_num_threads(1)
     # the pool is forked before the device is touched
     with multiprocessing.get_context("fork").Pool(arguments.processes, step_back) as pool:
-        work = Work(arguments, clock, results, pool, missing)
+        work = Work(arguments, clock, results, pool, chosen)
         work.prepare()
         work.measure()
+        work.choose_again()
         work.train()
         work.finish()
         pool.terminate()
@@ -109,7 +111,8 @@ class Work:
     def __init__(
         self, arguments: argparse.Namespace, clock: Clock, results: Results, pool: Any, recipes: list[Recipe]
     ) -> None:
-        self.arguments, self.clock, self.results, self.pool, self.recipes = arguments, clock, results, pool, recipes
+        self.arguments, self.clock, self.results, self.pool, self.all = arguments, clock, results, pool, recipes
+        self.recipes = [recipe for recipe in recipes if not self._weights(recipe).is_file()]
         self.entries = read_index(arguments.pack)
         self.prepared: dict[str, list[Any]] = {}
         self.choosing: dict[str, list[Any]] = {}
@@ -125,6 +128,9 @@ class Work:
                 self.pool.apply_async(preparing.prepare, (str(self.arguments.pack), entry, recipe, copy, side))
                 for entry, copy in copies
             ]
+
+    def _weights(self, recipe: Recipe) -> Path:
+        return Path(self.arguments.output / f"{recipe.name}.pt")
 
     def _entries(self, recipe: Recipe, role: str) -> list[Entry]:
         found = [entry for entry in self.entries if entry.data in recipe.sets and entry.role == role]
@@ -144,10 +150,19 @@ class Work:
             for what, figure in rates.measure(self.device, self.arguments.rates, self.arguments.tiny):
                 self.clock.say(f"{what}: {figure:.4g}")
                 self.results.put("rates", what, figure)
-        except (RuntimeError, torch.OutOfMemoryError):
+        except Exception:  # the training shall not hang on it
             traceback.print_exc(limit=3, file=sys.stdout)
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
+
+    def choose_again(self) -> None:
+        """Submit the models that an earlier run trained, but had no time to choose thresholds for."""
+        for recipe in self.all:
+            row = self.results.rows.get("trained", {}).get(recipe.name)
+            if recipe in self.recipes or row is None or recipe.name in self.results.rows.get("chosen", {}):
+                continue
+            network = load_weights(UNet(recipe.in_channels, 2, recipe.channels, "batch"), self._weights(recipe))
+            self._submit(recipe, network.to(self.device).eval(), row["min_size"], row["area"])
 
     def train(self) -> None:
         """Train each model for its share of the time that is left."""
@@ -194,7 +209,7 @@ class Work:
             f"{recipe.name}: {row['steps']} steps in {row['seconds']} s, {row['ms_a_step']} ms a step, "
             f"loss {row['losses'][:1]} to {row['losses'][-1:]}"
         )
-        self._submit(recipe, trained, min_size, area)
+        self._submit(recipe, trained.network, min_size, area)
 
     def _augmentation_rate(self, recipe: Recipe, frames: DeviceFrames) -> None:
         """Measure a batch of the augmentation alone."""
@@ -209,23 +224,23 @@ class Work:
             key: value.detach().cpu().half().contiguous() if value.is_floating_point() else value.cpu()
             for key, value in trained.network.state_dict().items()
         }
-        with replacing(self.arguments.output / f"{recipe.name}.pt") as temporary:
+        with replacing(self._weights(recipe)) as temporary:
             torch.save(state, temporary)
 
-    def _submit(self, recipe: Recipe, trained: Trained, min_size: int, area: float) -> None:
+    def _submit(self, recipe: Recipe, network: nn.Module, min_size: int, area: float) -> None:
         """Run the network on the choosing frames and let the pool score the choices."""
         side = TINY_SIDE if self.arguments.tiny else None
         frames: list[Frame] = [
             preparing.cut(read_frame(self.arguments.pack, entry), side) for entry in self._entries(recipe, "choose")
         ]
-        jobs = choosing.jobs_of(trained.network, frames, recipe, min_size, area)
+        jobs = choosing.jobs_of(network, frames, recipe, min_size, area)
         jobs.sort(key=lambda job: -job.probability.size)
         self.choosing[recipe.name] = [self.pool.apply_async(choosing.score, (job,)) for job in jobs]
         self.clock.say(f"  {recipe.name}: {len(jobs)} choosing views computed")
 
     def collect(self, wait_until: float = 0.0) -> None:
         """Write the choices of the models whose scores are all there."""
-        for recipe in self.recipes:
+        for recipe in self.all:
             for result in self.choosing.get(recipe.name, ()):
                 result.wait(max(0.0, wait_until - self.clock()))
             if recipe.name in self.choosing and all(result.ready() for result in self.choosing[recipe.name]):

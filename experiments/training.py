@@ -76,7 +76,7 @@ def train(
     network = network.to(device, memory_format=torch.channels_last).train()
     average = MovingAverage(network)
     optimizer = torch.optim.AdamW(
-        network.parameters(), lr=LEARNING_RATE, weight_decay=1e-4, fused=device.type == "cuda"
+        network.parameters(), lr=LEARNING_RATE, weight_decay=0.01, fused=device.type == "cuda"
     )
     chain = augmentation(recipe, recipe.tile, network.output_size(recipe.tile), seed)
     random = np.random.RandomState(seed)

@@ -69,6 +69,12 @@ def test_a_dry_run_leaves_weights_thresholds_and_a_table(
     network = UNet(channels=results["trained"]["fluo_sim"]["channels"], norm="batch")
     state = load_weights(network, output / "fluo_sim.pt").state_dict()
     assert all(value.isfinite().all() for value in state.values())
+    del results["chosen"]
+    (output / "results.json").write_text(json.dumps(results))
+    train_models.main()  # it trains nothing again, but chooses
+    again = json.loads((output / "results.json").read_text())
+    assert again["trained"] == results["trained"]
+    assert "fluo_sim" in again["chosen"]
     monkeypatch.setattr("sys.argv", ["ship", str(output), str(tmp_path / "models")])
     ship.main()
     values = json.loads((tmp_path / "models" / "fluo_sim" / "inference.json").read_text())

@@ -1,5 +1,19 @@
-"""Transforms: bright objects, border weight map, ridge, elastic deformation, mirrored random tiles, pasted cells."""
+"""Transforms: bright objects, border weight map, ridge, elastic deformation, mirrored random tiles, pasted cells.
 
+Those named ``RandBatch…`` work on batches where they live, on a GPU or the CPU.
+"""
+
+from unetpipe.transforms.batched import RandBatch, RandBatchd
+from unetpipe.transforms.batched_grey import (
+    RandBatchBlur,
+    RandBatchGrey,
+    RandBatchGreyValues,
+    RandBatchNoise,
+    RandBatchRounding,
+    RandBatchShading,
+)
+from unetpipe.transforms.batched_tiles import RandBatchTilesd
+from unetpipe.transforms.batched_view import RandBatchFieldOfViewd
 from unetpipe.transforms.elastic import RandElastic2D, RandElastic2Dd
 from unetpipe.transforms.elastic_grid import RandElasticGrid
 from unetpipe.transforms.mirror_crop import RandMirrorCropd
@@ -13,6 +27,16 @@ __all__ = [
     "BorderWeightMapd",
     "NormalizeBrightd",
     "PasteCellsd",
+    "RandBatch",
+    "RandBatchBlur",
+    "RandBatchFieldOfViewd",
+    "RandBatchGrey",
+    "RandBatchGreyValues",
+    "RandBatchNoise",
+    "RandBatchRounding",
+    "RandBatchShading",
+    "RandBatchTilesd",
+    "RandBatchd",
     "RandElastic2D",
     "RandElastic2Dd",
     "RandElasticGrid",
