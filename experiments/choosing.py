@@ -72,12 +72,15 @@ def score(job: Job) -> tuple[str, np.ndarray, int]:
 def _scores(job: Job, choice: Thresholds) -> np.ndarray:
     probability = job.probability.astype(np.float32)
     cells = instances_from_probability(probability, min_size=job.min_size, ridge=job.give_back, **choice)
-    if job.kind == EMPTY:
+    if job.measure == EMPTY:
         return np.array([float(np.bincount(cells.ravel())[1:].max(initial=0) <= SPECK * job.area)])
     top, left = job.corner
     cells = cells[top : top + job.truth.shape[0], left : left + job.truth.shape[1]]
     if job.measure == "seg":
         return object_jaccards(job.truth, cells)
+    if job.measure == "iou":
+        truth, found = job.truth > 0, cells > 0
+        return np.array([np.count_nonzero(truth & found) / max(np.count_nonzero(truth | found), 1)])
     if job.measure == "rand":
         return BestThresholdRandMetric.scores(job.truth, cells)
     truth, cells = within_known(job.truth, cells, job.known) if job.known is not None else (job.truth, cells)
@@ -114,11 +117,14 @@ def views_of(
 
 
 @torch.inference_mode()
-def probability_of(network: nn.Module, image: Tensor, recipe: Recipe) -> np.ndarray:
-    """Return the probability of "cell" of grey values (C, H, W), (H, W), float16, in one pass over the whole image."""
+def probability_of(network: nn.Module, image: Tensor, recipe: Recipe, bright: bool | None = None) -> np.ndarray:
+    """Return the probability of "cell" of grey values (C, H, W), (H, W), float16, in one pass over the whole image.
+
+    ``bright`` is the recipe's unless given.
+    """
     net = network
     assert isinstance(net, UNet)
-    image = normalized_on_device(image, recipe.in_channels, recipe.bright)
+    image = normalized_on_device(image, recipe.in_channels, recipe.bright if bright is None else bright)
     height, width = image.shape[-2:]
     rows, columns = (net.input_size(side) for side in (height, width))
     padded = mirror_crop(image, -net.margin, -net.margin, rows, columns)[None]
@@ -147,9 +153,8 @@ def jobs_of(network: nn.Module, frames: Sequence[Frame], recipe: Recipe, min_siz
     jobs = []
     for name, view, known in views_of(frames, device, recipe):
         found = probability_of(network, view.image, recipe)
-        job = Job(
-            name, found, view.truth, view.corner, known, choices, recipe.measure, min_size, recipe.give_back, area
-        )
+        measure = EMPTY if name == EMPTY else recipe.measure
+        job = Job(name, found, view.truth, view.corner, known, choices, measure, min_size, recipe.give_back, area)
         jobs.append(job)
     return jobs
 

@@ -9,11 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from experiments.preparing import Prepared
+from experiments.preparing import SMALLEST_EMPTY, Prepared
 from unetpipe.transforms.batched import to_device
 
 PART = 0.25  # of the tiles see a part of a frame as if it were the whole
 SMALLEST_PART = 160  # px
+GROUPS = 0.75  # power of the frames of a group by which the group is drawn
 
 
 class DeviceFrames:
@@ -24,7 +25,7 @@ class DeviceFrames:
     frames : sequence of Prepared
         What is drawn from.
     shares : dict
-        How often each set is drawn. Within a set all groups are drawn equally often (:func:`chances`).
+        How often each set is drawn. Within a set large groups are drawn more often (:func:`chances`).
     empty : float
         Share of the samples that show a place without cells.
     device : torch.device
@@ -64,7 +65,7 @@ class DeviceFrames:
         height, width = self.sizes[number]
         kind, place = random.random_sample(), self.places[number]
         if kind < self.empty and len(place):
-            return (*place[random.randint(len(place))], 1)
+            return (*_part(place[random.randint(len(place))], random), 1)
         if kind > 1 - PART and min(height, width) > SMALLEST_PART:
             rows, columns = (random.randint(SMALLEST_PART, side + 1) for side in (height, width))
             top, left = random.randint(height - rows + 1), random.randint(width - columns + 1)
@@ -72,17 +73,29 @@ class DeviceFrames:
         return (0, 0, height, width, 0)
 
 
+def _part(place: np.ndarray, random: np.random.RandomState) -> tuple[int, int, int, int]:
+    """Return a random box of at least ``SMALLEST_EMPTY`` pixels within a box (4,), half of the time all of it."""
+    top, left, bottom, right = place.tolist()
+    if random.random_sample() < 0.5:
+        return (top, left, bottom, right)
+    rows, columns = (random.randint(SMALLEST_EMPTY, side + 1) for side in (bottom - top, right - left))
+    top, left = top + random.randint(bottom - top - rows + 1), left + random.randint(right - left - columns + 1)
+    return (top, left, top + rows, left + columns)
+
+
 def chances(frames: Sequence[Prepared], shares: dict[str, float], most: float) -> np.ndarray:
     """Return the probability of drawing each frame, (n,).
 
     Within a group a frame counts by the root of its cells, so that frames with few annotated cells come less often.
+    A group counts by a power of its frames, so that rare kinds come more often than they are.
     """
     kinds = [(frame.entry.data, frame.entry.group) for frame in frames]
     weights = np.array([np.sqrt(1 + len(frame.areas)) for frame in frames])
     totals = {kind: sum(weight for weight, own in zip(weights, kinds, strict=True) if own == kind) for kind in kinds}
-    groups = Counter(data for data, _ in totals)
-    whole = sum(shares[data] for data in groups)
-    parts = [shares[kind[0]] / whole / groups[kind[0]] / totals[kind] for kind in kinds]
+    groups = {kind: count**GROUPS for kind, count in Counter(kinds).items()}
+    sets = {data: sum(part for kind, part in groups.items() if kind[0] == data) for data, _ in groups}
+    whole = sum(shares[data] for data in sets)
+    parts = [shares[kind[0]] / whole * groups[kind] / sets[kind[0]] / totals[kind] for kind in kinds]
     # one frame alone in its group would be learned by heart
     chance = np.minimum(weights * parts, max(most, 4 / len(frames)))
     return chance / chance.sum()

@@ -5,7 +5,7 @@ and ``dsb2018_more``.
 
 Neighbouring frames of a sequence are near-copies, so some are left out. Grey values are rounded to steps of two thirds
 of the frame's noise or a twelfth of its deviation (:func:`experiments.packed.rounding_step`): sixteen bits become 8.
-Frames that are scored are not packed.
+``--roles score`` packs the scored frames instead, as they are.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import zipfile
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,19 +25,24 @@ from unetpipe.data import find_records
 from unetpipe.data.io import image_size, read_image, read_labels
 from unetpipe.data.truth import read_truth
 
-# frames that train, and those that choose
-SEQUENCES: dict[str, tuple[str, tuple[Iterable[int], Iterable[int]]]] = {
-    "dic": ("ctc/DIC-C2DH-HeLa", ((*range(0, 28, 3), 2, 5), (31, 33, 34))),
-    "u373": ("ctc/PhC-C2DH-U373", ((*range(0, 60, 5), 1, 7, 21, 49, 59), (61, 67, 72, 74))),
-    "gowt1": ("ctc/Fluo-N2DH-GOWT1", ((8, 12, 16, 17, 18, 20, 21, 31), (29, 33, 34))),
-    "sim": ("ctc/Fluo-N2DH-SIM+", (range(0, 39, 4), (39, 45))),
-    "msc": ("ctc/Fluo-C2DL-MSC", ((5, 7, 9, 11, 19), (24, 25, 29))),
-    "isbi": ("isbi2012", (range(15), range(15, 18))),
+# frames that train, that choose, that are scored
+SEQUENCES: dict[str, tuple[str, tuple[Iterable[int], Iterable[int], Iterable[int]]]] = {
+    "dic": ("ctc/DIC-C2DH-HeLa", (range(28), (31, 33, 34), (39, 54, *range(44, 84, 6)))),
+    "u373": (
+        "ctc/PhC-C2DH-U373",
+        ((*range(0, 60, 5), 1, 7, 21, 49, 59), (61, 67, 72, 74), (75, 92, 96, 100, 102, 112)),
+    ),
+    "gowt1": (
+        "ctc/Fluo-N2DH-GOWT1",
+        ((2, 5, 8, 10, 12, 14, 16, 17, 18, 20, 21, 31), (29, 33, 34), (37, 39, 40, 41, 44, 45, 46, 47)),
+    ),
+    "sim": ("ctc/Fluo-N2DH-SIM+", (range(0, 39, 4), (39, 45), range(46, 65, 6))),
+    "msc": ("ctc/Fluo-C2DL-MSC", ((5, 7, 9, 11, 19), (24, 25, 29), (33, 34, 35, 36, 45, 46, 47))),
+    "isbi": ("isbi2012", (range(15), range(15, 18), range(18, 24))),
 }
-KEPT = {"520x696": 3, "1024x1024": 4, "603x1272": 2}  # every so manieth training image of a size
 KEPT_CHOOSING = 3  # every third of the images that choose
 PARTLY_ANNOTATED = ("gowt1", "msc")
-ROLES = ("train", "choose")
+ROLES = ("train", "choose", "score")
 
 
 def main() -> None:
@@ -46,11 +51,16 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("pack", type=Path)
     parser.add_argument("--sets", nargs="*", help="only these")
+    parser.add_argument("--roles", nargs="*", choices=ROLES, default=ROLES[:2])
+    parser.add_argument("--marked", type=Path, help="output of experiments.marked_cells: cells that only markers know")
     arguments = parser.parse_args()
     entries: list[Entry] = []
     sizes: dict[str, int] = defaultdict(int)
     with zipfile.ZipFile(arguments.pack, "w") as file:
-        for entry, image, label, known in frames(arguments.data, arguments.sets):
+        for entry, image, label, known in frames(arguments.data, arguments.sets, arguments.roles):
+            marked = arguments.marked and arguments.marked / f"{entry.data}_{entry.frame}.npz"
+            if marked and entry.role == "train" and marked.is_file():
+                label, known = (np.load(marked)[key] for key in ("label", "known"))
             write_frame(file, entry, image, label, known)
             entries.append(entry)
             written = [info.file_size for info in file.infolist() if info.filename.startswith(f"{entry.name}.")]
@@ -61,7 +71,9 @@ def main() -> None:
     print(f"{'together':16} {arguments.pack.stat().st_size / 1e6:6.2f} MB in {len(entries)} frames")
 
 
-def frames(root: Path, wanted: list[str] | None = None) -> Iterator[tuple[Entry, np.ndarray, np.ndarray, np.ndarray]]:
+def frames(
+    root: Path, wanted: Sequence[str] | None = None, roles: Sequence[str] = ROLES[:2]
+) -> Iterator[tuple[Entry, np.ndarray, np.ndarray, np.ndarray]]:
     """Yield entry, image (H, W) or (H, W, 3), instance map and known pixels of each frame."""
     for data, (folder, parts) in SEQUENCES.items():
         if wanted and data not in wanted:
@@ -69,7 +81,7 @@ def frames(root: Path, wanted: list[str] | None = None) -> Iterator[tuple[Entry,
         records = {record["frame"]: record for record in find_records(str(root / folder))}
         area = median_area(records[number] for number in parts[0]) if data in PARTLY_ANNOTATED else 0.0
         for role, numbers in zip(ROLES, parts, strict=True):
-            for number in sorted(numbers):
+            for number in sorted(numbers) if role in roles else ():
                 record = records[number]
                 image = read_image(record["image"], record.get("page"))[0]
                 label, known = read_truth(record)
@@ -78,16 +90,16 @@ def frames(root: Path, wanted: list[str] | None = None) -> Iterator[tuple[Entry,
                 truth = record.get("truth", "gold")
                 yield (entry_of(data, f"{number:03d}", data, role, truth, image), image, label, known)
     if not wanted or "dsb" in wanted:
-        yield from nuclei(root)
+        yield from nuclei(root, roles)
 
 
-def nuclei(root: Path) -> Iterator[tuple[Entry, np.ndarray, np.ndarray, np.ndarray]]:
-    """Yield the images of the Data Science Bowl that train or choose: of each five of a size the fifth is left out."""
+def nuclei(root: Path, wanted: Sequence[str]) -> Iterator[tuple[Entry, np.ndarray, np.ndarray, np.ndarray]]:
+    """Yield the images of the Data Science Bowl of some roles."""
     for group, records in nuclei_records(root).items():
         roles = [role_of(place, len(records)) for place in range(1, len(records) + 1)]
-        training = [record for record, role in zip(records, roles, strict=True) if role == "train"]
-        choosing = [record for record, role in zip(records, roles, strict=True) if role == "choose"]
-        parts = {"train": training[:: KEPT.get(group, 1)], "choose": choosing[::KEPT_CHOOSING]}
+        parts = {kind: [record for record, own in zip(records, roles, strict=True) if own == kind] for kind in wanted}
+        if "choose" in parts:
+            parts["choose"] = parts["choose"][::KEPT_CHOOSING]
         for role, record in ((role, record) for role, records in parts.items() for record in records):
             image = read_image(record["image"])
             image = image[0] if (image == image[:1]).all() else image[:3].transpose(1, 2, 0)
@@ -126,8 +138,9 @@ def median_area(records: Iterable[dict[str, Any]]) -> float:
 
 
 def entry_of(data: str, frame: str, group: str, role: str, truth: str, image: np.ndarray) -> Entry:
-    """Return the entry of a frame, with the rounding that its noise allows."""
-    return Entry(data, frame, group, role, truth, rounding_step(image), int(image.min()))
+    """Return the entry of a frame, with the rounding that its noise allows; scored frames are not rounded."""
+    step, offset = (1, 0) if role == "score" else (rounding_step(image), int(image.min()))
+    return Entry(data, frame, group, role, truth, step, offset)
 
 
 if __name__ == "__main__":

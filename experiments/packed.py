@@ -29,7 +29,7 @@ class Entry:
     group : str
         Frames of one kind: the set, or the size of the images.
     role : str
-        "train" or "choose".
+        "train", "choose" or "score".
     truth : str
         "gold" or "silver".
     step, offset : int
@@ -86,15 +86,24 @@ def rounding_step(image: np.ndarray) -> int:
 def write_frame(file: zipfile.ZipFile, frame: Entry, image: np.ndarray, label: np.ndarray, known: np.ndarray) -> None:
     """Write a frame; the image is (H, W) or (H, W, 3), integers.
 
-    Grey images are lossless but for the entry's rounding. Images of stains are JPEG files.
+    Grey images are lossless but for the entry's rounding. Images of stains are JPEG files, but those that are scored.
     """
-    stored = np.rint((image.astype(np.int64) - frame.offset) / frame.step).astype(np.uint8)
+    stored = np.rint((image.astype(np.int64) - frame.offset) / frame.step)
     content = io.BytesIO()
-    picture = Image.fromarray(stored)
-    if stored.ndim == 3:
+    picture = Image.fromarray(stored.astype(np.uint8 if stored.max() < 256 else np.uint16))
+    if stored.max() > 255:
+        picture.save(content, "PNG", optimize=True)
+    elif stored.ndim == 3 and frame.role != "score":
         picture.save(content, "JPEG", quality=JPEG_QUALITY, subsampling=0)
     else:
-        picture.convert("RGB").save(content, "WEBP", lossless=True, quality=100, method=6, exact=True)
+        picture.convert("RGB").save(
+            content,
+            "WEBP",
+            lossless=True,
+            quality=100 if frame.role != "score" else 40,
+            method=6 if frame.role != "score" else 2,
+            exact=True,
+        )
     file.writestr(f"{frame.name}.image", content.getvalue())
     for what, array in (("label", label.astype(np.uint16)), ("known", known)):
         if what == "known" and known.all():
@@ -118,12 +127,13 @@ def read_index(path: str | os.PathLike) -> list[Entry]:
 def read_frame(path: str | os.PathLike, entry: Entry) -> Frame:
     """Read a frame; grey images have one channel."""
     with zipfile.ZipFile(Path(path)) as file:
-        stored = np.asarray(Image.open(io.BytesIO(file.read(f"{entry.name}.image"))).convert("RGB"))
+        picture = Image.open(io.BytesIO(file.read(f"{entry.name}.image")))
+        stored = np.asarray(picture if picture.mode.startswith("I") else picture.convert("RGB"))
         label = np.asarray(Image.open(io.BytesIO(file.read(f"{entry.name}.label.png")))).astype(np.int32)
         known = np.ones(label.shape, bool)
         if f"{entry.name}.known.png" in file.namelist():
             known = np.asarray(Image.open(io.BytesIO(file.read(f"{entry.name}.known.png")))).astype(bool)
-    channels = stored.transpose(2, 0, 1)
+    channels = stored[None] if stored.ndim == 2 else stored.transpose(2, 0, 1)
     if (channels == channels[:1]).all():
         channels = channels[:1]
     return Frame(entry, channels.astype(np.float32) * entry.step + entry.offset, label, known)
