@@ -71,7 +71,8 @@ def prepare(path: str, entry: Entry, recipe: Recipe, copy: int = 0, largest: int
         relight(frame, seed)
     image = normalized(frame.image, recipe.in_channels, recipe.bright)
     label = cut_ridge(frame.label, RIDGE)
-    weights = BorderWeightMap(recipe.w0, recipe.sigma, recipe.class_balance, background_only=True)
+    w0, sigma, balance = recipe.w0, recipe.sigma, recipe.class_balance
+    weights = BorderWeightMap(w0, sigma, balance, border_weight_outside_cells_only=True)
     weight = weights(label[None], frame.known[None]).numpy()
     areas = np.unique(frame.label[frame.label > 0], return_counts=True)[1]
     return Prepared(

@@ -2,8 +2,8 @@
 
 Usage: ``python -m experiments.ship RESULTS MODELS``, with RESULTS the output of :mod:`experiments.train_models` and
 MODELS a folder such as ``bundles/unet_isbi/models``. Each model becomes ``MODELS/NAME/model.pt`` and
-``MODELS/NAME/inference.json``. The weights of the bundle's default model become ``MODELS/model.pt``; its values belong in
-``configs/inference.json``, too.
+``MODELS/NAME/inference.json``. The weights of the bundle's default model become ``MODELS/model.pt``; copy its values to
+``configs/inference.json`` by hand.
 """
 
 from __future__ import annotations
