@@ -75,7 +75,7 @@ def _measure(folder: Path, name: str, image: np.ndarray, copies: int, count: int
     side = image.shape[0] * copies
     return Row(
         NAME,
-        f"{count} × {side}², width 32, {name}: file to mask file over the network alone",
+        f"{count} × {side}², width 32, {name}: time from file to mask file over that of the network only",
         times["file to file"].median / times["network"].median,
         relation="<=",
         bound=BOUND,

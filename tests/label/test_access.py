@@ -24,7 +24,7 @@ def options(*arguments: str) -> argparse.Namespace:
 def test_other_machines_need_a_token(host: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv(label.TOKEN, raising=False)
     assert not is_local(host)
-    with pytest.raises(InputError, match="give a --token of 16 signs or more"):
+    with pytest.raises(InputError, match="give a --token of 16 characters or more"):
         label.read_access(options("--host", host))
     assert label.read_access(options("--host", host, "--token", TOKEN)).token == TOKEN
 

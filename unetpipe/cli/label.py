@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--token",
         metavar="TEXT",
         default=os.environ.get(TOKEN),
-        help=f"password that each request must bring, 16 signs or more (default: the variable {TOKEN}, else none)",
+        help=f"password that each request must bring, 16 characters or more (default: the variable {TOKEN}, else none)",
     )
     parser.add_argument(
         "--allow-host",
@@ -119,8 +119,8 @@ def read_access(options: argparse.Namespace) -> Access:
     """Return who may ask the server; raise InputError if other machines could without a token."""
     if not is_local(options.host) and not options.token:
         raise InputError(
-            f"At --host {options.host} other machines reach the server: give a --token of 16 signs or more, which each "
-            f"request must bring, or set the variable {TOKEN}."
+            f"At --host {options.host} other machines reach the server: give a --token of 16 characters or more, which "
+            f"each request must bring, or set the variable {TOKEN}."
         )
     return Access(
         hosts=[*names_of(options.host), *options.allow_host],

@@ -118,6 +118,7 @@ def set_up(access: Access, folder: Path) -> None:
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
     tempfile.tempdir = str(temporary)
+    app.state.features = access.features
     app.include_router(_calls(access), dependencies=[Depends(check_body)])
     app.add_api_route("/session/", create_session, methods=["PUT"], dependencies=[Depends(check_body)])
     app.include_router(_authentication(access.token))
@@ -166,7 +167,7 @@ async def check_body(request: Request) -> None:
     algorithm, colon, _ = request.query_params.get("check_sum", "").partition(":")
     if colon:
         choose("check_sum", algorithm, ("SHA256", "SHA512", "MD5"))
-    if request.url.path == "/logs/gpu" and shutil.which("nvidia-smi") is None:
+    if request.url.path == "/logs/gpu" and "logs" in app.state.features and shutil.which("nvidia-smi") is None:
         raise InputError("There is no nvidia-smi on this machine, so nothing is known of its GPUs.")
     body = await request.body() if request.method == "POST" and _is_json(request.headers) else b""
     parameters = parse_parameters(body) if body else {}
