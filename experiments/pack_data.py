@@ -33,7 +33,7 @@ SEQUENCES: dict[str, tuple[str, tuple[Iterable[int], Iterable[int], Iterable[int
     ),
     "gowt1": (
         "ctc/Fluo-N2DH-GOWT1",
-        ((2, 5, 8, 10, 12, 14, 16, 17, 18, 20, 21, 31), (29, 33, 34), (37, 39, 40, 41, 44, 45, 46, 47)),
+        ((8, 12, 16, 17, 18, 20, 21, 31), (29, 33, 34), (37, 39, 40, 41, 44, 45, 46, 47)),
     ),
     "sim": ("ctc/Fluo-N2DH-SIM+", (range(0, 39, 4), (39, 45), range(46, 65, 6))),
     "msc": ("ctc/Fluo-C2DL-MSC", ((5, 7, 9, 11, 19), (24, 25, 29), (33, 34, 35, 36, 45, 46, 47))),
@@ -51,15 +51,11 @@ def main() -> None:
     parser.add_argument("pack", type=Path)
     parser.add_argument("--sets", nargs="*", help="only these")
     parser.add_argument("--roles", nargs="*", choices=ROLES, default=ROLES[:2])
-    parser.add_argument("--marked", type=Path, help="output of experiments.marked_cells: cells that only markers know")
     arguments = parser.parse_args()
     entries: list[Entry] = []
     sizes: dict[str, int] = defaultdict(int)
     with zipfile.ZipFile(arguments.pack, "w") as file:
         for entry, image, label, known in frames(arguments.data, arguments.sets, arguments.roles):
-            marked = arguments.marked and arguments.marked / f"{entry.data}_{entry.frame}.npz"
-            if marked and entry.role == "train" and marked.is_file():
-                label, known = (np.load(marked)[key] for key in ("label", "known"))
             write_frame(file, entry, image, label, known)
             entries.append(entry)
             written = [info.file_size for info in file.infolist() if info.filename.startswith(f"{entry.name}.")]

@@ -11,8 +11,6 @@ from unetpipe.transforms import RandPasteCellsd
 HALO = 12.0  # px, as in the recipe for phase contrast
 FADING = 4.0  # px, of a cell that lies on another
 OVERLAP = (0.05, 0.35)  # of the pasted cell
-LIGHT = (-1.5, 0.4)  # logarithm of a cell's change of contrast
-FADING_LIGHT = 8.0  # px, over which it fades outside the cell
 
 
 def paste(frame: Frame, seed: int) -> None:
@@ -24,28 +22,6 @@ def paste(frame: Frame, seed: int) -> None:
     frame.label, frame.known = frame.label[0], np.array(item["known"])[0].astype(bool)
     for _ in range(random.randint(0, 3)):
         paste_onto(frame, random)
-
-
-def relight(frame: Frame, seed: int) -> None:
-    """Multiply the contrast of every cell against the ground by a number of its own; dimmer is likelier.
-
-    Noise of the ground is added to what is dimmed, for the noise is dimmed as well.
-    """
-    random = np.random.RandomState(seed)
-    count = int(frame.label.max())
-    if count == 0:
-        return
-    free = (frame.label == 0) & frame.known
-    values = frame.image[:, free]
-    ground = np.median(values, axis=1)[:, None, None]
-    factors = np.append(0.0, random.uniform(*LIGHT, count))
-    distance, (rows, columns) = ndimage.distance_transform_edt(frame.label == 0, return_indices=True)
-    nearest = factors[frame.label[rows, columns]]
-    share = np.clip(1 - distance / FADING_LIGHT, 0, 1) * frame.known
-    factor = np.exp(share * nearest)
-    drawn = values[:, random.randint(values.shape[1], size=factor.size)].reshape(frame.image.shape)
-    noise = np.sqrt(np.clip(1 - factor**2, 0, None)) * (drawn - drawn.mean((1, 2), keepdims=True))
-    frame.image = (ground + (frame.image - ground) * factor + noise).astype(np.float32)
 
 
 def paste_onto(frame: Frame, random: np.random.RandomState) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from experiments.packed import Entry, Frame, read_frame
-from experiments.pasting import paste, relight
+from experiments.pasting import paste
 from experiments.recipes import Recipe
 from unetpipe.instances import cut_ridge
 from unetpipe.transforms import BorderWeightMap
@@ -37,7 +37,7 @@ class Prepared:
     areas : ndarray
         Areas of the cells in pixels.
     pasted : bool
-        Whether cells were pasted or relit.
+        Whether cells were pasted.
     """
 
     entry: Entry
@@ -59,16 +59,13 @@ def prepare(path: str, entry: Entry, recipe: Recipe, copy: int = 0, largest: int
     recipe : Recipe
         The training.
     copy : int
-        0 is the frame itself; others get pasted cells or cells of another brightness, each number others.
+        0 is the frame itself; others get pasted cells, each number others.
     largest : int, optional
         Side in pixels to which frames are cut, for dry runs.
     """
     frame = cut(read_frame(path, entry), largest)
-    seed = 1000 * copy + sum(map(ord, entry.frame))
-    if 0 < copy <= recipe.pasted:
-        paste(frame, seed)
-    if copy > recipe.pasted or (copy and recipe.relit):
-        relight(frame, seed)
+    if copy:
+        paste(frame, seed=1000 * copy + sum(map(ord, entry.frame)))
     image = normalized(frame.image, recipe.in_channels, recipe.bright)
     label = cut_ridge(frame.label, RIDGE)
     w0, sigma, balance = recipe.w0, recipe.sigma, recipe.class_balance

@@ -39,12 +39,6 @@ class Recipe:
         Tiles are scaled by up to exp(± zoom) beside ± 30 % along each axis.
     noise, blur : float
         Most noise in standard deviations; share of blurred tiles.
-    gain : float
-        Contrast is multiplied by 1 ± up to this.
-    gamma : (float, float)
-        Exponents that bend the grey values.
-    relit : int
-        Copies of each training frame in which every cell has another brightness.
     pasted : int
         Copies of each training frame with cells pasted beside and onto others.
     empty : float
@@ -75,15 +69,12 @@ class Recipe:
     zoom: float = 0.0
     noise: float = 0.5
     blur: float = 0.3
-    gain: float = 0.4
-    gamma: tuple[float, float] = (0.6, 1.6)
-    relit: int = 0
     pasted: int = 0
     empty: float = 0.12
     min_size: int | None = None
     ridge_refill_radius: float = 2.0
     thresholds: tuple[float, ...] = (0.3, 0.4, 0.5, 0.6, 0.7)
-    markers: tuple[float, ...] = (0.6, 0.7, 0.8, 0.9, 0.95)
+    markers: tuple[float, ...] = (0.8, 0.9, 0.95, 0.98)
     merges: tuple[float, ...] = field(default=())
 
 
@@ -94,7 +85,7 @@ RECIPES = (
         0.20,
         {"u373": 1},
         (32, 64, 128, 256, 384),
-        pasted=8,
+        pasted=4,
         thresholds=(0.3, 0.4, 0.5, 0.6),
         markers=(0.6, 0.7, 0.8, 0.9),
     ),
@@ -102,7 +93,7 @@ RECIPES = (
     Recipe(
         "nuclei",
         0.23,
-        {"dsb": 0.75, "gowt1": 0.15, "sim": 0.1},
+        {"dsb": 0.7, "gowt1": 0.15, "sim": 0.15},
         (32, 64, 128, 192, 256),
         in_channels=3,
         bright=True,
@@ -117,34 +108,11 @@ RECIPES = (
         empty=0.06,
         min_size=30,
         ridge_refill_radius=1.0,
-        batch=12,
-        thresholds=(0.4, 0.5),
-        markers=(0.5, 0.6, 0.7, 0.8),
+        thresholds=(0.4, 0.5, 0.6, 0.7),
+        markers=(0.7, 0.8, 0.9),
     ),
-    Recipe(
-        "fluo_msc",
-        0.10,
-        {"msc": 1},
-        (32, 64, 128, 192, 192),
-        bright=True,
-        gain=0.6,
-        gamma=(0.45, 2.2),
-        relit=4,
-        pasted=4,
-        empty=0.2,
-        thresholds=(0.2, 0.3, 0.4, 0.5, 0.6),
-    ),
-    Recipe(
-        "fluo_gowt1",
-        0.11,
-        {"gowt1": 1},
-        (32, 64, 96, 128, 192),
-        bright=True,
-        gain=0.6,
-        gamma=(0.45, 2.2),
-        relit=2,
-        thresholds=(0.2, 0.3, 0.4, 0.5, 0.6),
-    ),
+    Recipe("fluo_msc", 0.11, {"msc": 1}, (32, 64, 128, 192, 192)),
+    Recipe("fluo_gowt1", 0.09, {"gowt1": 1}, (32, 64, 96, 128, 192)),
     Recipe(
         "isbi2012",
         0.11,
@@ -164,17 +132,5 @@ RECIPES = (
         markers=(0.8,),
         merges=(0.3, 0.4, 0.5, 0.6, 0.7),
     ),
-    Recipe(
-        "fluo_sim",
-        0.07,
-        {"sim": 1},
-        (24, 48, 96, 128, 128),
-        bright=True,
-        sigma=4.0,
-        gain=0.6,
-        gamma=(0.45, 2.2),
-        relit=1,
-        empty=0.2,
-        thresholds=(0.4, 0.5, 0.6, 0.7),
-    ),
+    Recipe("fluo_sim", 0.07, {"sim": 1}, (24, 48, 96, 128, 128), sigma=4.0),
 )

@@ -34,7 +34,7 @@ from unetpipe.networks import UNet, load_weights
 
 CHOOSING_ON_DEVICE = 5.0  # s a model
 LAST_CHOOSING = 40.0  # s for the pool after the last training, and for writing
-TINY: dict[str, Any] = {"channels": (4, 8, 8), "tile": 188, "batch": 2, "pasted": 1, "relit": 1}
+TINY: dict[str, Any] = {"channels": (4, 8, 8), "tile": 188, "batch": 2, "pasted": 1}
 TINY_SIDE = 200
 
 
@@ -123,7 +123,7 @@ class Work:
         side = TINY_SIDE if self.arguments.tiny else None
         for recipe in self.recipes:
             entries = self._entries(recipe, "train")
-            copies = [(entry, copy) for copy in range(recipe.pasted + recipe.relit + 1) for entry in entries]
+            copies = [(entry, copy) for copy in range(recipe.pasted + 1) for entry in entries]
             self.prepared[recipe.name] = [
                 self.pool.apply_async(preparing.prepare, (str(self.arguments.pack), entry, recipe, copy, side))
                 for entry, copy in copies

@@ -7,14 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from scipy import ndimage
 
 from experiments import ship, train_models
 from experiments.known import known_pixels
-from experiments.marked_cells import with_marked_cells
 from experiments.pack_data import role_of
-from experiments.packed import Entry, Frame, read_frame, read_index, rounding_step, write_frame, write_index
-from experiments.pasting import relight
+from experiments.packed import Entry, read_frame, read_index, rounding_step, write_frame, write_index
 from experiments.preparing import empty_places
 from unetpipe.networks import UNet, load_weights
 
@@ -113,35 +110,6 @@ def test_every_fifth_image_is_scored_and_the_one_before_chooses() -> None:
     roles = [role_of(place, 11) for place in (4, 5, 6, 9, 10, 11)]
     assert roles == ["choose", "score", "train", "choose", "score", "train"]
     assert [role_of(place, 3) for place in (1, 2, 3)] == ["train", "choose", "score"]
-
-
-def test_relit_cells_keep_their_place_and_the_ground_its_values() -> None:
-    image, label = frame_of(5)
-    entry = Entry("sim", "000", "sim", "train", "gold", 1, 0)
-    frame = Frame(entry, image[None].astype(np.float32), label.copy(), np.ones(label.shape, bool))
-    relight(frame, seed=2)
-    np.testing.assert_array_equal(frame.label, label)
-    far = ndimage.distance_transform_edt(label == 0) > 9
-    np.testing.assert_allclose(frame.image[0][far], image[far], atol=1e-3)
-    before, after = (
-        np.array([grey[label == number].mean() for number in np.unique(label)[1:]]) - 50
-        for grey in (image, frame.image[0])
-    )
-    assert np.std(after / before) > 0.1
-    assert frame.image[0][label > 0].std() > 5
-
-
-def test_a_marked_cell_is_annotated_where_the_network_is_sure() -> None:
-    y, x = np.mgrid[:100, :100]
-    sure, unsure = ((y - 50) ** 2 + (x - column) ** 2 <= 100 for column in (25, 75))
-    markers = np.zeros((100, 100), np.int32)
-    markers[50, 25], markers[50, 75] = 1, 2
-    known = ~(((y - 50) ** 2 + (x - 25) ** 2 <= 250) | ((y - 50) ** 2 + (x - 75) ** 2 <= 250))
-    probability = np.where(sure, 0.95, np.where(unsure, 0.6, 0.02)).astype(np.float32)
-    label, now = with_marked_cells(np.zeros((100, 100), np.int32), markers, known, probability, 0.5, 310.0)
-    np.testing.assert_array_equal(label > 0, sure)
-    assert now[:, :50].all()
-    np.testing.assert_array_equal(now[:, 60:], known[:, 60:])
 
 
 def test_scored_frames_are_packed_as_they_are(tmp_path: Path) -> None:
