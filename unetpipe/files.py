@@ -56,7 +56,7 @@ def replacing(path: str | os.PathLike, suffix: str | None = None) -> Iterator[Pa
     Parameters
     ----------
     path : path
-        The file; its folder is made if need be.
+        The file; its folder is made if it is missing.
     suffix : str, optional
         How the temporary name ends, for writers that go by it; by default as ``path`` does.
 
@@ -132,3 +132,14 @@ def first_line(error: Exception) -> str:
 def unreadable(path: str | os.PathLike, kind: str, error: Exception) -> InputError:
     """Return the error that a file cannot be decoded as a ``kind`` such as "an image"."""
     return InputError(f"{path} cannot be read as {kind} ({first_line(error)}); is it complete?")
+
+
+def check_fits(path: str | os.PathLike, needed: int) -> None:
+    """Raise InputError if reading a file takes more bytes than there is free main memory."""
+    import torch  # it takes a second to load, and only those who read pixels need it
+
+    from unetpipe.memory import free_memory
+
+    free = free_memory(torch.device("cpu"))
+    if needed > free:
+        raise InputError(f"{path} takes {needed / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are free.")

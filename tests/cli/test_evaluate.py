@@ -117,7 +117,7 @@ BAD: dict[str, tuple[Callable[[Path, Path], object], list[str]]] = {
         lambda result, truth: shutil.rmtree(truth / "SEG") or shutil.rmtree(truth / "TRA"),
         ["is not a truth"],
     ),
-    "no CTC result": (lambda result, truth: [path.unlink() for path in result.iterdir()], ["RES is no result"]),
+    "no CTC result": (lambda result, truth: [path.unlink() for path in result.iterdir()], ["RES is not a result"]),
     "broken line": (lambda result, truth: (truth / TABLE).write_text("1 0 2 0\n2 0 x 0\n"), ["line 2", "'2 0 x 0'"]),
     "short line": (lambda result, truth: (truth / TABLE).write_text("1 0 2 0\n\n2 0 2\n"), ["line 3", "'2 0 2'"]),
     "no text": (lambda result, truth: (truth / TABLE).write_bytes(b"\xff\xfe\xff"), ["man_track.txt", "as text"]),

@@ -157,12 +157,12 @@ def test_wrong_checksum(server: Server, tmp_path: Path) -> None:
 
 def test_half_an_archive(server: Server, tmp_path: Path) -> None:
     server.content = GOOD[: len(GOOD) // 2]
-    refused(server, tmp_path, "no complete ZIP archive")
+    refused(server, tmp_path, "is not a complete ZIP archive")
 
 
 def test_damaged_member(server: Server, tmp_path: Path) -> None:
     server.content = GOOD[:5000] + b"?" + GOOD[5001:]
-    refused(server, tmp_path, "no complete ZIP archive")
+    refused(server, tmp_path, "is not a complete ZIP archive")
 
 
 @pytest.mark.parametrize("name", ["../evil.txt", "a/../../evil.txt", "/evil.txt", "C:/evil.txt", "..\\evil.txt"])
@@ -186,7 +186,7 @@ def test_missing_file_and_missing_server(server: Server, tmp_path: Path) -> None
     refused(server, tmp_path, "Not Found.*another address by --url", "/none")
     with pytest.raises(InputError, match="cannot be fetched"):
         fetch("isbi2012", tmp_path, url="http://127.0.0.1:9/set.zip", progress=False)
-    with pytest.raises(InputError, match="no address"):
+    with pytest.raises(InputError, match="an address begins with https"):
         fetch("isbi2012", tmp_path, url="file:///etc/hostname", progress=False)
     assert not list(tmp_path.iterdir())
 

@@ -58,7 +58,7 @@ def test_everything_wrong_is_named(pairs: Path):
     Image.fromarray(np.full((6, 8), 9, np.uint8)).save(pairs / "images" / "c.tif")
     size, floats, constant = complaints(pairs)
     assert "a.tif is 6×8 pixels (height × width), its image is 4×8" in size
-    assert "b.tif holds values that are no whole numbers" in floats
+    assert "b.tif holds values that are not whole numbers" in floats
     assert "c.tif is constant" in constant
 
 

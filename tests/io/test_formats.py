@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from unetpipe.errors import InputError
-from unetpipe.io import formats, write_label_pages
+from unetpipe.io import formats, read_image, write_label_pages
 
 
 def test_suffixes_are_of_one_format_each():
@@ -26,3 +26,10 @@ def test_masks_are_not_written_in_a_format_for_images_only(tmp_path: Path):
     with pytest.raises(InputError, match="only for an image that is NIfTI"):
         write_label_pages(tmp_path / "a.nii", [np.zeros((2, 3), int)])
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("suffix", [".nd2", ".CZI", ".lif"])
+def test_formats_of_microscopes_are_sent_to_a_converter(suffix: str, tmp_path: Path):
+    (tmp_path / f"a{suffix}").write_bytes(b"")
+    with pytest.raises(InputError, match=r"save it as OME-TIFF, as Fiji and bfconvert of Bio-Formats do"):
+        read_image(tmp_path / f"a{suffix}")

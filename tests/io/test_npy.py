@@ -51,8 +51,8 @@ def save(path: Path, array: np.ndarray) -> None:
         (MASKS[:2], r"masks\.npy is \(2, 5, 7\) \(images, height, width\), .* is \(3, 5, 7\)"),
         (MASKS[0, :, :, 0], r"masks\.npy is float32 \(5, 7\); it must hold numbers"),
         (np.array([{}]), r"masks\.npy cannot be read as a NumPy array"),
-        (MASKS * 2, r"masks\.npy, page 1, is no mask"),
-        (MASKS * np.nan, r"masks\.npy, page 1, is no mask"),
+        (MASKS * 2, r"masks\.npy, page 1, is not a mask"),
+        (MASKS * np.nan, r"masks\.npy, page 1, is not a mask"),
     ],
 )
 def test_bad_masks_are_one_sentence(array: np.ndarray, words: str, stack: Path):

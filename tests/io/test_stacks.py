@@ -54,7 +54,7 @@ def test_bad_page_is_named(tmp_path: Path):
     assert read_image(tmp_path / "a.tif", 1).dtype == np.float32
     with pytest.raises(InputError, match=r"a\.tif, page 2, holds pixels that are NaN"):
         read_image(tmp_path / "a.tif", 2)
-    with pytest.raises(InputError, match=r"a\.tif, page 1, holds values that are no whole numbers"):
+    with pytest.raises(InputError, match=r"a\.tif, page 1, holds values that are not whole numbers"):
         read_labels(tmp_path / "a.tif", 1)
 
 

@@ -34,17 +34,17 @@ def test_tabs_and_blank_lines_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("2 4 6", "line 2: '2 4 6' is no track"),
-        ("2 4 6 1 5", "line 2: '2 4 6 1 5' is no track"),
-        ("two 4 6 1", "line 2: 'two 4 6 1' is no track"),
-        ("2 4.5 6 1", "line 2: '2 4.5 6 1' is no track"),
+        ("2 4 6", "line 2: '2 4 6' is not a track"),
+        ("2 4 6 1 5", "line 2: '2 4 6 1 5' is not a track"),
+        ("two 4 6 1", "line 2: 'two 4 6 1' is not a track"),
+        ("2 4.5 6 1", "line 2: '2 4.5 6 1' is not a track"),
         ("0 4 6 1", "line 2: label 0 is not within 1 and 65535"),
         ("65536 4 6 1", "line 2: label 65536 "),
         ("2 6 4 1", "line 2: frames 6 to 4 "),
         ("2 -1 4 0", "line 2: frames -1 to 4 "),
         ("1 4 6 0", "line 2: label 1 is there twice"),
-        ("2 4 6 5", "line 2: parent 5 is no track"),
-        ("2 4 6 -1", "line 2: parent -1 is no track"),
+        ("2 4 6 5", "line 2: parent 5 is not a track"),
+        ("2 4 6 -1", "line 2: parent -1 is not a track"),
         ("2 3 6 1", "line 2: begins in frame 3, but its parent 1 ends only in frame 3"),
         ("2 4 6 2", "line 2: begins in frame 4, but its parent 2 ends only in frame 6"),
     ],
@@ -65,7 +65,7 @@ def test_what_is_no_text_is_named(tmp_path: Path) -> None:
 
 
 def test_a_wrong_table_is_not_written(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"Track 2 for .*: parent 1 is no track"):
+    with pytest.raises(InputError, match=r"Track 2 for .*: parent 1 is not a track"):
         write_tracks(tmp_path / "t.txt", TABLE[1:2])
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be written"):

@@ -194,7 +194,7 @@ def no_reference_tracks(result: Path, truth: Path) -> None:
         (too_many, r"TRA lacks man_track004.tif"),
         (empty, r"There is no result folder .*01_RES"),
         (no_truth, r"01_GT is not a truth folder of the Cell Tracking Challenge"),
-        (broken_line, r"res_track.txt, line 2: '2 2 3' is no track"),
+        (broken_line, r"res_track.txt, line 2: '2 2 3' is not a track"),
         (no_reference_tracks, r"no track table .*man_track.txt"),
     ],
 )

@@ -26,7 +26,7 @@ class Layout(Protocol):
     DESCRIPTION: str
     """Its files, for people."""
     FLAT: bool
-    """Whether its images lie in the folder itself. In the others, images there are no part of the data set."""
+    """Whether its images lie in the folder itself, not in folders of it."""
 
     def matches(self, folder: Path) -> bool:
         """Return whether a folder that exists is laid out so. Layouts earlier in the list have been ruled out."""

@@ -28,7 +28,7 @@ def result_masks(folder: str | os.PathLike) -> dict[int, Path]:
         raise InputError(f"There is no result folder {folder}.")
     masks = numbered_files(folder, r"mask(\d{3,})\.tiff?")
     if not masks:
-        raise InputError(f"{folder} is no result of the Cell Tracking Challenge: it holds no maskNNN.tif.")
+        raise InputError(f"{folder} is not a result of the Cell Tracking Challenge: it holds no maskNNN.tif.")
     return dict(sorted(masks.items()))
 
 

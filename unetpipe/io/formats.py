@@ -12,7 +12,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from unetpipe.io import idx, nifti, npy, png
+from unetpipe.io import idx, itk_formats, nifti, npy, png, tiff
 
 
 class Format(Protocol):
@@ -43,7 +43,7 @@ class LabelFormat(Format, Protocol):
         """Write label maps (H, W), 0 … 65535, as uint16; ``source`` is the image that they are of."""
 
 
-FORMATS: tuple[Format, ...] = (png, npy, nifti, idx)
+FORMATS: tuple[Format, ...] = (tiff, png, npy, nifti, itk_formats, idx)
 IMAGE_SUFFIXES = tuple(suffix for kind in FORMATS for suffix in kind.SUFFIXES)
 LABEL_SUFFIXES = tuple(suffix for kind in FORMATS if isinstance(kind, LabelFormat) for suffix in kind.SUFFIXES)
 

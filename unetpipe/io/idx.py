@@ -46,7 +46,7 @@ def read_idx(path: Path) -> np.ndarray:
     magic, *shape = np.frombuffer(content[:HEADER].ljust(HEADER, b"\0"), ">i4").tolist()
     if magic != MAGIC or min(shape) < 1 or len(content) != HEADER + int(np.prod(shape)):
         raise InputError(
-            f"{path} is no complete idx file of images: its header says {tuple(shape)} bytes (number {magic:#010x}, "
+            f"{path} is not a complete idx file of images: its header says {tuple(shape)} bytes (number {magic:#010x}, "
             f"should be {MAGIC:#010x}), it holds {max(len(content) - HEADER, 0)}."
         )
     return np.frombuffer(content, np.uint8, offset=HEADER).reshape(shape)

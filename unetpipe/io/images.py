@@ -16,6 +16,8 @@ from unetpipe.io import png
 from unetpipe.io.formats import LABEL_SUFFIXES, LabelFormat, format_of, image_suffix
 
 LARGEST_LABEL = 65535
+OF_MICROSCOPES = (".nd2", ".czi", ".lif", ".oib", ".oif", ".vsi")
+ABSURD = 1e18  # its square is still a float32, so that means and deviations can be computed below it
 
 
 def count_pages(path: str | os.PathLike) -> int:
@@ -53,7 +55,7 @@ def read_image(path: str | os.PathLike, page: int | None = None) -> np.ndarray:
     ------
     InputError
         If there is no such file or page, it cannot be decoded, it has several pages and none was
-        named, or it holds NaN.
+        named, or it holds values that are NaN, infinite or above 10¹⁸.
     """
     return _read(_existing(path), page, labels=False)
 
@@ -72,7 +74,7 @@ def read_labels(path: str | os.PathLike, page: int | None = None) -> np.ndarray:
         raise InputError(f"{name} has {array.shape[0]} channels; a label map has one.")
     if array.dtype.kind == "f" and not np.array_equal(array, np.rint(array)):
         raise InputError(
-            f"{name} holds values that are no whole numbers; a label map holds cell ids, 0 for background."
+            f"{name} holds values that are not whole numbers; a label map holds cell ids, 0 for background."
         )
     if array.min() < 0:
         raise InputError(f"{name} holds negative values; a label map holds cell ids, 0 for background.")
@@ -146,8 +148,9 @@ def _read(path: Path, page: int | None, labels: bool) -> np.ndarray:
     if page is not None and not 0 <= page < pages:
         raise InputError(f"{path} has no page {page}; it has {pages}, counted from 0.")
     array = kind.read_page(path, page or 0, labels)
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise InputError(f"{_name(path, page)} holds pixels that are NaN or infinite; replace them by numbers first.")
+    if array.dtype.kind == "f" and not (np.abs(array) <= min(ABSURD, float(np.finfo(array.dtype).max))).all():
+        what = "NaN or infinite" if not np.isfinite(array).all() else f"{np.abs(array).max():.2g} or so (no data?)"
+        raise InputError(f"{_name(path, page)} holds pixels that are {what}; replace them by numbers first.")
     return array[None] if array.ndim == 2 else np.moveaxis(array, -1, 0)
 
 
@@ -155,6 +158,10 @@ def _existing(path: str | os.PathLike) -> Path:
     path = Path(path)
     if not path.is_file():
         raise InputError(f"There is no image file {path}.")
+    if path.suffix.lower() in OF_MICROSCOPES:
+        raise InputError(
+            f"{path} is in a microscope's own format; save it as OME-TIFF, as Fiji and bfconvert of Bio-Formats do."
+        )
     return path
 
 

@@ -6,6 +6,7 @@ written with the same axes, affine and units, so that they lie over their source
 
 from __future__ import annotations
 
+import math
 import os
 import zlib
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 
 from unetpipe.errors import InputError
-from unetpipe.files import remember, unreadable
+from unetpipe.files import check_fits, remember, unreadable
 
 SUFFIXES = (".nii", ".nii.gz")
 KIND = "a NIfTI volume"
@@ -58,6 +59,8 @@ def read_page(path: Path, page: int, labels: bool) -> np.ndarray:
         else:  # a compressed volume would be decompressed again for each slice
             volume = _volume(path)
             pixels = volume[..., page] if volume.ndim > 2 else volume
+    except InputError:
+        raise
     except DECODING_ERRORS as error:
         raise unreadable(path, KIND, error) from error
     return pixels.reshape(image.shape[:2])
@@ -146,4 +149,6 @@ def _load(path: Path) -> nibabel.Nifti1Image:
 
 @remember(maxsize=2)  # an image and its label
 def _volume(path: Path) -> np.ndarray:
-    return np.asanyarray(_load(path).dataobj)
+    image = _load(path)
+    check_fits(path, math.prod(image.shape) * image.get_data_dtype().itemsize)
+    return np.asanyarray(image.dataobj)

@@ -12,7 +12,7 @@ from unetpipe.errors import InputError
 from unetpipe.files import unreadable
 
 SUFFIXES = (".npy",)
-# the last four are NumPy's, of a header that is no Python literal or has an absurd shape
+# the last four are NumPy's, of a header that is not a Python literal or has an absurd shape
 DECODING_ERRORS = (OSError, ValueError, EOFError, TokenError, SyntaxError, TypeError, OverflowError)
 
 
@@ -37,7 +37,7 @@ def read_share(path: str | os.PathLike, page: int) -> np.ndarray:
     """Read one mask as (H, W), bool: where the share of the foreground is above a half; InputError outside 0 … 1."""
     share = read_page(path, page)
     if share.ndim != 2 or not (share.min() >= 0 and share.max() <= 1):
-        raise InputError(f"{path}, page {page}, is no mask: it must hold shares 0 … 1 in one channel.")
+        raise InputError(f"{path}, page {page}, is not a mask: a mask holds shares 0 … 1 in one channel.")
     return share > 0.5
 
 

@@ -1,4 +1,4 @@
-"""PNG and TIFF, and other pictures that Pillow knows, page by page.
+"""PNG, and other pictures that Pillow knows, such as JPEG.
 
 Colours are kept in 8 and 16 bit; palettes are turned to RGB; an alpha channel is left out.
 """
@@ -12,13 +12,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import itk
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from unetpipe.files import unreadable
+from unetpipe.errors import InputError
+from unetpipe.files import check_fits, unreadable
 
-SUFFIXES = (".tif", ".tiff", ".png")
+Image.MAX_IMAGE_PIXELS = None  # what a file cannot hold is refused below
+SUFFIXES = (".png",)
+LARGEST_RATIO = 1033  # bytes that a byte of a PNG can stand for
 KIND = "an image"
 ALPHA = ("LA", "La", "RGBA", "RGBa", "PA")
 DECODING_ERRORS = (
@@ -29,9 +31,8 @@ DECODING_ERRORS = (
     EOFError,
     struct.error,
     zlib.error,
-    KeyError,  # Pillow's, of damaged TIFF directories; so is the next
+    KeyError,
     TypeError,
-    Image.DecompressionBombError,
 )
 
 
@@ -57,17 +58,30 @@ def read_page(path: Path, page: int, labels: bool) -> np.ndarray:
     """Read a page without alpha; of a palette image the indices if it holds labels, else the colours."""
     try:
         with Image.open(path) as picture:
+            _check(path, picture)
             picture.seek(page)
             raw_mode = _raw_mode(picture)
             if ";16" in raw_mode and picture.mode in ("RGB", "RGBA", "LA"):  # Pillow would cut them to 8 bit
-                array = _decode_by_itk(path, page, raw_mode)
+                array = _decode_deep_colours(path, raw_mode)
             elif picture.mode in ("CMYK", "YCbCr", "PA") or (picture.mode == "P" and not labels):
                 return np.array(picture.convert("RGB"))
             else:
                 array = np.array(picture)
             return _without_alpha(array) if picture.mode in ALPHA else array
+    except InputError:
+        raise
     except DECODING_ERRORS as error:
         raise unreadable(path, KIND, error) from error
+
+
+def _check(path: Path, picture: Image.Image) -> None:
+    """Raise OSError if the file cannot hold what its header claims, InputError if the memory cannot."""
+    if picture.format == "TIFF":
+        raise OSError("it is a TIFF file; name it .tif")
+    needed = picture.width * picture.height * len(picture.getbands())
+    if picture.format == "PNG" and needed > 8 * LARGEST_RATIO * path.stat().st_size:
+        raise OSError(f"its header claims {needed} bytes, more than so small a file can hold")
+    check_fits(path, needed)
 
 
 def _raw_mode(picture: Image.Image) -> str:
@@ -77,17 +91,16 @@ def _raw_mode(picture: Image.Image) -> str:
     return arguments if isinstance(arguments, str) else str(next(iter(arguments or ("",))))
 
 
-def _decode_by_itk(path: Path, page: int, raw_mode: str) -> np.ndarray:
+def _decode_deep_colours(path: Path, raw_mode: str) -> np.ndarray:
     """Read 16-bit colours as (H, W, 3 or 4), uint16."""
-    if raw_mode.startswith("LA"):  # ITK mixes up the two
+    if raw_mode.startswith("LA"):
         raise OSError("it has 16-bit grey values with an alpha channel; save it without alpha")
-    bands = 4 if raw_mode.startswith("RGBA") else 3
+    import imagecodecs
+
     try:
-        # as float32, which holds 16 bits exactly: ITK for Python has no 16-bit colour images
-        array = itk.array_from_image(itk.imread(str(path), itk.Vector[itk.F, bands])).astype(np.uint16)
+        return imagecodecs.png_decode(path.read_bytes())
     except RuntimeError as error:
         raise OSError("its 16-bit colours cannot be decoded") from error
-    return array[page] if array.ndim == 4 else array
 
 
 def _without_alpha(array: np.ndarray) -> np.ndarray:

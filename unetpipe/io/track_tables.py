@@ -37,7 +37,7 @@ def read_tracks(path: str | os.PathLike) -> list[Track]:
     Raises
     ------
     InputError
-        If there is no such file, or a line, which is named, is no track, repeats a label, or has a
+        If there is no such file, or a line is not a track, repeats a label, or has a
         parent that does not exist or does not end before the track begins.
     """
     path = Path(path)
@@ -102,7 +102,9 @@ def _parse(line: str, place: str) -> Track:
     try:
         label, begin, end, parent = (int(word) for word in line.split())
     except ValueError as error:
-        raise InputError(f"{place}: {line.strip()!r} is no track: label, first frame, last frame, parent.") from error
+        raise InputError(
+            f"{place}: {line.strip()!r} is not a track: a track is label, first frame, last frame, parent."
+        ) from error
     return Track(label, begin, end, parent)
 
 
@@ -113,7 +115,7 @@ def _check_table(tracks: Mapping[str, Track]) -> None:
         if not 1 <= track.label <= LARGEST_LABEL:
             raise InputError(f"{place}: label {track.label} is not within 1 and {LARGEST_LABEL}.")
         if not 0 <= track.begin <= track.end:
-            raise InputError(f"{place}: frames {track.begin} to {track.end} are no span of frames from 0.")
+            raise InputError(f"{place}: frames {track.begin} to {track.end} are not a span of frames from 0.")
         if track.label in by_label:
             raise InputError(f"{place}: label {track.label} is there twice.")
         by_label[track.label] = track
@@ -121,7 +123,7 @@ def _check_table(tracks: Mapping[str, Track]) -> None:
         if track.parent == 0:
             continue
         if track.parent not in by_label:
-            raise InputError(f"{place}: parent {track.parent} is no track in this table.")
+            raise InputError(f"{place}: parent {track.parent} is not a track of this table.")
         if by_label[track.parent].end >= track.begin:
             raise InputError(
                 f"{place}: begins in frame {track.begin}, but its parent {track.parent} ends only in frame "

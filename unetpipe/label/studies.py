@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ class Studies(LocalDatastore):
     """
 
     def __init__(self, folder: str) -> None:
+        self._changing = threading.RLock()  # MONAI Label's watcher of the folder reads the store in a thread of its own
         super().__init__(folder, extensions=PATTERNS, auto_reload=settings.MONAI_LABEL_DATASTORE_AUTO_RELOAD)
 
     def image_file(self, image_id: Any) -> str:
@@ -50,7 +52,8 @@ class Studies(LocalDatastore):
             raise InputError(f"The image {image_id!r} is of another format; send {', '.join(SUFFIXES)}.")
         for page in range(count_pages(image_filename)):
             read_image(image_filename, page)
-        return super().add_image(image_id, image_filename, image_info)
+        with self._changing:
+            return super().add_image(image_id, image_filename, image_info)
 
     def save_label(self, image_id: str, label_filename: str, label_tag: str, label_info: dict[str, Any]) -> str:
         """Store a label if it fits its image, in place of one of another format."""
@@ -58,7 +61,8 @@ class Studies(LocalDatastore):
         check_name(label_tag)
         check_label(label_filename, image)
         old = self.get_label_uri(image_id, label_tag)
-        saved = super().save_label(image_id, label_filename, label_tag, label_info)
+        with self._changing:
+            saved = super().save_label(image_id, label_filename, label_tag, label_info)
         if old and old != self.get_label_uri(image_id, label_tag):
             Path(old).unlink(missing_ok=True)
         return saved
@@ -79,7 +83,13 @@ class Studies(LocalDatastore):
     def update_image_info(self, image_id: str, info: dict[str, Any]) -> None:
         """Add notes on an image."""
         check_info(info)
-        super().update_image_info(image_id, info)
+        with self._changing:
+            super().update_image_info(image_id, info)
+
+    def _reconcile_datastore(self) -> None:
+        """Compare the store with the files in the folder, one thread at a time."""
+        with self._changing:
+            super()._reconcile_datastore()
 
     def get_dataset_archive(self, limit_cases: int | None) -> str:
         """Return the path of a ZIP archive of the labelled images and their labels, at most so many images."""

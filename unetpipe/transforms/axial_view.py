@@ -19,8 +19,8 @@ from unetpipe.io.nifti import check_straight, read_affine
 class AxialViewd(MapTransform):
     """Turn slices (C, I, J) of a NIfTI volume to (C, H, W) as they are looked at, or back to the file's axes.
 
-    A file's slices lie in any of eight ways, which its affine tells; a network has learned one. Images that are no
-    NIfTI, or say nothing of their place in space, stay as they are.
+    A file's slices lie in one of eight ways, and its affine says in which; a network has learned one way. Images stay
+    as they are if they are not NIfTI, or do not say where they lie in space.
 
     Parameters
     ----------

@@ -19,18 +19,18 @@ OF_SOME_RECORDS = ("layout", "markers", "silver", "field", "page", "masks")
 
 
 class ReadImaged(MapTransform):
-    """Replace an image's path by its pixels: a MetaTensor (C, H, W), float32, that knows where it comes from.
+    """Replace the path of an image by its pixels, a MetaTensor (C, H, W), float32.
 
-    Its meta data are "filename_or_obj" (path), "mask_name", "dtype" (of the file, str), "page" and "pages" (int:
-    which page of a mask that has so many this is; 0 and 1 where a mask has one).
+    Its metadata are "filename_or_obj" (path), "mask_name", "dtype" (of the file, str), "page" and "pages" (int: the
+    number of this page, and of all pages of its mask; 0 and 1 for a mask of one page).
 
     Parameters
     ----------
     keys : str or sequence of str
-        Paths of TIFF, PNG or NIfTI images; the item's "page", if any, says which page.
+        Paths of images; "page" in the item, if it is there, says which page.
     channels : int, optional
-        Number of channels that the network takes; another number raises InputError, but a grey image is given
-        to a network of colours with equal channels.
+        Number of channels that the network takes. A grey image gets three equal channels for a network of colours;
+        any other number raises InputError.
     """
 
     def __init__(self, keys: KeysCollection, channels: int | None = None, allow_missing_keys: bool = False) -> None:

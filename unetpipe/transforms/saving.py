@@ -1,4 +1,4 @@
-"""Instance maps leave the pipeline: written as 16-bit masks, or handed to MONAI Label's writer."""
+"""Write instance maps as 16-bit masks, or hand them to MONAI Label's writer."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from unetpipe.io.journal import Journal
 class SaveMasksd(MapTransform):
     """Write instance maps (1, H, W) as uint16 TIFFs of that height and width below ``output_dir``.
 
-    The name comes from the meta data that :class:`unetpipe.transforms.ReadImaged` gave the image. The masks of
-    a multi-page image are kept (2 bytes a pixel) until the last has come, and written as one file; those
-    of a NIfTI volume as a NIfTI volume that lies like it in space.
+    The name comes from the metadata that :class:`unetpipe.transforms.ReadImaged` gave the image. The masks of an
+    image of several pages are kept (2 bytes a pixel) until the last one has come; then they are written as one
+    file. The masks of a NIfTI volume become a NIfTI volume at the same place in space.
 
     Parameters
     ----------
     keys : str or sequence of str
         Instance maps, MetaTensors.
     output_dir : path
-        Folder, made if need be. Each file appears under its name only when complete.
+        Folder; it is made if it is missing. Each file appears under its name only when complete.
     journal : path, optional
         File in which each mask that is written is noted (:class:`unetpipe.io.journal.Journal`).
     settings : str
-        Stands for all that the masks depend on besides the images.
+        A text that changes with everything that the masks depend on besides the images.
     """
 
     def __init__(

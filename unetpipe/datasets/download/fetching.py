@@ -54,7 +54,7 @@ def fetch(
     source = owners if url is None else url
     folder = Path(output) / name
     if sha256 is not None and not re.fullmatch(r"[0-9a-fA-F]{64}", sha256):
-        raise InputError(f"{sha256!r} is no SHA-256: that has 64 hexadecimal digits.")
+        raise InputError(f"{sha256!r} is not a SHA-256: a SHA-256 has 64 hexadecimal digits.")
     if folder.exists():
         raise InputError(f"{folder} is there already; remove it, or name another --output.")
     check_folder(output)

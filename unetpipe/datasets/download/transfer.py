@@ -30,7 +30,7 @@ class _SafeRedirects(urllib.request.HTTPRedirectHandler):
 
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
         if req.full_url.startswith("https:") and not newurl.startswith("https:"):
-            raise InputError(f"{req.full_url} leads to the unencrypted {newurl}; it is not followed.")
+            raise InputError(f"{req.full_url} leads to the unencrypted {newurl}; this redirect is not followed.")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
@@ -110,7 +110,7 @@ def _start(url: str, have: int, validator: str | None) -> tuple[HTTPResponse, in
 
 def _open(url: str, have: int, validator: str | None) -> HTTPResponse:
     if not url.startswith(("https://", "http://")):
-        raise InputError(f"{url} is no address that can be fetched; it begins with https://.")
+        raise InputError(f"{url} cannot be fetched: an address begins with https://.")
     headers = {"User-Agent": AGENT, "Accept-Encoding": "identity"}
     if have and validator and not validator.startswith("W/"):
         headers |= {"Range": f"bytes={have}-", "If-Range": validator}

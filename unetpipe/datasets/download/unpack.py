@@ -45,7 +45,9 @@ def unpack(archive: Path, folder: Path) -> None:
     except DAMAGE as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"{archive.name} is no complete ZIP archive ({first_line(error)}); it is removed.") from error
+        raise InputError(
+            f"{archive.name} is not a complete ZIP archive ({first_line(error)}); it is removed."
+        ) from error
     except OSError as error:
         raise InputError(f"{archive.name} cannot be unpacked to {folder} ({first_line(error)}).") from error
     finally:
@@ -53,7 +55,7 @@ def unpack(archive: Path, folder: Path) -> None:
 
 
 def _check(member: zipfile.ZipInfo, archive: Path) -> None:
-    """Refuse what would not lie in the folder: ``extractall`` would put it elsewhere in the folder in silence."""
+    """Refuse a member outside the folder, which ``extractall`` would put elsewhere without a word."""
     name = member.filename
     paths = PurePosixPath(name), PureWindowsPath(name)
     outside = any(path.is_absolute() or path.drive or ".." in path.parts for path in paths)

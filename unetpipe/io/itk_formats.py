@@ -1,0 +1,90 @@
+"""MetaImage, NRRD, MRC and DICOM, read by ITK: a page of a volume (K, H, W) is a slice (H, W), as it is stored.
+
+A series of DICOM files is a folder of images, each a page of its own, by the files' names.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+
+from unetpipe.errors import InputError
+from unetpipe.files import check_fits, remember, unreadable
+
+KINDS = ("unsigned_char", "short", "unsigned_short", "int", "unsigned_int", "float", "double")  # that ITK reads
+MRC_HEADER = 1024  # bytes
+SUFFIXES = (".mha", ".mhd", ".nrrd", ".nhdr", ".mrc", ".dcm")
+
+
+def count_pages(path: Path) -> int:
+    """Return the number of slices."""
+    shape = _shape(path)
+    return shape[0] if len(shape) > 2 else 1
+
+
+def size(path: Path) -> tuple[int, int]:
+    """Return (height, width) by the header."""
+    height, width = _shape(path)[-2:]
+    return height, width
+
+
+def read_page(path: Path, page: int, labels: bool) -> np.ndarray:
+    """Read a slice as (H, W)."""
+    return _volume(path)[page]
+
+
+@remember(maxsize=8)
+def _shape(path: Path) -> tuple[int, ...]:
+    """Return (K, H, W) or (H, W) by the header; InputError if the file is not a volume of real numbers."""
+    import itk
+
+    header = itk.ImageIOFactory.CreateImageIO(str(path), itk.CommonEnums.IOFileMode_ReadMode)
+    if header is None:
+        raise InputError(f"{path} is not what its suffix {path.suffix} says, or damaged; is it complete?")
+    header.SetFileName(str(path))
+    try:
+        header.ReadImageInformation()
+    except RuntimeError as error:
+        raise _unreadable(path, error) from error
+    shape = tuple(header.GetDimensions(axis) for axis in reversed(range(header.GetNumberOfDimensions())))
+    while len(shape) > 2 and shape[0] == 1:
+        shape = shape[1:]
+    if not 2 <= len(shape) <= 3:
+        raise InputError(f"{path} has the shape {shape}; a volume has two or three axes, and no time axis.")
+    kind = header.GetComponentTypeAsString(header.GetComponentType())
+    if header.GetNumberOfComponents() != 1 or kind not in KINDS:
+        raise InputError(f"{path} holds {header.GetNumberOfComponents()} × {kind}; only grey values are read from it.")
+    needed = math.prod(shape) * header.GetComponentSize()
+    check_fits(path, needed)
+    if path.suffix.lower() == ".mrc" and path.stat().st_size < _mrc_header(path) + needed:  # ITK would read on
+        raise InputError(f"{path} cannot be read as an image (pixels lie beyond its end); is it complete?")
+    return shape
+
+
+@remember(maxsize=2)  # an image and its label
+def _volume(path: Path) -> np.ndarray:
+    """Read (K, H, W)."""
+    import itk
+
+    shape = _shape(path)
+    try:
+        array = itk.array_from_image(itk.imread(str(path)))
+    except RuntimeError as error:
+        raise _unreadable(path, error) from error
+    return array.reshape(-1, *shape[-2:])
+
+
+def _mrc_header(path: Path) -> int:
+    """Return the number of bytes before the pixels, which the word at byte 92 adds to, in the order of byte 212."""
+    with path.open("rb") as file:
+        header = file.read(MRC_HEADER)
+    order = "big" if header[212] == 0x11 else "little"
+    return MRC_HEADER + int.from_bytes(header[92:96], order)  # type: ignore[arg-type]
+
+
+def _unreadable(path: Path, error: Exception) -> InputError:
+    """Leave out of ITK's error where in its source it was raised, which the first lines say."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return unreadable(path, "an image", ValueError(lines[-1].rpartition("): ")[2]))

@@ -1,0 +1,329 @@
+"""TIFF: the numbers that were stored, page by page, by the axes that the file's metadata name.
+
+The rules are in ``data/README.md``, "How a TIFF is read".
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import math
+import struct
+import threading
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import tifffile
+from PIL import Image
+from tifffile import COMPRESSION, PHOTOMETRIC, PLANARCONFIG, TiffFrame, TiffPage
+
+from unetpipe.errors import InputError
+from unetpipe.files import check_fits, first_line, remember
+
+logging.getLogger("tifffile").addHandler(logging.NullHandler())  # what matters of it becomes an InputError
+SUFFIXES = (".tif", ".tiff")
+BEHIND_ONE_DIRECTORY = ("shaped", "imagej", "stk")  # whose planes may lie there, by tifffile's names
+THUMBNAIL_OR_MASK = 1 | 4  # bits of the tag NewSubfileType
+PHOTOMETRIC_TAG = 262
+HEADER = 8  # bytes
+ALPHA = (1, 2)  # values of the tag ExtraSamples
+GREY_OR_RGB = (PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.RGB, PHOTOMETRIC.MASK, PHOTOMETRIC.CFA, PHOTOMETRIC.LINEAR_RAW)
+DECODED_TO_RGB = (COMPRESSION.OJPEG, COMPRESSION.JPEG, COMPRESSION.WEBP, COMPRESSION.JPEGXL)
+# bytes that a compressed byte can stand for, at most; other methods have no bound
+LARGEST_RATIO: dict[int, int] = {
+    COMPRESSION.NONE: 1,
+    COMPRESSION.PACKBITS: 64,
+    COMPRESSION.LZW: 2000,
+    COMPRESSION.DEFLATE: 1033,
+    COMPRESSION.ADOBE_DEFLATE: 1033,
+}
+
+
+def count_pages(path: Path) -> int:
+    """Return the number of pages: what the axes besides channel, height and width count."""
+    return _opened(path).count
+
+
+def size(path: Path) -> tuple[int, int]:
+    """Return (height, width) of the first page."""
+    key = _opened(path).parts[0].key
+    return key.imagelength, key.imagewidth
+
+
+def read_page(path: Path, page: int, labels: bool) -> np.ndarray:
+    """Read a page as (H, W, C), without alpha.
+
+    Of labels the stored numbers count. Of an image, 0 is made black if it is stored as white, and a colour map is
+    applied, unless it is one that a viewer lays over grey values.
+    """
+    opened = _opened(path)
+    try:
+        pixels, part = opened.read(page)
+    except InputError:
+        raise
+    except MemoryError as error:
+        raise InputError(f"{path} does not fit into memory.") from error
+    except Exception as error:  # each codec has its own exceptions for damaged data
+        raise InputError(f"{path} cannot be read as TIFF ({first_line(error)}).") from error
+    pixels = np.moveaxis(_without_alpha(pixels, part.key), 0, -1)
+    if labels:
+        return pixels
+    key = part.key
+    photometric = key.photometric if PHOTOMETRIC_TAG in key.tags else PHOTOMETRIC.MINISBLACK
+    if photometric == PHOTOMETRIC.MINISWHITE:
+        return _inverted(path, pixels, key)
+    if part.colours is not None:
+        return _coloured(path, pixels, part.colours, opened.has_luts)
+    if photometric in GREY_OR_RGB or (key.compression in DECODED_TO_RGB and photometric == PHOTOMETRIC.YCBCR):
+        return pixels
+    name = PHOTOMETRIC(photometric).name if photometric in set(PHOTOMETRIC) else f"unknown ({photometric})"
+    raise InputError(f"{path} holds {name} colours; save it as grey values or RGB.")
+
+
+def write_label_pages(path: Path, pages: Sequence[np.ndarray], source: Path | None) -> None:
+    """Write the pages, compressed."""
+    first, *others = (Image.fromarray(page.astype(np.uint16)) for page in pages)
+    encoded = io.BytesIO()  # in memory first: on a full disk the TIFF library fails in ways of its own
+    more = {"save_all": True, "append_images": others} if others else {}
+    first.save(encoded, format="TIFF", compression="tiff_adobe_deflate", **more)
+    path.write_bytes(encoded.getbuffer())
+
+
+class Part(NamedTuple):
+    """Pages of a file that belong together: ``planes`` directories, an array of ``shape`` along ``axes``.
+
+    ``colours`` are those of a palette image, (3, N), uint16. ``offset`` is where the pixels lie one after the other
+    behind one directory, else None.
+    """
+
+    planes: Sequence[TiffPage | TiffFrame | None]
+    axes: str
+    shape: tuple[int, ...]
+    colours: np.ndarray | None
+    offset: int | None = None
+
+    @property
+    def key(self) -> TiffPage:
+        """The directory that describes all of them."""
+        key = next(plane for plane in self.planes if plane is not None).keyframe
+        assert key is not None
+        return key
+
+    @property
+    def leading(self) -> int:
+        """Number of axes that count planes; the others lie within a plane."""
+        return len(self.shape) - len(self.key.shape)
+
+    @property
+    def frames(self) -> np.ndarray:
+        """The number of the plane of each page and channel, (pages, channels)."""
+        axes, lengths = self.axes[: self.leading], self.shape[: self.leading]
+        planes = np.arange(math.prod(lengths)).reshape(lengths)
+        channel = axes.find("C")
+        return np.moveaxis(planes, channel, -1).reshape(-1, lengths[channel]) if channel >= 0 else planes.reshape(-1, 1)
+
+
+class TiffStack:
+    """The pages of a TIFF file. Directories are read once; the file is open only while pixels are read.
+
+    Attributes
+    ----------
+    parts : list of Part
+        In the order of the file.
+    has_luts : bool
+        Whether a program wrote it whose colour maps lie over grey values.
+
+    Raises
+    ------
+    InputError
+        If the file is not a TIFF, is not complete, or is refused by the rules.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()  # data sets read in threads
+        try:
+            with tifffile.TiffFile(path, _multifile=False) as file:
+                _check_last_directory(file)
+                self.has_luts = file.is_imagej or file.is_ome
+                self.parts = _parts(file)
+                for part in self.parts:
+                    _check(part)
+        except _Refused as error:
+            raise InputError(f"{path} {error}") from error
+        except tifffile.TiffFileError as error:
+            if path.stat().st_size > HEADER and str(error).startswith("not a TIFF file"):
+                raise InputError(f"{path} is not a TIFF file, although its name says so.") from error
+            raise self._incomplete(first_line(error)) from error
+        except Exception as error:  # damaged directories end in exceptions of every kind
+            raise self._incomplete(first_line(error)) from error
+        self._file = file
+        self._ends = np.cumsum([len(part.frames) for part in self.parts])
+        self.count = int(self._ends[-1])
+
+    def read(self, page: int) -> tuple[np.ndarray, Part]:
+        """Read a page as it is stored, (C, H, W), and return its part too."""
+        number = int(np.searchsorted(self._ends, page, side="right"))
+        part = self.parts[number]
+        channels = part.frames[page - self._ends[number]]  # counted from the part's end
+        within = part.axes[part.leading :]
+        order = [within.index(axis) for axis in "CSYX" if axis in within]
+        planes = [np.transpose(self._plane(part, int(plane)), order) for plane in channels]
+        pixels = np.concatenate([plane.reshape(-1, *plane.shape[-2:]) for plane in planes])
+        return pixels.astype(pixels.dtype.newbyteorder("="), copy=False), part
+
+    def _plane(self, part: Part, number: int) -> np.ndarray:
+        key = part.key
+        if part.offset is not None:
+            dtype = np.dtype(key.dtype).newbyteorder(self._file.byteorder)
+            length = math.prod(key.shape)
+            start = part.offset + number * length * dtype.itemsize
+            if start + length * dtype.itemsize > self.path.stat().st_size:
+                raise self._incomplete(f"plane {number} lies beyond its end")
+            return np.fromfile(self.path, dtype, length, offset=start).reshape(key.shape)
+        plane = part.planes[number]
+        assert plane is not None
+        self._check_bytes(plane)
+        with self._lock:
+            self._file.filehandle.open()
+            try:
+                return plane.asarray().reshape(key.shape)
+            finally:
+                self._file.filehandle.close()
+
+    def _check_bytes(self, plane: TiffPage | TiffFrame) -> None:
+        """Raise InputError if the strips or tiles cannot hold the pixels, or the memory cannot."""
+        key = plane.keyframe
+        assert key is not None
+        bits = math.prod(key.shape) * key.bitspersample
+        offsets, counts = np.asarray(plane.dataoffsets, np.int64), np.asarray(plane.databytecounts, np.int64)
+        if not key.is_ndpi:
+            if len(counts) < math.prod(key.chunked) or (not key.is_gdal and (counts == 0).any()):
+                raise self._incomplete("strips or tiles are missing")
+            if (offsets + counts).max(initial=0) > self.path.stat().st_size:
+                raise self._incomplete("strips or tiles lie beyond its end")
+            ratio, held = LARGEST_RATIO.get(key.compression, math.inf), int(counts.sum())
+            if not key.is_subsampled and 8 * ratio * held < bits:
+                raise self._incomplete(f"its header claims {bits // 8} bytes, its strips or tiles hold {held}")
+        check_fits(self.path, math.prod(key.shape) * np.dtype(key.dtype).itemsize)
+
+    def _incomplete(self, what: str) -> InputError:
+        return InputError(f"{self.path} cannot be read as TIFF ({what}); is it complete?")
+
+
+_opened = remember(maxsize=8)(TiffStack)
+
+
+class _Refused(Exception):
+    """A file that is complete, but cannot be taken; the message goes on after its name."""
+
+
+def _parts(file: tifffile.TiffFile) -> list[Part]:
+    """Return the images of a file by its metadata; without such, each directory is a page."""
+    if not file.pages or file.pages.first.dtype is None:
+        raise _Refused("holds samples of a kind that is not known.")
+    series = file.series
+    kind = series[0].kind
+    plain = kind in ("generic", "uniform")
+    if plain and ((file.is_ome and len(file.pages) > 1) or (file.is_imagej and not file.is_ome)):
+        raise _Refused(
+            "has OME or ImageJ metadata that do not fit its pages: it is not complete, or pages lie in other files."
+        )
+    if plain:
+        pages = [page for page in file.pages if not _is_beside(page) and page.shape]
+        return [Part([page], page.axes, page.shape, _colours(page)) for page in pages or file.pages[:1]]
+    if kind == "ome" and len(series) > 1:
+        raise _Refused(f"holds {len(series)} images; save each as a file of its own.")
+    images = [one for one in series if not _is_beside(one.keyframe)] or series
+    wanted = images if kind == "shaped" else images[:1]
+    return [
+        Part(one.pages[:], one.axes, one.shape, _colours(one.keyframe), _offset_behind_one_directory(one))
+        for one in wanted
+    ]
+
+
+def _colours(page: TiffPage | TiffFrame) -> np.ndarray | None:
+    key = page.keyframe
+    return key.colormap if key is not None and key.photometric == PHOTOMETRIC.PALETTE else None
+
+
+def _is_beside(page: TiffPage | TiffFrame) -> bool:
+    """Return whether a page only goes with another one: a thumbnail, or a mask of what is transparent."""
+    return page.keyframe is not None and bool(page.keyframe.subfiletype & THUMBNAIL_OR_MASK)
+
+
+def _offset_behind_one_directory(series: tifffile.TiffPageSeries) -> int | None:
+    planes = math.prod(series.shape) // max(math.prod(series.keyframe.shape), 1)
+    if len(series.pages) == planes:
+        return None
+    if series.kind not in BEHIND_ONE_DIRECTORY or len(series.pages) != 1 or not series.keyframe.is_final:
+        raise _Refused(f"holds {len(series.pages)} of the {planes} planes that its metadata name; is it complete?")
+    return int(series.keyframe.dataoffsets[0])
+
+
+def _check(part: Part) -> None:
+    """Refuse missing planes, axes that are not pages of channels, height and width, and samples that are not real."""
+    key = part.key
+    if None in part.planes:
+        raise _Refused("lacks planes that its metadata name; they may lie in other files.")
+    channels = sum(part.axes.count(axis) for axis in "CS")
+    fits = part.shape[part.leading :] == key.shape and not set(key.axes) - set("CSYX")
+    if not fits or channels > 1 or not {"Y", "X"} <= set(part.axes[part.leading :]):
+        sides = " × ".join(f"{axis} {length}" for axis, length in zip(part.axes, part.shape, strict=True))
+        raise _Refused(f"has the axes {sides}; a page has height and width, and channels or colours.")
+    if key.bitspersample == 1 and key.samplesperpixel > 1 and key.planarconfig == PLANARCONFIG.CONTIG:
+        raise _Refused("holds several 1-bit samples a pixel, which programs pack differently; save them as 8 bit.")
+    if key.dtype is None or np.dtype(key.dtype).kind not in "buif":
+        raise _Refused(f"holds {key.dtype or 'samples of a kind that is not known'}; pixels must be real numbers.")
+
+
+def _check_last_directory(file: tifffile.TiffFile) -> None:
+    """Raise ValueError if the last directory that can be read names another one: the file lacks pages then."""
+    if file.is_ndpi:  # its directories have a form of their own
+        return
+    form, handle = file.tiff, file.filehandle
+    start = file.pages[len(file.pages) - 1].offset
+    handle.seek(start)
+    (tags,) = struct.unpack(form.tagnoformat, handle.read(form.tagnosize))
+    handle.seek(start + form.tagnosize + tags * form.tagsize)
+    (following,) = struct.unpack(form.offsetformat, handle.read(form.offsetsize))
+    if following:
+        raise ValueError(f"page {len(file.pages)} is missing")
+
+
+def _without_alpha(pixels: np.ndarray, key: TiffPage) -> np.ndarray:
+    extra = key.extrasamples
+    first = len(pixels) - len(extra)
+    if first < 1:
+        return pixels
+    return pixels[[channel for channel in range(len(pixels)) if channel < first or extra[channel - first] not in ALPHA]]
+
+
+def _inverted(path: Path, pixels: np.ndarray, key: TiffPage) -> np.ndarray:
+    if pixels.dtype.kind == "b":
+        return ~pixels
+    if pixels.dtype.kind != "u":
+        raise InputError(f"{path} stores white as 0 in {pixels.dtype}; save it with 0 as black.")
+    return (2**key.bitspersample - 1 - pixels).astype(pixels.dtype)
+
+
+def _coloured(path: Path, pixels: np.ndarray, colours: np.ndarray, is_lut: bool) -> np.ndarray:
+    """Apply the colours (3, N), uint16, of a map to indices (H, W, 1)."""
+    if colours.shape[1] <= 256:
+        colours = (colours >> 8).astype(np.uint8) if colours.max() > 255 else colours.astype(np.uint8)
+    if (colours == colours[:1]).all():
+        return colours[0][pixels]
+    if is_lut or _is_gradient(colours):
+        warnings.warn(f"{path} is shown in colours by a look-up table; its grey values are read.", stacklevel=2)
+        return pixels
+    return colours.T[pixels[..., 0]]
+
+
+def _is_gradient(colours: np.ndarray) -> bool:
+    """Return whether colours (3, N) go over into each other, as a viewer's look-up table does."""
+    steps = np.abs(np.diff(colours.astype(float), axis=1)).max(axis=0) / np.iinfo(colours.dtype).max
+    steps = steps[: np.flatnonzero(steps).max(initial=-1) + 1]  # what follows is filled up
+    return len(steps) >= 128 and bool(np.quantile(steps, 0.95) <= 0.035)
