@@ -96,6 +96,6 @@ def chances(frames: Sequence[Prepared], shares: dict[str, float], most: float) -
     sets = {data: sum(part for kind, part in groups.items() if kind[0] == data) for data, _ in groups}
     whole = sum(shares[data] for data in sets)
     parts = [shares[kind[0]] / whole * groups[kind] / sets[kind[0]] / totals[kind] for kind in kinds]
-    # one frame alone in its group would be learned by heart
+    # the only frame of a group would be learned by heart
     chance = np.minimum(weights * parts, max(most, 4 / len(frames)))
     return chance / chance.sum()

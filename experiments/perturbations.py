@@ -94,7 +94,7 @@ def rounding(image: Tensor, truth: np.ndarray, amount: float) -> View:
 
 
 def crop(image: Tensor, truth: np.ndarray, amount: float) -> View:
-    """Show a corner alone; cells that its border cuts do not count. ``amount`` is 0 … 3 for the corner."""
+    """Show only a corner; cells that its border cuts do not count. ``amount`` is 0 … 3 for the corner."""
     height, width = (min(CROP, side) for side in truth.shape)
     top = (truth.shape[0] - height) * (int(amount) // 2)
     left = (truth.shape[1] - width) * (int(amount) % 2)

@@ -42,7 +42,7 @@ class Recipe:
     pasted : int
         Copies of each training frame with cells pasted beside and onto others.
     empty : float
-        Share of the tiles that show ground alone, where a frame has a place without cells.
+        Share of the tiles that show only ground, where a frame has a place without cells.
     min_size : int or None
         Smallest cell in pixels; None: a tenth of the training cells' median.
     ridge_refill_radius : float

@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("results", type=Path)
     parser.add_argument("--models", nargs="*", help="only these")
     parser.add_argument("--views", nargs="*", default=[*STRESS, SYMMETRIES], help="only these perturbations")
-    parser.add_argument("--every", type=int, default=1, help="perturb each n-th frame of a set alone")
+    parser.add_argument("--every", type=int, default=1, help="perturb only each n-th frame of a set")
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--name", default="stress.json")
     parser.add_argument("--until", type=float, default=0, help="wait for models until then, in seconds since 1970")

@@ -212,7 +212,7 @@ class Work:
         self._submit(recipe, trained.network, min_size, area)
 
     def _augmentation_rate(self, recipe: Recipe, frames: DeviceFrames) -> None:
-        """Measure a batch of the augmentation alone."""
+        """Measure a batch of the augmentation only."""
         output = 2 * (recipe.tile // 4) if self.arguments.tiny else recipe.tile - 184
         chain, random = augmentation(recipe, recipe.tile, output, 0), np.random.RandomState(0)
         seconds = rates.seconds_a_call(lambda: chain(frames.batch(recipe.batch, random)), self.device, 5, 2)

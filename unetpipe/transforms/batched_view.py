@@ -19,7 +19,7 @@ SMALLEST_DEVIATION = 1e-3
 
 
 class RandBatchFieldOfViewd(Randomizable, MapTransform):
-    """Show a batch of tiles as parts of other images: with flat ground beside the cells, normalised anew.
+    """Show a batch of tiles as parts of other images: with flat ground beside the cells, normalised again.
 
     The mean and deviation that normalise an image hang on how much of it is ground. Here some tiles are normalised by
     the mean and deviation of an image of which a share is the tile and the rest flat ground. At a share of 0.2 the
@@ -29,17 +29,17 @@ class RandBatchFieldOfViewd(Randomizable, MapTransform):
     ----------
     keys : (str, str, str)
         Image (B, C, H, W), label (B, 1, h, w) and weight (B, 1, h, w), or one of each without B. Label and weight may
-        be of the centre alone.
+        be only of the centre.
     prob : float
-        Share of the tiles that are normalised anew.
+        Share of the tiles that are normalised again.
     share : (float, float)
-        Share of such an image that is the tile, drawn uniformly; 1 is the tile alone.
+        Share of such an image that is the tile, drawn uniformly; 1 is only the tile.
     ground_prob : float
-        Share of the tiles that get ground along one side, or two; they are normalised anew.
+        Share of the tiles that get ground along one side, or two; they are normalised again.
     noise : float
         Half of the grounds are noisy, with a deviation uniform up to this.
     force_key : str
-        Key of (B,), bool: tiles that are normalised anew in any case. The item may lack it.
+        Key of (B,), bool: tiles that are normalised again in any case. The item may lack it.
     """
 
     def __init__(
