@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from experiments import ship, train_models
+from experiments import ship, stress, train_models
 from experiments.known import known_pixels
 from experiments.pack_data import role_of
 from experiments.packed import Entry, read_frame, read_index, rounding_step, write_frame, write_index
@@ -32,10 +32,10 @@ def frame_of(seed: int, side: int = 200) -> tuple[np.ndarray, np.ndarray]:
 def pack(tmp_path: Path) -> Path:
     path, entries = tmp_path / "pack.zip", []
     with zipfile.ZipFile(path, "w") as file:
-        for number in range(4):
+        for number, role in enumerate(("train", "train", "train", "choose", "score")):
             image, label = frame_of(number)
-            role = "choose" if number == 3 else "train"
-            entry = Entry("sim", f"{number:03d}", "sim", role, "gold", rounding_step(image), int(image.min()))
+            step, offset = (1, 0) if role == "score" else (rounding_step(image), int(image.min()))
+            entry = Entry("sim", f"{number:03d}", "sim", role, "gold", step, offset)
             known = np.ones(label.shape, bool)
             known[:5] = number != 1
             write_frame(file, entry, image, label, known)
@@ -75,6 +75,12 @@ def test_a_dry_run_leaves_weights_thresholds_and_a_table(
     again = json.loads((output / "results.json").read_text())
     assert again["trained"] == results["trained"]
     assert "fluo_sim" in again["chosen"]
+    views = ["plain", "noise 0.3 sd", stress.SYMMETRIES]
+    monkeypatch.setattr("sys.argv", ["stress", str(pack), str(output), "--models", "fluo_sim", "--views", *views])
+    stress.main()
+    scored = json.loads((output / "stress.json").read_text())["fluo_sim"]
+    assert {f"sim · {view}" for view in views} <= set(scored)
+    assert all(0 <= row["score"] <= 1 for row in scored.values())
     monkeypatch.setattr("sys.argv", ["ship", str(output), str(tmp_path / "models")])
     ship.main()
     values = json.loads((tmp_path / "models" / "fluo_sim" / "inference.json").read_text())
