@@ -1,11 +1,25 @@
-"""The single steps from a mask to numbered cells, which images in memory and blocks of large images share."""
+"""Turn the probability of "cell" into numbered cells: the settings, and the steps that memory and blocks share."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
 import numpy as np
+import torch
+from monai.config import KeysCollection
+from monai.data import MetaTensor
+from monai.transforms import MapTransform
+from monai.utils import convert_to_numpy
 from scipy import ndimage
 
 from unetpipe.datasets.masks import EVERY_NEIGHBOUR, components
+from unetpipe.errors import InputError
+from unetpipe.instances.ridge import refill_ridge
+from unetpipe.instances.splitting import inner_peaks, merge_open_borders, split_at_markers
+from unetpipe.morphometry.confidence import cell_confidences
 
 
 def background_regions(mask: np.ndarray) -> tuple[np.ndarray, int]:
@@ -55,3 +69,155 @@ def otsu_components(image: np.ndarray) -> np.ndarray:
         ttype=(itk.Image[itk.F, 2], itk.Image[itk.UC, 2]),
     )
     return ndimage.label(itk.array_from_image(mask))[0].astype(np.int32)
+
+
+@dataclass(frozen=True)
+class InstanceSettings:
+    """How a probability becomes numbered cells.
+
+    Parameters
+    ----------
+    threshold : float
+        A pixel is cell if its probability is above it, 0 … 1.
+    marker_threshold : float, optional
+        A confident centre is a component above it of at least ``min_size`` pixels. A component with several centres
+        is cut between them. None cuts nothing, and so does a value that is not above ``threshold``.
+    merge_threshold : float, optional
+        If given, the whole image is flooded from its confident centres, and the parts on the two sides of a border
+        become one cell where the mean membrane probability along the border is below this value. Stacks of
+        membranes need it, because one leak joins two cells.
+    min_size : int
+        Cells of fewer pixels, with their holes filled, are removed.
+    ridge_refill_radius : float
+        Background between two cells is given to the nearer one within this radius in pixels
+        (:func:`unetpipe.instances.refill_ridge`).
+
+    Raises
+    ------
+    InputError
+        If a threshold is not a number from 0 to 1.
+
+    Examples
+    --------
+    >>> InstanceSettings(threshold=0.5).instances(np.array([[0.9, 0.8, 0.1, 0.1, 0.1, 0.1, 0.7]]))
+    array([[1, 1, 0, 0, 0, 0, 2]], dtype=int32)
+    """
+
+    threshold: float = 0.5
+    marker_threshold: float | None = None
+    merge_threshold: float | None = None
+    min_size: int = 0
+    ridge_refill_radius: float = 2.0
+
+    def __post_init__(self) -> None:
+        for name, value in self.thresholds.items():
+            if value is None and name != "threshold":
+                continue
+            if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) <= 1:
+                raise InputError(f"{name}={value!r} is not a probability; it must be a number from 0 to 1.")
+
+    @property
+    def thresholds(self) -> dict[str, float | None]:
+        """The three thresholds by name: the settings that training chooses on validation frames."""
+        return {
+            "threshold": self.threshold,
+            "marker_threshold": self.marker_threshold,
+            "merge_threshold": self.merge_threshold,
+        }
+
+    @property
+    def cuts(self) -> bool:
+        """Whether components with several confident centres are cut between them."""
+        return self.marker_threshold is not None and self.marker_threshold > self.threshold
+
+    @property
+    def floods(self) -> bool:
+        """Whether the image is flooded as a whole, so that a pixel's cell may depend on any other pixel."""
+        return self.cuts and self.merge_threshold is not None
+
+    def instances(self, probability: np.ndarray) -> np.ndarray:
+        """Number the cells of an image.
+
+        The steps are: threshold, fill holes, number the 4-connected components, cut them between their centres,
+        remove small ones, refill the ridge between neighbours.
+
+        Parameters
+        ----------
+        probability : ndarray
+            (H, W), float: the probability of "cell".
+
+        Returns
+        -------
+        ndarray
+            (H, W), int32: 0 background, 1 … n.
+        """
+        mask = fill_holes(probability > self.threshold)
+        cells = self._flood(probability, mask) if self.floods else self.cut(probability, ndimage.label(mask)[0])
+        return refill_ridge(remove_small(cells, self.min_size), self.ridge_refill_radius)
+
+    def cut(self, probability: np.ndarray, cells: np.ndarray) -> np.ndarray:
+        """Cut each cell between its confident centres, if it has several.
+
+        The result in a cell depends on nothing outside it, so blocks of an image may be cut one by one.
+
+        Parameters
+        ----------
+        probability : ndarray
+            (H, W), float: the probability of "cell".
+        cells : ndarray
+            (H, W), integer: 0 background, 1 … n, each 4-connected, with its holes filled.
+
+        Returns
+        -------
+        ndarray
+            (H, W), int32, numbered as by :func:`unetpipe.instances.splitting.split_at_markers`.
+        """
+        cells = cells.astype(np.int32)
+        if not self.cuts:
+            return cells
+        centres = ndimage.label(fill_holes(probability > self.marker_threshold) & (cells > 0))[0].astype(np.int32)
+        return split_at_markers(probability, cells, remove_small(centres, self.min_size))
+
+    def _flood(self, probability: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        """Flood the image from its centres and merge the parts whose common border is open."""
+        centres = inner_peaks(probability > self.marker_threshold)
+        parts = split_at_markers(probability, np.ones(mask.shape, np.int32), centres)
+        merged = merge_open_borders(probability, parts, self.merge_threshold)  # type: ignore[arg-type]
+        return connected(np.where(mask, merged, 0))
+
+
+class InstancesFromProbabilityd(MapTransform):
+    """Replace class probabilities (K, H, W) by an instance map (1, H, W), int32.
+
+    Parameters
+    ----------
+    keys : str or sequence of str
+        The probabilities. Class 0 is background; the probability of "cell" is 1 minus that of background.
+    allow_missing_keys : bool
+        Whether an item may lack a key.
+    settings
+        The fields of :class:`InstanceSettings`, such as ``threshold=0.4``.
+
+    Raises
+    ------
+    InputError
+        If a threshold is not a number from 0 to 1.
+    """
+
+    def __init__(self, keys: KeysCollection, allow_missing_keys: bool = False, **settings: Any) -> None:
+        super().__init__(keys, allow_missing_keys)
+        self.settings = InstanceSettings(**settings)
+
+    def __call__(self, data: Mapping[Any, Any]) -> dict[Any, Any]:
+        """Return the item with instance maps in place of the probabilities.
+
+        The confidences of the cells (:func:`unetpipe.morphometry.confidence.cell_confidences`) go to KEY_confidence.
+        """
+        item = dict(data)
+        for key in self.key_iterator(item):
+            probability = 1 - convert_to_numpy(item[key])[0]
+            instances = self.settings.instances(probability)
+            item[f"{key}_confidence"] = cell_confidences(instances, probability)
+            tensor = torch.from_numpy(instances[None])
+            item[key] = MetaTensor(tensor).copy_meta_from(item[key]) if isinstance(item[key], MetaTensor) else tensor
+        return item
