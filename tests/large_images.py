@@ -44,6 +44,7 @@ def instances_in_blocks(probability: np.ndarray, settings: InstanceSettings, sid
         settings=settings,
         bundle="",
         model=None,
+        safe=False,
         overrides=(),
         statistics=((0.0,), (1.0,)),
         largest_cut=10**9,

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import functools
 import os
+import platform
+import re
+import shutil
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+import psutil
+from filelock import FileLock, Timeout
+
 from unetpipe.errors import InputError
 
 Content = TypeVar("Content")
+
+MACHINE = f"{zlib.crc32(platform.node().encode()):08x}"
+TEMPORARY = re.compile(rf"\..+-{MACHINE}-(\d+)-[^-]*")  # of a process of this machine
 
 
 def remember(
@@ -67,9 +77,9 @@ def replacing(path: str | os.PathLike, suffix: str | None = None) -> Iterator[Pa
     """
     path = Path(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        prefix = _prepare(path)
         ending = path.suffix if suffix is None else suffix
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-", suffix=ending)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=ending)
         os.close(handle)
         temporary = Path(name)
         try:
@@ -96,8 +106,7 @@ def replacing_folder(path: str | os.PathLike) -> Iterator[Path]:
     if path.exists() and not path.is_dir():
         raise InputError(f"The folder {path} cannot be written: it is a file.")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as beside:
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=_prepare(path)) as beside:
             new = Path(beside) / "new"
             yield new
             if path.exists():
@@ -105,6 +114,96 @@ def replacing_folder(path: str | os.PathLike) -> Iterator[Path]:
             new.replace(path)
     except OSError as error:
         raise InputError(f"{path} cannot be written ({first_line(error)}).") from error
+
+
+@contextmanager
+def new_folder(path: str | os.PathLike) -> Iterator[Path]:
+    """Give a temporary folder beside ``path``, which gets this name when the block ends well.
+
+    Parameters
+    ----------
+    path : path
+        The folder; it must be new or empty.
+
+    Raises
+    ------
+    InputError
+        If something is there already, or it cannot be written.
+    """
+    path = Path(path)
+    taken = InputError(f"The output folder {path} is not empty; name a new one.")
+    try:
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise taken
+        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=_prepare(path)))
+        try:
+            yield temporary
+            temporary.chmod(0o755)
+            try:
+                if path.exists():
+                    path.rmdir()
+                temporary.rename(path)
+            except OSError as error:
+                raise (taken if path.exists() else error) from None  # another process was faster
+        except BaseException:
+            shutil.rmtree(temporary)
+            raise
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({first_line(error)}).") from error
+
+
+@contextmanager
+def only_writer(lock: str | os.PathLike, result: str | os.PathLike) -> Iterator[None]:
+    """Keep other processes from writing a result while the block runs.
+
+    The operating system holds the lock and releases it when the process ends, however it ends.
+
+    Parameters
+    ----------
+    lock : path
+        The lock's file; its folder is made if it is missing. The file stays, and means nothing unless it is locked.
+    result : path
+        What is written; for the sentence.
+
+    Raises
+    ------
+    InputError
+        If another process writes it.
+    """
+    try:
+        Path(lock).parent.mkdir(parents=True, exist_ok=True)
+        held = FileLock(lock, timeout=0)
+        held.acquire()
+    except Timeout:
+        raise InputError(
+            f"Another process is writing {result}; wait until it ends, or name another output folder."
+        ) from None
+    except OSError as error:
+        raise InputError(f"{result} cannot be written ({first_line(error)}).") from error
+    try:
+        yield
+    finally:
+        held.release()
+
+
+def _prepare(path: Path) -> str:
+    """Make the folder of a path, and return how names of temporary files for it begin."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(path.parent.absolute())
+    return f".{path.name}-{MACHINE}-{os.getpid()}-"
+
+
+@functools.cache
+def _remove_leftovers(folder: Path) -> None:
+    """Remove, once in each process, temporary files and folders of processes that were killed while they wrote."""
+    for path in folder.glob(".*"):
+        process = TEMPORARY.fullmatch(path.name)
+        if process is None or psutil.pid_exists(int(process[1])):
+            continue
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:
@@ -123,7 +222,7 @@ def check_folder(path: str | os.PathLike) -> None:
         raise InputError(f"The output folder {path} cannot be written: no permission in {nearest}.")
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """Return the first line of an exception's message, without a full stop; its class's name if it has none."""
     lines = str(error).strip().splitlines()
     return lines[0].rstrip(".") if lines else type(error).__name__

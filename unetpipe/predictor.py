@@ -18,9 +18,11 @@ from monai.bundle import ConfigParser
 from monai.inferers import Inferer
 
 from unetpipe.bundle.models import inference_configs
+from unetpipe.bundle.safe import safe_inference
 from unetpipe.bundle.settings import as_text
+from unetpipe.bundle.workflow import check_configs, parsed
 from unetpipe.bundle.writing import find_bundle
-from unetpipe.errors import InputError, input_error_behind
+from unetpipe.errors import InputError
 from unetpipe.inferers import OverlapTileInferer
 from unetpipe.instances import InstanceSettings
 from unetpipe.morphometry import measure_cells
@@ -166,13 +168,16 @@ class Predictor:
 
     def __init__(self, configs: Sequence[str], values: Mapping[str, Any]) -> None:
         self.configs, self.values = list(configs), dict(values)
+        check_configs(self.configs)
         self._config = ConfigParser()
         self._config.read_config(self.configs)
         self._config.update(self.values)
         self._config.update({key: value for key, value in DEFAULTS.items() if key not in self._config})
 
     @classmethod
-    def load(cls, bundle: str | os.PathLike | None = None, model: str | None = None, **overrides: Any) -> Predictor:
+    def load(
+        cls, bundle: str | os.PathLike | None = None, model: str | None = None, *, safe: bool = False, **overrides: Any
+    ) -> Predictor:
         """Return the predictor of a bundle's model.
 
         Parameters
@@ -181,15 +186,21 @@ class Predictor:
             A trained bundle's folder; by default the bundle that comes with the package.
         model : str, optional
             One of the bundle's models by name, such as "dic_hela"; by default its own.
+        safe : bool
+            The config of a bundle is a program: MONAI runs what it names. True takes only the weights and plain values
+            from the bundle and the rest from the installed ``inference.json``, and refuses a bundle that needs more.
         **overrides
             Values for keys of its ``inference.json``, such as ``threshold`` or ``roi_size``.
 
         Raises
         ------
         InputError
-            If the folder is not a bundle, or has no such model.
+            If the folder is not a bundle, has no such model, or cannot be used safely (with ``safe``).
         """
         folder = find_bundle() if bundle is None else bundle
+        if safe:
+            configs, values = safe_inference(folder, model)
+            return cls(configs, {"bundle_root": as_text(find_bundle()), **values, **overrides})
         return cls(inference_configs(folder, model), {"bundle_root": as_text(folder), **overrides})
 
     def prepare(self) -> Predictor:
@@ -200,10 +211,9 @@ class Predictor:
     @cached_property
     def weights(self) -> Path:
         """The file of the weights, which need not exist."""
-        try:
-            return Path(self._get("weights"))
-        except (KeyError, ValueError, RuntimeError) as error:
-            raise InputError(f"{self.configs[0]} does not say where the weights are; set the key weights.") from error
+        if "weights" not in self._config:
+            raise InputError(f"{self.configs[0]} does not say where the weights are; set the key weights.")
+        return self._get("weights", Path)
 
     @cached_property
     def network(self) -> UNet:
@@ -212,7 +222,7 @@ class Predictor:
         Networks of other classes have a UNet's sizes too (``margin``, ``step`` …).
         """
         # by a parser that is not kept, since it holds the weights once more, as they were before folding
-        return _parsed(ConfigParser(self._config.config), "trained_network")
+        return parsed(ConfigParser(self._config.config), "trained_network", self.configs)
 
     @cached_property
     def device(self) -> torch.device:
@@ -222,12 +232,12 @@ class Predictor:
     @cached_property
     def channels(self) -> int:
         """Number of channels that the network takes."""
-        return int(self._get("in_channels"))
+        return self._get("in_channels", int)
 
     @cached_property
     def amp(self) -> bool:
         """Whether to compute in bfloat16 where the device has it in hardware."""
-        return bool(self._get("amp"))
+        return self._get("amp", bool)
 
     @cached_property
     def normalization(self) -> str:
@@ -267,7 +277,7 @@ class Predictor:
     @cached_property
     def settings(self) -> InstanceSettings:
         """How the probability becomes cells; ``min_size`` is in pixels of the image, whatever the scale."""
-        return self._get("instances").settings
+        return self._get("instances", lambda part: part.settings)
 
     def __call__(
         self, image: np.ndarray, axes: str | None = None, return_probabilities: bool = False
@@ -327,13 +337,10 @@ class Predictor:
             raise InputError(f"The array of shape {image.shape} is empty or holds pixels that are NaN or infinite.")
         return stack
 
-    def _get(self, key: str) -> Any:
-        return _parsed(self._config, key)
-
-
-def _parsed(parser: ConfigParser, key: str) -> Any:
-    """Return what a key of the config stands for; MONAI wraps an InputError of a part, which is unwrapped."""
-    try:
-        return parser.get_parsed_content(key)
-    except RuntimeError as error:
-        raise (input_error_behind(error) or error) from None
+    def _get(self, key: str, kind: Callable[[Any], Any] = lambda value: value) -> Any:
+        """Return what a key of the config stands for, as a kind."""
+        value = parsed(self._config, key, self.configs)
+        try:
+            return kind(value)
+        except (TypeError, ValueError, AttributeError) as error:
+            raise InputError(f"{' with '.join(self.configs)} cannot be used: its key {key!r} is {value!r}.") from error

@@ -43,13 +43,36 @@ def test_trained_folder_is_a_complete_bundle(trained: Path):
     assert f"<dt><code>threshold</code></dt><dd><code>{threshold}</code></dd>" in page
 
 
-def test_without_a_validated_epoch_there_is_no_report(
-    synthetic: Path, tmp_path: Path, capsys: pytest.CaptureFixture
-) -> None:
+def test_the_last_epoch_is_validated_whatever_the_interval(synthetic: Path, tmp_path: Path) -> None:
     length = {**SHORT, "max_epochs": 1, "val_interval": 2}
-    run(["train.json"], dataset_dir=str(synthetic), output_dir=str(tmp_path), **SMALL, **length)
-    assert "No report: training ended before its first validation." in capsys.readouterr().out
-    assert not (tmp_path / "report.html").exists()
+    made = run(["train.json"], dataset_dir=str(synthetic), output_dir=str(tmp_path), **SMALL, **length)
+    assert made.parser.get_parsed_content("validate#evaluator").state.best_metric_epoch == 1
+    assert (tmp_path / "report.html").is_file()
+    load_weights(made.parser.get_parsed_content("network_def"), tmp_path / "models" / "model.pt")
+
+
+def test_without_held_out_frames_the_last_model_is_saved(synthetic: Path, tmp_path: Path) -> None:
+    length = {**SHORT, "max_epochs": 3, "val_interval": 2, "hold_out": False}
+    made = run(["train.json"], dataset_dir=str(synthetic), output_dir=str(tmp_path), **SMALL, **length)
+    last = made.parser.get_parsed_content("weight_average").network.state_dict()
+    saved = torch.load(tmp_path / "models" / "model.pt", weights_only=True)
+    assert all(torch.equal(saved[name], last[name]) for name in last)
+
+
+def test_a_loss_that_is_not_finite_stops_in_one_sentence_and_writes_no_bundle(synthetic: Path, tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError) as raised:
+        run(
+            ["train.json"],
+            dataset_dir=str(synthetic),
+            output_dir=str(tmp_path),
+            **SMALL,
+            **{**SHORT, "steps_per_epoch": 20, "learning_rate": 1e30},
+        )
+    said = str(input_error_behind(raised.value))
+    assert said.startswith("The loss is ")
+    assert said.endswith("(epoch 1), so training stopped; a lower learning_rate may help.")
+    assert not (tmp_path / "models").exists()
+    assert not (tmp_path / "checkpoints").exists()
 
 
 def test_trained_configs_hold_what_was_used(trained: Path):

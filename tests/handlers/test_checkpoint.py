@@ -7,9 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 from ignite.engine import Events
+from torch.nn import Parameter
+from torch.optim import SGD
+from torch.optim.lr_scheduler import CosineAnnealingLR
 from workflows import SMALL, run, workflow
 
-from unetpipe.errors import InputError
+from unetpipe.errors import InputError, input_error_behind
+from unetpipe.handlers.checkpoint import _reschedule
 from unetpipe.networks import UNet
 from unetpipe.training.checkpoints import check_checkpoint
 
@@ -62,6 +66,46 @@ def test_checkpoint_of_another_network_is_one_sentence(synthetic: Path, tmp_path
     with pytest.raises(InputError, match="another network"):
         check_checkpoint(tmp_path / "checkpoints" / "last.pt", UNet(channels=(3, 6), norm="batch"))
     check_checkpoint(tmp_path / "checkpoints" / "last.pt", UNet(channels=SMALL["channels"], norm="batch"))
+
+
+@pytest.mark.parametrize(("epochs", "rate"), [(4, 1e-3), (2, 5e-3), (4, 5e-3)])
+def test_the_schedule_is_the_one_that_is_asked_for(epochs: int, rate: float) -> None:
+    """After two of two epochs the cosine is at 0; a longer training, or another rate, goes on where it would be."""
+
+    def schedule(epochs: int, rate: float) -> CosineAnnealingLR:
+        return CosineAnnealingLR(SGD([Parameter(torch.zeros(1))], lr=rate), epochs)
+
+    done, resumed, whole = schedule(2, 1e-3), schedule(epochs, rate), schedule(epochs, rate)
+    for _ in range(2):
+        for made in (done, whole):
+            made.optimizer.step()
+            made.step()
+    asked = resumed.state_dict()
+    resumed.optimizer.load_state_dict(done.optimizer.state_dict())
+    resumed.load_state_dict(done.state_dict())
+    _reschedule(resumed, asked)
+    for _ in range(2):
+        assert resumed.get_last_lr() == pytest.approx(whole.get_last_lr(), abs=1e-12)
+        assert resumed.optimizer.param_groups[0]["lr"] == pytest.approx(whole.get_last_lr()[0], abs=1e-12)
+        for made in (resumed, whole):
+            made.optimizer.step()
+            made.step()
+
+
+def test_more_epochs_after_the_last_still_learn(synthetic: Path, tmp_path: Path):
+    train(synthetic, tmp_path, max_epochs=1)
+    before = torch.load(tmp_path / "checkpoints" / "last.pt", weights_only=True)
+    longer = train(synthetic, tmp_path, max_epochs=2, resume=True)
+    after = longer.parser.get_parsed_content("network").state_dict()
+    assert not torch.equal(after["classify.weight"], before["network"]["classify.weight"])
+    assert longer.parser.get_parsed_content("lr_scheduler").T_max == 2
+
+
+def test_fewer_epochs_than_done_are_refused(synthetic: Path, tmp_path: Path):
+    train(synthetic, tmp_path, max_epochs=2)
+    with pytest.raises(RuntimeError) as raised:
+        train(synthetic, tmp_path, max_epochs=1, resume=True)
+    assert "has had 2 epochs already; resume it with max_epochs=2 or more" in str(input_error_behind(raised.value))
 
 
 def test_broken_checkpoint_is_one_sentence(tmp_path: Path):

@@ -168,6 +168,77 @@ def test_what_is_no_image(tmp_path: Path) -> None:
             OmeZarrImage(tmp_path / f"{name}.zarr")
 
 
+def test_a_collection_names_an_image_that_works(tmp_path: Path) -> None:
+    plate = tmp_path / "plate.zarr"
+    zarr.create_group(plate, attributes={"ome": {"plate": {"wells": [{"path": "A/1"}]}}})
+    zarr.create_group(plate / "A")
+    zarr.create_group(plate / "A" / "1", attributes={"ome": {"well": {"images": [{"path": "0"}]}}})
+    write_ome_zarr(plate / "A" / "1" / "0", pixels(20, 30), "yx", "0.5")
+    nested = tmp_path / "nested.zarr"
+    zarr.create_group(nested)
+    zarr.create_group(nested / "run")
+    write_ome_zarr(nested / "run" / "10", pixels(20, 30), "yx", "0.5")
+    write_ome_zarr(nested / "run" / "2", pixels(20, 30), "yx", "0.5")
+    for folder, hint in ((plate, "A/1/0"), (plate / "A" / "1", "0"), (nested, "run/2")):
+        with pytest.raises(InputError, match=rf"name one of them, such as {folder / hint}\.$"):
+            OmeZarrImage(folder)
+        assert OmeZarrImage(folder / hint).size == (20, 30)
+
+
+def test_label_images_are_not_taken_for_images(tmp_path: Path) -> None:
+    path = write_ome_zarr(tmp_path / "a.zarr", pixels(20, 30), "yx", "0.5")
+    zarr.create_group(path / "labels", attributes={"ome": {"labels": ["cells"]}})
+    cells = write_ome_zarr(path / "labels" / "cells", pixels(20, 30), "yx", "0.5")
+    group = zarr.open_group(cells)
+    group.attrs["ome"] = {**group.attrs["ome"], "image-label": {}}
+    with pytest.raises(InputError, match="is a label image; name the image that it belongs to, two folders above"):
+        OmeZarrImage(cells)
+    with pytest.raises(InputError, match="holds label images; name the image that they belong to, the folder above"):
+        OmeZarrImage(path / "labels")
+
+
+def test_the_finest_level_is_read_wherever_it_stands(tmp_path: Path) -> None:
+    array = pixels(20, 30)
+    path = write_ome_zarr(tmp_path / "a.zarr", array, "yx", "0.5")
+    zarr.create_array(path / "half", data=array[::2, ::2])
+    group = zarr.open_group(path)
+    multiscales = group.attrs["ome"]["multiscales"][0]
+    coarse = {"path": "half", "coordinateTransformations": [{"type": "scale", "scale": [2.0, 2.0]}]}
+    multiscales["datasets"].insert(0, coarse)
+    group.attrs["ome"] = {**group.attrs["ome"], "multiscales": [multiscales]}
+    image = OmeZarrImage(path)
+    assert np.array_equal(read_all(image).squeeze(), array)
+    assert image.scale == (0.5, 0.5)
+
+
+def test_missing_chunks_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = write_ome_zarr(tmp_path / "a.zarr", pixels(70, 90), "yx", "0.5")
+    image = OmeZarrImage(path)
+    image.check(1)
+    assert not caplog.text
+    number = image._array().nchunks
+    next(file for file in sorted((path / "0" / "c").rglob("*")) if file.is_file()).unlink()
+    image.check(1)
+    assert f"1 of {number} chunks are not stored; their pixels are read as 0" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["µm", "\u03bcm", "um", "Micrometers", "microns", "micrometre"])
+def test_units_as_writers_write_them(name: str) -> None:
+    image = ArrayImage(np.zeros((2, 2)))
+    image.scale, image.units = (0.5, 0.5), (name, name)
+    assert image.pixel_size == 0.5
+
+
+def test_pixels_that_are_not_square_are_said(caplog: pytest.LogCaptureFixture) -> None:
+    image = ArrayImage(np.zeros((2, 2)))
+    image.scale, image.units = (500.0, 0.5), ("nm", "um")
+    image.check(1)
+    assert not caplog.text
+    image.scale = (250.0, 0.5)
+    image.check(1)
+    assert "pixels of 0.25 µm height and 0.5 µm width" in caplog.text
+
+
 def test_corrupt_chunk_is_one_sentence(tmp_path: Path) -> None:
     path = write_ome_zarr(tmp_path / "a.zarr", pixels(70, 90), "yx", "0.5")
     chunk = path / "0" / "c" / "1" / "1"

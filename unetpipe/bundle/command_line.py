@@ -1,17 +1,20 @@
-"""Read the command line of ``python -m monai.bundle``: which bundle it runs, and whether its keys exist."""
+"""Read the command line of ``python -m monai.bundle``: which program it is, and whether its keys exist."""
 
 from __future__ import annotations
 
-import ast
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from monai.bundle import ConfigParser
 
+from unetpipe.bundle.running import bundle_root, loaded_config_files
 from unetpipe.bundle.settings import check_key
 
+__all__ = ["bundle_root", "check_keys", "runs_under_monai_bundle", "training_output", "trains_for_monai_label"]
+
 RUN_ARGUMENTS = ("run_id", "init_id", "final_id", "meta_file", "config_file", "logging_file", "tracking", "args_file")
+TRACKING_ARGUMENTS = ("output_dir", "tracking_uri", "experiment_name", "run_name", "save_execute_config")
 
 
 def runs_under_monai_bundle(arguments: Sequence[str] | None = None) -> bool:
@@ -26,34 +29,20 @@ def trains_for_monai_label(arguments: Sequence[str] | None = None) -> bool:
     return Path(program).as_posix().endswith("monailabel/interfaces/utils/app.py")
 
 
-def config_files(arguments: Sequence[str]) -> list[str]:
-    """Return the files that a command line names by ``--config_file``, in their order."""
-    for position, argument in enumerate(arguments):
-        name, equals, value = argument.partition("=")
-        if name == "--config_file" and (equals or position + 1 < len(arguments)):
-            value = value if equals else arguments[position + 1]
-            return list(ast.literal_eval(value)) if value.lstrip().startswith(("[", "(")) else [value]
-    return []
-
-
-def bundle_root(arguments: Sequence[str] | None = None) -> str:
-    """Return the bundle that the command line runs: the folder that contains the folder of the first config file.
-
-    MONAI leaves ``bundle_root`` to the config, and a config does not know where it is stored. Outside
-    ``python -m monai.bundle`` it is the working directory, unless the caller overrides it.
-    """
-    arguments = sys.argv if arguments is None else arguments
-    files = config_files(arguments) if runs_under_monai_bundle(arguments) else []
-    return str(Path(files[0]).parent.parent) if files else "."
-
-
 def training_output(bundle_root: str) -> str:
     """Return where training writes by default: to ``output``; for MONAI Label, to the bundle that it serves."""
     return bundle_root if trains_for_monai_label() else "output"
 
 
-def check_keys(arguments: Sequence[str] | None = None) -> None:
+def check_keys(arguments: Sequence[str] | None = None, files: Sequence[str | Path] | None = None) -> None:
     """Refuse a key on the command line of ``python -m monai.bundle`` that no config has: MONAI would ignore it.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        The command line; by default that of this program.
+    files : sequence of path, optional
+        The config files; by default those that MONAI loaded.
 
     Raises
     ------
@@ -63,8 +52,11 @@ def check_keys(arguments: Sequence[str] | None = None) -> None:
     arguments = sys.argv if arguments is None else arguments
     if not runs_under_monai_bundle(arguments):
         return
-    config = ConfigParser.load_config_files(config_files(arguments))
+    config = ConfigParser.load_config_files(loaded_config_files() if files is None else files)
+    others: tuple[str, ...] = RUN_ARGUMENTS
+    if any(argument.partition("=")[0] == "--tracking" for argument in arguments):
+        others += TRACKING_ARGUMENTS
     for argument in arguments[1:]:
         key = argument[2:].partition("=")[0]
-        if argument.startswith("--") and key not in RUN_ARGUMENTS:
-            check_key(key, config, RUN_ARGUMENTS)
+        if argument.startswith("--") and key not in others:
+            check_key(key, config, others)

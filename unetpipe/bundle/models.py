@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
-from unetpipe.bundle.settings import as_text
-from unetpipe.bundle.writing import export_bundle
+from unetpipe.bundle.settings import EXPRESSIONS, as_text
+from unetpipe.bundle.writing import export_bundle, read_config
 from unetpipe.errors import InputError
 from unetpipe.files import write_text
 
@@ -55,12 +56,16 @@ def add_model(trained: str | os.PathLike, bundle: str | os.PathLike, name: str) 
     Raises
     ------
     InputError
-        If one of the two is not a bundle, or the weights cannot be read.
+        If one of the two is not a bundle, the weights cannot be read, or the name holds other characters than letters,
+        digits, ``_``, ``-`` and ``.``.
     """
     from unetpipe.networks.weights import read_weights, save_state
 
+    if not re.fullmatch(r"\w[\w.-]*", name):  # it becomes a part of a path and of an expression
+        raise InputError(f"A model cannot be called {name!r}; use letters, digits, _, - and dots.")
+
     (own,), (theirs,) = inference_configs(bundle), inference_configs(trained)
-    base, values = json.loads(Path(own).read_text()), json.loads(Path(theirs).read_text())
+    base, values = read_config(own), read_config(theirs)
     overlay = {key: values[key] for key in base if key in values and _is_value(base[key]) and key not in NOT_THE_MODELS}
     state = read_weights(Path(trained) / "models" / "model.pt")
     half = {key: value.half() if value.is_floating_point() else value for key, value in state.items()}
@@ -99,8 +104,8 @@ def export_model(
     parser = ConfigParser()
     parser.read_config(inference_configs(bundle, name))
     parser["bundle_root"] = as_text(bundle)
-    values = json.loads((Path(bundle) / "models" / name / "inference.json").read_text())
-    del values["weights"]
+    values = read_config(Path(bundle) / "models" / name / "inference.json")
+    values.pop("weights", None)
     export_bundle(bundle, output_dir, half, parser.get_parsed_content("weights"), values)
 
 
@@ -123,4 +128,4 @@ def _is_value(entry: object) -> bool:
     """Return whether an entry of a config is a plain value: not a part to build, not an expression."""
     if isinstance(entry, list):
         return all(_is_value(part) for part in entry)
-    return not isinstance(entry, dict) and not (isinstance(entry, str) and entry[:1] in ("$", "@"))
+    return not isinstance(entry, dict) and not (isinstance(entry, str) and entry.startswith(EXPRESSIONS))

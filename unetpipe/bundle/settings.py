@@ -12,6 +12,7 @@ from typing import Any
 from unetpipe.errors import InputError
 
 EXPRESSIONS = ("$", "@", "%")  # what MONAI's parser takes a text for that begins so: code, a reference, a file
+CONSTANTS = {"true": True, "false": False, "null": None, "none": None}
 KINDS = {bool: "true or false", int: "a number", float: "a number", list: "a list such as [1,2]"}
 NO_RECIPES = {"train", "inference", "lungs_ct", "evaluate", "metadata", "multi_gpu_train", "multi_gpu_evaluate"}
 
@@ -57,8 +58,8 @@ def parse_setting(text: str) -> tuple[str, Any]:
     except json.JSONDecodeError as error:
         if value.startswith(("[", "{", '"')):
             raise InputError(f"The value of {text!r} is not valid JSON ({error.msg}).") from None
-        if value in ("True", "False", "None"):
-            right = {"True": "true", "False": "false", "None": "null"}[value]
+        if value.lower() in CONSTANTS:
+            right = json.dumps(CONSTANTS[value.lower()])
             raise InputError(f"{text!r}: write {key}={right}.") from None
         return key, value
 

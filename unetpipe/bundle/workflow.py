@@ -6,9 +6,14 @@ import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-from monai.bundle import ConfigWorkflow
+from monai.bundle import ConfigParser, ConfigWorkflow
+
+from unetpipe.bundle.writing import read_config
+from unetpipe.errors import InputError, input_error_behind
+from unetpipe.files import first_line
 
 
 def open_workflow(configs: Sequence[str], kind: str, values: Mapping[str, Any]) -> ConfigWorkflow:
@@ -22,11 +27,43 @@ def open_workflow(configs: Sequence[str], kind: str, values: Mapping[str, Any]) 
         What the configs do.
     values : mapping
         Values for keys. MONAI evaluates them, so paths are given by :func:`unetpipe.bundle.settings.as_text`.
+
+    Raises
+    ------
+    InputError
+        If a file is damaged.
     """
+    check_configs([*configs, str(Path(configs[0]).with_name("metadata.json"))])
     with quiet():
         workflow = ConfigWorkflow(list(configs), logging_file=False, workflow_type=kind, **values)
         workflow.initialize()
     return workflow
+
+
+def check_configs(configs: Sequence[str]) -> None:
+    """Raise InputError, naming the file, if one that exists is not a JSON config."""
+    for config in configs:
+        if Path(config).exists():
+            read_config(config)
+
+
+def parsed(parser: ConfigParser, key: str, configs: Sequence[str]) -> Any:
+    """Return what a key of configs stands for.
+
+    Raises
+    ------
+    InputError
+        That of a part of the config, which MONAI wraps; else one that names the files and what is wrong with the key.
+    """
+    try:
+        return parser.get_parsed_content(key)
+    except Exception as error:  # whatever a damaged expression or argument raises
+        reason: BaseException = error
+        while reason.__cause__ is not None:
+            reason = reason.__cause__
+        raise input_error_behind(error) or InputError(
+            f"{' with '.join(configs)} cannot be used: its key {key!r} fails ({first_line(reason)})."
+        ) from error
 
 
 @contextmanager

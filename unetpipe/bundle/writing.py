@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from unetpipe.bundle.carrying import carry_over
 from unetpipe.bundle.settings import as_text
 from unetpipe.errors import InputError
-from unetpipe.files import check_folder, replacing, write_text
+from unetpipe.files import check_folder, new_folder, replacing, unreadable, write_text
 
 NAME = "unet_isbi"
 
@@ -26,11 +27,35 @@ def find_bundle() -> Path:
     raise InputError(f"The bundle {NAME} is not beside {package} nor in it; install unetpipe again.")
 
 
+def read_config(path: str | os.PathLike) -> dict[str, Any]:
+    """Read a JSON config as data, without evaluating it.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or does not hold a JSON object.
+    """
+    try:
+        config = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise unreadable(path, "JSON", error) from error
+    if not isinstance(config, dict):
+        raise InputError(f"{path} must hold a JSON object, {{…}}, with the keys of a config.")
+    return config
+
+
+def check_bundle(folder: str | os.PathLike) -> None:
+    """Raise InputError if a folder is not a bundle."""
+    if not (Path(folder) / "configs" / "metadata.json").is_file():
+        raise InputError(f"{folder} is not a bundle: configs/metadata.json is missing.")
+
+
 def write_bundle(
     template: str | os.PathLike,
     output_dir: str | os.PathLike,
     settings: Mapping[str, Any],
     sizes: tuple[int, int, int] | None = None,
+    training: Mapping[str, Any] | None = None,
 ) -> None:
     """Copy a bundle folder without its models, and write settings into the configs of the copy.
 
@@ -44,11 +69,21 @@ def write_bundle(
         Values for the top-level keys of the configs. A key goes into every config that has it.
     sizes : (int, int, int), optional
         Sides of the network's tile and of what it returns, and the step of valid sides, for the metadata.
+    training : mapping, optional
+        The config that was trained with; what it changed is carried over (:mod:`unetpipe.bundle.carrying`).
+
+    Raises
+    ------
+    InputError
+        If the template is not a bundle.
     """
+    check_bundle(template)
     source, target = Path(template).resolve(), Path(output_dir).resolve()
     plain = json.loads(json.dumps(settings, default=_plain))
     plain = {key: as_text(value) if isinstance(value, str) else value for key, value in plain.items()}
-    configs = {path.name: json.loads(path.read_text()) for path in sorted((source / "configs").glob("*.json"))}
+    configs = {path.name: read_config(path) for path in sorted((source / "configs").glob("*.json"))}
+    if training is not None:
+        carry_over(configs, training, plain)
     for name, config in configs.items():
         if name == "metadata.json":
             if sizes is not None:
@@ -73,7 +108,8 @@ def export_bundle(
 ) -> None:
     """Write a stand-alone copy of a trained bundle: configs, docs, licence and ``models/model.pt``.
 
-    Checkpoints and logs are not copied. The path of the training data is removed from the configs.
+    The copy gets its name when it is complete. Checkpoints and logs are not copied. The path of the training data is
+    removed from the configs.
 
     Parameters
     ----------
@@ -96,16 +132,14 @@ def export_bundle(
     from unetpipe.networks.weights import read_weights, save_state
 
     source, target = Path(bundle), Path(output_dir)
-    if not (source / "configs" / "metadata.json").is_file():
-        raise InputError(f"{source} is not a bundle: configs/metadata.json is missing.")
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise InputError(f"The output folder {target} is not empty; name a new one.")
-    state = read_weights(source / "models" / "model.pt" if weights is None else weights)
+    check_bundle(source)
     check_folder(target)
-    if half:
-        state = {name: value.half() if value.is_floating_point() else value for name, value in state.items()}
-    save_state(state, target / "models" / "model.pt")
-    write_bundle(source, target, {**(settings or {}), "dataset_dir": "data"})
+    with new_folder(target) as unfinished:
+        state = read_weights(source / "models" / "model.pt" if weights is None else weights)
+        if half:
+            state = {name: value.half() if value.is_floating_point() else value for name, value in state.items()}
+        save_state(state, unfinished / "models" / "model.pt")
+        write_bundle(source, unfinished, {**(settings or {}), "dataset_dir": "data"})
 
 
 def _describe_network(metadata: dict[str, Any], settings: Mapping[str, Any], *sizes: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -11,6 +12,7 @@ from unetpipe import __version__
 from unetpipe.errors import input_error_behind
 
 STOPPED = 130  # the status that a shell gives to a program ended by Ctrl-C
+CLOSED = 141  # and to one whose output nobody reads any more
 
 # A verb is a module of this folder with add_arguments(parser) and run(options).
 VERBS = {
@@ -34,7 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit status: 0, 1 after one sentence about what the user gave wrong, 130 after Ctrl-C.
+        The exit status: 0, 1 after one sentence about what the user gave wrong, 130 after Ctrl-C, 141 if the pipe that
+        it prints to was closed.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     parser = argparse.ArgumentParser(prog="unetpipe", description="U-Net for touching cells, as a MONAI pipeline.")
@@ -49,8 +52,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         options.run(options)
+        sys.stdout.flush()
+    except BrokenPipeError:  # as of unetpipe … | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left to print goes there
+        return CLOSED
     except Exception as error:
-        mistake = input_error_behind(error)
+        mistake = input_error_behind(error) or _mistake(error)
         if mistake is None:
             raise
         print(f"Error: {mistake}", file=sys.stderr)
@@ -59,6 +66,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("Stopped.", file=sys.stderr)
         return STOPPED
     return 0
+
+
+def _mistake(error: Exception) -> str | None:
+    """Say what the operating system refused, or which package is missing; None if the error is a bug."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename} cannot be used ({error.strerror})."
+    if isinstance(error, ModuleNotFoundError) and not (error.name or "").startswith("unetpipe"):
+        return f"The package {error.name} is not installed; pip install it, or unetpipe with the extra that brings it."
+    return None
 
 
 if __name__ == "__main__":

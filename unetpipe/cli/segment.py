@@ -36,6 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", metavar="DIR", type=Path, required=True, help="folder for the masks")
     add_bundle_and_model(parser)
     parser.add_argument(
+        "--safe",
+        action="store_true",
+        help="use only weights and plain values of the bundle; it cannot run code",
+    )
+    parser.add_argument(
         "--pixel-size",
         metavar="SIZE",
         type=float,
@@ -105,6 +110,7 @@ def run(options: argparse.Namespace) -> None:
     predictor = Predictor.load(
         bundle,
         options.model,
+        safe=options.safe,
         dataset_dir=as_text(options.input),
         output_dir=as_text(options.output),
         image_pixel_size=options.pixel_size,
@@ -159,7 +165,7 @@ def segment_images(
     """
     from ignite.engine import Events
 
-    from unetpipe.bundle.workflow import open_workflow
+    from unetpipe.bundle.workflow import open_workflow, parsed
     from unetpipe.tracking.link import remove_tracks
 
     values = {
@@ -169,6 +175,8 @@ def segment_images(
         "save#settings": journal.settings,
     }
     workflow = open_workflow(predictor.configs, "infer", values)
+    for key in ("preflight", "evaluator"):  # refuses a damaged config in one sentence
+        parsed(workflow.parser, key, predictor.configs)
     if not resume:
         workflow.evaluator.add_event_handler(Events.STARTED, journal.begin)
     for folder in tracked:
@@ -210,11 +218,15 @@ def segment_large(options: argparse.Namespace, images: list[tuple[LazyImage, Pat
     results = []
     with _processes(options) as processes:
         for image, folder in images:
+            target = options.output / folder
+            if image.path != options.input and target.exists() and target.samefile(image.path.parent):
+                raise InputError(f"The results would lie among the images in {target}; name another output folder.")
             segmentation = LargeSegmentation(
                 image,
-                options.output / folder,
+                target,
                 options.bundle,
                 model=options.model,
+                safe=options.safe,
                 overrides=_overrides(options, image),
                 memory=parse_bytes(options.memory) if options.memory else None,
                 resume=options.resume,

@@ -3,7 +3,7 @@
 from unetpipe.handlers.background import BackgroundPostprocessing, ReadAheadLoader
 from unetpipe.handlers.bundle_saver import BundleSaver
 from unetpipe.handlers.checkpoint import Checkpoint
-from unetpipe.handlers.epoch import EpochLoss, EpochStats, SeedEachEpoch, StepTimes
+from unetpipe.handlers.epoch import EpochLoss, EpochStats, SeedEachEpoch, StepTimes, Validation
 from unetpipe.handlers.named import NamedHandlers
 from unetpipe.handlers.progress import Progress, show_bars
 from unetpipe.handlers.weight_average import AverageWeights, WeightAverage
@@ -20,6 +20,7 @@ __all__ = [
     "ReadAheadLoader",
     "SeedEachEpoch",
     "StepTimes",
+    "Validation",
     "WeightAverage",
     "show_bars",
 ]

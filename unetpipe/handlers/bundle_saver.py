@@ -11,9 +11,13 @@ from typing import Any, Protocol
 from ignite.engine import Engine, Events
 from torch import nn
 
-from unetpipe.bundle.writing import write_bundle
+from unetpipe.bundle.carrying import plain_config
+from unetpipe.bundle.command_line import trains_for_monai_label
+from unetpipe.bundle.running import running_parser
+from unetpipe.bundle.writing import check_bundle, write_bundle
 from unetpipe.inferers.overlap_tile import unwrap
 from unetpipe.networks import save_state
+from unetpipe.networks.weights import check_finite
 
 logger = logging.getLogger(__name__)
 
@@ -27,8 +31,9 @@ class ChoosingMetric(Protocol):
 class BundleSaver:
     """Write configs, docs and ``models/model.pt`` to ``output_dir`` whenever the key metric is the best so far.
 
-    Attach it to the evaluator that validates. Inference and evaluation with the folder that it writes need no further
-    argument.
+    Attach it to the evaluator that validates. What a config or an override changed in the parts of ``train.json`` is
+    written too (:mod:`unetpipe.bundle.carrying`). Inference and evaluation with the folder that it writes need no
+    further argument.
 
     Parameters
     ----------
@@ -44,6 +49,11 @@ class BundleSaver:
     keep_best : bool
         False writes after every validation, so that the last model is kept. Use it if no frame is held out:
         then validation cannot tell which model is the best.
+
+    Raises
+    ------
+    InputError
+        If ``bundle_root`` is not a bundle, so that no training ends without configs.
     """
 
     def __init__(
@@ -55,6 +65,9 @@ class BundleSaver:
         metric: ChoosingMetric | None = None,
         keep_best: bool = True,
     ) -> None:
+        check_bundle(bundle_root)
+        parser = None if trains_for_monai_label() else running_parser()  # MONAI Label's overrides are not for others
+        self.training = None if parser is None else plain_config(parser.get())
         self.network = network
         self.bundle_root = bundle_root
         self.output_dir = Path(output_dir)
@@ -76,8 +89,10 @@ class BundleSaver:
             settings["dataset_dir"] = str(Path(settings["dataset_dir"]).resolve())
         network = unwrap(self.network)
         tile = settings["tile"]
+        check_finite(network.state_dict(), "The trained network")
         save_state(network.state_dict(), self.output_dir / "models" / "model.pt")
-        write_bundle(self.bundle_root, self.output_dir, settings, (tile, network.output_size(tile), network.step))
+        sizes = (tile, network.output_size(tile), network.step)
+        write_bundle(self.bundle_root, self.output_dir, settings, sizes, self.training)
         logger.info(
             "%s %.4f with %s: bundle written to %s",
             engine.state.key_metric_name,  # type: ignore[attr-defined]

@@ -9,10 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from ignite.engine import Engine, Events
+from torch import nn
+from torch.optim.lr_scheduler import LRScheduler
 
+from unetpipe.errors import InputError
 from unetpipe.networks import save_state
+from unetpipe.networks.weights import check_finite
 from unetpipe.training.checkpoints import read_checkpoint
 from unetpipe.training.distributed import rank
+
+PROGRESS = ("last_epoch", "_step_count", "_last_lr", "_get_lr_called_within_step", "_is_initial")
 
 logger = logging.getLogger(__name__)
 
@@ -20,7 +26,8 @@ logger = logging.getLogger(__name__)
 class Checkpoint:
     """Save the whole state of a training after each epoch, and load it to resume the training.
 
-    A resumed training ends with the same weights, bit for bit, as one that was never interrupted.
+    A resumed training ends with the same weights, bit for bit, as one that was never interrupted. If it is resumed with
+    another number of epochs or another learning rate, it goes on where the schedule for these would be by now.
 
     The checkpoint holds the given objects (weights, optimiser, scheduler), the epoch, and the best metric so
     far. The state of the random generators is not saved: :class:`unetpipe.handlers.SeedEachEpoch` seeds each epoch by
@@ -55,6 +62,9 @@ class Checkpoint:
         """Write the checkpoint. If there are several processes, only the first writes it."""
         if rank() > 0:
             return
+        for name, thing in self.objects.items():
+            if isinstance(thing, nn.Module):
+                check_finite(thing.state_dict(), f"The {name} after epoch {engine.state.epoch}")
         content: dict[str, Any] = {name: thing.state_dict() for name, thing in self.objects.items()}
         content["epoch"] = engine.state.epoch
         content["best_metric"] = self.evaluator.state.best_metric  # type: ignore[attr-defined]
@@ -62,17 +72,51 @@ class Checkpoint:
         save_state(content, self.path)
 
     def load(self, engine: Engine) -> None:
-        """Load the checkpoint if ``resume`` is true and there is one."""
+        """Load the checkpoint if ``resume`` is true and there is one.
+
+        Raises
+        ------
+        InputError
+            If it has had more epochs than are asked for, or its schedule of the learning rate cannot be changed to
+            the one that is asked for.
+        """
         if not self.resume:
             return
         if not self.path.is_file():
             logger.info("There is no checkpoint %s yet; training starts from the beginning", self.path)
             return
         content = read_checkpoint(self.path)
+        done, asked_for = content["epoch"], engine.state.max_epochs or 0
+        if asked_for < done:
+            raise InputError(
+                f"The training in {self.path} has had {done} epochs already; resume it with max_epochs={done} or more."
+            )
+        schedules = [thing for thing in self.objects.values() if isinstance(thing, LRScheduler)]
+        asked = [schedule.state_dict() for schedule in schedules]
         for name, thing in self.objects.items():
             thing.load_state_dict(content[name])
+        for schedule, state in zip(schedules, asked, strict=True):
+            _reschedule(schedule, state)
         engine.state.epoch = content["epoch"]
         engine.state.iteration = content["epoch"] * engine.state.epoch_length  # type: ignore[operator]
         self.evaluator.state.best_metric = content["best_metric"]  # type: ignore[attr-defined]
         self.evaluator.state.best_metric_epoch = content["best_metric_epoch"]  # type: ignore[attr-defined]
         logger.info("Training goes on after epoch %d", content["epoch"])
+
+
+def _reschedule(schedule: LRScheduler, asked: Mapping[str, Any]) -> None:
+    """Go on with the schedule that is asked for, if the checkpoint had another number of epochs or another rate."""
+    own = schedule.state_dict()
+    changed = [name for name in asked if name not in PROGRESS and asked[name] != own.get(name, asked[name])]
+    if not changed:
+        return
+    if not hasattr(schedule, "_get_closed_form_lr"):
+        raise InputError(
+            f"{type(schedule).__name__} cannot be resumed with another {', '.join(changed)}; give the same number of "
+            "epochs and learning_rate as before."
+        )
+    schedule.load_state_dict({**own, **{name: asked[name] for name in changed}})
+    rates = schedule._get_closed_form_lr()
+    for group, rate, first in zip(schedule.optimizer.param_groups, rates, schedule.base_lrs, strict=True):
+        group["lr"], group["initial_lr"] = rate, first
+    schedule._last_lr = list(rates)

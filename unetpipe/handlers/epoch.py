@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from typing import Any
 
@@ -10,7 +11,10 @@ import torch
 from ignite.engine import Engine, Events
 from ignite.metrics import Average
 from monai.data.utils import set_rnd
+from monai.engines import Evaluator
 from monai.handlers import StatsHandler, from_engine
+
+from unetpipe.errors import InputError
 
 
 class SeedEachEpoch:
@@ -49,12 +53,48 @@ class SeedEachEpoch:
         set_rnd(self.dataset, epoch_seed)
 
 
-class EpochLoss:
-    """Average the loss over each epoch, as the metric ``train_loss``."""
+class Validation:
+    """Validate every few epochs and after the last one, so that training always ends with a validated model.
+
+    Parameters
+    ----------
+    validator : Evaluator
+        The engine that validates.
+    interval : int
+        Number of epochs from one validation to the next.
+    """
+
+    def __init__(self, validator: Evaluator, interval: int) -> None:
+        self.validator = validator
+        self.interval = interval
 
     def attach(self, engine: Engine) -> None:
-        """Attach the average to a trainer."""
+        """Validate at the end of epochs of a trainer."""
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        """Validate if it is time, or this is the last epoch."""
+        epoch = engine.state.epoch
+        if epoch % self.interval == 0 or epoch == engine.state.max_epochs:
+            self.validator.run(epoch)
+
+
+class EpochLoss:
+    """Average the loss over each epoch, as the metric ``train_loss``; stop if it is not finite."""
+
+    def attach(self, engine: Engine) -> None:
+        """Attach the average and the check to a trainer."""
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self.check)
         Average(output_transform=from_engine(["loss"], first=True)).attach(engine, "train_loss")
+
+    def check(self, engine: Engine) -> None:
+        """Raise InputError if the loss of this step is NaN or infinite."""
+        loss = float(from_engine(["loss"], first=True)(engine.state.output))
+        if not math.isfinite(loss):
+            raise InputError(
+                f"The loss is {loss} in step {engine.state.iteration} (epoch {engine.state.epoch}), so training "
+                "stopped; a lower learning_rate may help."
+            )
 
 
 class EpochStats(StatsHandler):

@@ -1,6 +1,7 @@
-"""Inferers: overlap-tile with mirror padding, and wrappers for mixed precision, rescaling and rotations."""
+"""Inferers: overlap-tile with mirror padding, and wrappers for mixed precision, folding, rescaling and rotations."""
 
 from unetpipe.inferers.autocast import AutocastInferer, bfloat16_is_fast
+from unetpipe.inferers.folding import FoldingInferer
 from unetpipe.inferers.overlap_tile import OverlapTileInferer, choose_tile, plan_tiles
 from unetpipe.inferers.rescale import RescaleInferer, scale_factor
 from unetpipe.inferers.rotations import SYMMETRIES, RotationInferer, Symmetry, SymmetryInferer, rotated
@@ -8,6 +9,7 @@ from unetpipe.inferers.rotations import SYMMETRIES, RotationInferer, Symmetry, S
 __all__ = [
     "SYMMETRIES",
     "AutocastInferer",
+    "FoldingInferer",
     "OverlapTileInferer",
     "RescaleInferer",
     "RotationInferer",

@@ -22,7 +22,17 @@ from unetpipe.files import check_fits, remember, unreadable
 
 SUFFIXES = (".nii", ".nii.gz")
 KIND = "a NIfTI volume"
-DECODING_ERRORS = (ImageFileError, HeaderDataError, OSError, EOFError, ValueError, zlib.error, OverflowError)
+# a damaged header may ask for more bytes than there are
+DECODING_ERRORS = (
+    ImageFileError,
+    HeaderDataError,
+    OSError,
+    EOFError,
+    ValueError,
+    zlib.error,
+    OverflowError,
+    MemoryError,
+)
 LARGEST_TILT = 5.0  # degrees
 
 

@@ -33,6 +33,7 @@ DECODING_ERRORS = (
     zlib.error,
     KeyError,
     TypeError,
+    MemoryError,  # a damaged chunk may ask for more bytes than there are
 )
 
 

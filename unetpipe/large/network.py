@@ -21,7 +21,7 @@ from unetpipe.predictor import NORMALIZATION, Predictor
 _loading = threading.Lock()
 
 
-def load_predictor(bundle: str, model: str | None, overrides: tuple[tuple[str, Any], ...]) -> Predictor:
+def load_predictor(bundle: str, model: str | None, safe: bool, overrides: tuple[tuple[str, Any], ...]) -> Predictor:
     """Load a bundle's model once in each process.
 
     Raises
@@ -31,12 +31,12 @@ def load_predictor(bundle: str, model: str | None, overrides: tuple[tuple[str, A
         image in memory: rescaling, rotations by other angles than the square's symmetries, or another normalisation.
     """
     with _loading:
-        return _load(bundle, model, overrides)
+        return _load(bundle, model, safe, overrides)
 
 
 @functools.lru_cache(maxsize=1)
-def _load(bundle: str, model: str | None, overrides: tuple[tuple[str, Any], ...]) -> Predictor:
-    predictor = Predictor.load(bundle, model, **dict(overrides))
+def _load(bundle: str, model: str | None, safe: bool, overrides: tuple[tuple[str, Any], ...]) -> Predictor:
+    predictor = Predictor.load(bundle, model, safe=safe, **dict(overrides))
     if predictor.rotations not in (0, 8):
         raise InputError(
             f"rotations={predictor.rotations!r} needs the whole image in memory; for large images use 0 or 8."
@@ -63,7 +63,7 @@ def compute(work: Work, block: Block) -> None:
 
 def probability(work: Work, block: Block) -> np.ndarray:
     """Return the probability of "cell" in a block, (h, w), float32."""
-    predictor = load_predictor(work.bundle, work.model, work.overrides)
+    predictor = load_predictor(work.bundle, work.model, work.safe, work.overrides)
     with torch.inference_mode():
         return _probability(work, predictor, block.page, work.grid.region(block))
 

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from unetpipe.bundle.writing import find_bundle
 from unetpipe.errors import InputError
-from unetpipe.files import check_folder, first_line, write_text
+from unetpipe.files import check_folder, first_line, only_writer, write_text
 from unetpipe.large.blocks import Grid
 from unetpipe.large.images import LazyImage
 from unetpipe.large.network import load_predictor
@@ -50,6 +50,8 @@ class LargeSegmentation:
         A trained bundle's folder; by default the bundle that comes with the package.
     model : str, optional
         One of the bundle's models by name.
+    safe : bool
+        Use only weights and plain values of the bundle (:meth:`unetpipe.Predictor.load`).
     overrides : mapping, optional
         Values for keys of its ``inference.json``, such as ``threshold``.
     memory : int, optional
@@ -84,6 +86,7 @@ class LargeSegmentation:
         bundle: str | os.PathLike | None = None,
         *,
         model: str | None = None,
+        safe: bool = False,
         overrides: Mapping[str, Any] | None = None,
         memory: int | None = None,
         block: int | None = None,
@@ -98,7 +101,7 @@ class LargeSegmentation:
         self.resume = resume
         self.processes: Processes = processes if processes is not None else ThisProcess()
         root, pairs = str(Path(bundle or find_bundle()).absolute()), tuple(sorted((overrides or {}).items()))
-        self.predictor = load_predictor(root, model, pairs)
+        self.predictor = load_predictor(root, model, safe, pairs)
         image.check(self.predictor.channels)
         self.granted = default_memory() if memory is None else memory
         folder = self.target.parent / f".{image.name}.work"
@@ -118,6 +121,7 @@ class LargeSegmentation:
             settings=self.predictor.settings,
             bundle=root,
             model=model,
+            safe=safe,
             overrides=pairs,
             statistics=statistics,
             largest_cut=self.budget.largest_cut,
@@ -150,9 +154,13 @@ class LargeSegmentation:
         Raises
         ------
         InputError
-            If a part of the image cannot be read, the result cannot be written, or workers are lost repeatedly. What is
-            complete is kept for a run with ``resume``.
+            If a part of the image cannot be read, the result cannot be written, another process writes it, or workers
+            are lost repeatedly. What is complete is kept for a run with ``resume``.
         """
+        with only_writer(self.target.parent / f".{self.target.name}.lock", self.target):
+            return self._run(progress)
+
+    def _run(self, progress: bool) -> Path:
         work = self.work
         if self.resume and self.is_complete():
             shutil.rmtree(work.folder, ignore_errors=True)  # left by a run that was killed after it had published
@@ -201,9 +209,11 @@ class LargeSegmentation:
         """Return the plan of the unfinished work that ``resume`` continues, if there is any."""
         try:
             plan = json.loads((folder / "plan.json").read_text()) if self.resume else None
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return None
-        if plan is not None and plan.get("identity") != self.identity:
+        if not isinstance(plan, dict) or not isinstance(plan.get("side"), int):  # damaged: begin again
+            return None
+        if plan.get("identity") != self.identity:
             raise InputError(
                 f"{folder} holds the beginning of another segmentation (of a changed image, or by another model or "
                 "settings); leave out --resume to start again."

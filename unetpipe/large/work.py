@@ -35,8 +35,9 @@ class Work:
         The blocks.
     settings : InstanceSettings
         How the probability becomes cells.
-    bundle, model, overrides
-        The bundle's folder, one of its models by name, and values for keys of its ``inference.json`` (pairs).
+    bundle, model, safe, overrides
+        The bundle's folder, one of its models by name, whether only weights and plain values of it are used, and values
+        for keys of its ``inference.json`` (pairs).
     statistics : tuple of (mean, standard deviation), optional
         Values by which every page is normalised, each a tuple with one number per channel; by default each page's own.
     largest_cut : int
@@ -49,6 +50,7 @@ class Work:
     settings: InstanceSettings
     bundle: str
     model: str | None
+    safe: bool
     overrides: tuple[tuple[str, Any], ...]
     statistics: tuple[tuple[float, ...], tuple[float, ...]] | None
     largest_cut: int

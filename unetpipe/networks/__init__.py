@@ -1,7 +1,14 @@
 """Networks: the unpadded U-Net, reading and writing weights; other networks are in ``baselines``."""
 
 from unetpipe.networks.unet import UNet
-from unetpipe.networks.weights import fold_batch_norm, inference_network, load_weights, read_weights, save_state
+from unetpipe.networks.weights import (
+    fold_batch_norm,
+    inference_network,
+    load_weights,
+    read_weights,
+    save_state,
+    trained_network,
+)
 
 __all__ = [
     "UNet",
@@ -10,4 +17,5 @@ __all__ = [
     "load_weights",
     "read_weights",
     "save_state",
+    "trained_network",
 ]

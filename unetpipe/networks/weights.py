@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import os
 import pickle
+import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,30 @@ from torch.nn.utils import fuse_conv_bn_eval
 
 from unetpipe.errors import InputError
 from unetpipe.files import replacing
+
+# what torch.load raises for a damaged file, or one that holds more than tensors and plain values
+UNREADABLE = (
+    zipfile.BadZipFile,
+    AttributeError,
+    pickle.UnpicklingError,
+    RuntimeError,
+    EOFError,
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    zlib.error,
+)
+
+
+def load_tensors(path: str | os.PathLike) -> Any:
+    """Read tensors and plain values onto the CPU, from a file that cannot run code; one of UNREADABLE if damaged."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()  # torch does not compare the check sums
+        if damaged is not None:
+            raise ValueError(f"{damaged} is damaged")
+    return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def read_weights(path: str | os.PathLike) -> dict[str, Tensor]:
@@ -31,8 +57,8 @@ def read_weights(path: str | os.PathLike) -> dict[str, Tensor]:
     if not path.is_file():
         raise InputError(f"There are no weights at {path}; train first, or name the file by weights=….")
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        content = load_tensors(path)
+    except UNREADABLE as error:
         raise InputError(f"{path} holds no weights that can be loaded safely (a state_dict of tensors).") from error
     state = content.get("model", content) if isinstance(content, dict) else None
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
@@ -46,7 +72,7 @@ def load_weights(network: nn.Module, path: str | os.PathLike) -> nn.Module:
     Raises
     ------
     InputError
-        If the file does not exist, holds no weights, or holds those of another network.
+        If the file does not exist, holds no weights, those of another network, or weights that are not finite.
     """
     state, own = read_weights(path), network.state_dict()
     missing, unknown = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
@@ -61,8 +87,16 @@ def load_weights(network: nn.Module, path: str | os.PathLike) -> nn.Module:
                 f"{path} holds weights of another size: {name} is {tuple(state[name].shape)}, this network's is "
                 f"{tuple(value.shape)}; set channels, in_channels and out_channels as in its training."
             )
+    check_finite(state, str(path))
     network.load_state_dict(state)
     return network
+
+
+def check_finite(state: Mapping[str, Tensor], name: str) -> None:
+    """Raise InputError if weights are NaN or infinite; ``name`` says in the sentence which weights they are."""
+    wrong = next((key for key, value in state.items() if not torch.isfinite(value).all()), None)
+    if wrong is not None:
+        raise InputError(f"{name} holds weights that are NaN or infinite, such as {wrong}; train again.")
 
 
 def save_state(state: Mapping[str, Any], path: str | os.PathLike) -> None:
@@ -80,8 +114,8 @@ def save_state(state: Mapping[str, Any], path: str | os.PathLike) -> None:
             raise OSError("writing failed; is the disk full?") from error
 
 
-def inference_network(network: nn.Module, weights: str | os.PathLike) -> nn.Module:
-    """Return a network with its trained weights, in evaluation mode and with folded batch normalisation.
+def trained_network(network: nn.Module, weights: str | os.PathLike) -> nn.Module:
+    """Load the weights of a network that segments into it, and return it.
 
     Parameters
     ----------
@@ -100,7 +134,12 @@ def inference_network(network: nn.Module, weights: str | os.PathLike) -> nn.Modu
             f"{weights} belongs to a network with one output channel, such as an autoencoder, which cannot tell cells "
             "from background; segmentation needs a network with two."
         )
-    return fold_batch_norm(load_weights(network, weights))
+    return load_weights(network, weights)
+
+
+def inference_network(network: nn.Module, weights: str | os.PathLike) -> nn.Module:
+    """Return :func:`trained_network` in evaluation mode and with folded batch normalisation."""
+    return fold_batch_norm(trained_network(network, weights))
 
 
 def fold_batch_norm(network: nn.Module) -> nn.Module:

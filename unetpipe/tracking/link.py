@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Collection, Iterable
 from pathlib import Path
@@ -262,7 +263,9 @@ def link_folder(
 
 def check_complete(frames: Collection[int], folder: str, stem: str = "mask") -> None:
     """Raise InputError, naming the missing files, unless frames run from 0 without a gap."""
-    missing = set(range(max(frames))) - set(frames)
+    present = set(frames)
+    # not all of them: a frame may be called mask99999999999.tif
+    missing = set(itertools.islice((frame for frame in range(max(present)) if frame not in present), 1000))
     if missing:
         raise InputError(
             f"{folder} lacks {mask_names(missing, stem)}; the frames of a sequence must run from 0 without a gap."

@@ -14,7 +14,7 @@ from unetpipe.datasets.survey import Survey
 from unetpipe.errors import InputError
 from unetpipe.files import check_folder
 from unetpipe.networks import UNet, inference_network, load_weights
-from unetpipe.training.checkpoints import check_checkpoint
+from unetpipe.training.checkpoints import check_checkpoint, check_replaced
 
 
 def check_training(
@@ -60,6 +60,7 @@ def check_training(
     check_folder(output_dir)
     if resume:
         check_checkpoint(Path(output_dir) / "checkpoints" / "last.pt", network)
+    check_replaced(Path(output_dir), network)
     _check_tile(network, tile)
     if trains_for_monai_label():
         return {}
@@ -110,6 +111,13 @@ def check_inference(
     check_keys()
     check_folder(output_dir)
     images = find_images(dataset_dir)
+    for record in images:
+        folder = Path(output_dir, record["mask_name"]).parent
+        if Path(dataset_dir).is_dir() and folder.exists() and folder.samefile(Path(record["image"]).parent):
+            raise InputError(
+                f"The masks would lie among the images in {folder} and be taken for images next time; "
+                "name another output folder."
+            )
     if roi_size is not None:
         _check_tile(network, roi_size, "roi_size")
     inference_network(network, weights)

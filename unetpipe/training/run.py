@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from contextlib import nullcontext
+from pathlib import Path
 from types import TracebackType
 
 import torch.distributed as dist
 from ignite.engine import Engine
+from monai.bundle import ConfigParser
 
 from unetpipe.bundle.command_line import runs_under_monai_bundle, trains_for_monai_label
+from unetpipe.bundle.options import check_values, read_command_line
+from unetpipe.bundle.running import running_parser
 from unetpipe.errors import InputError, input_error_behind
+from unetpipe.files import only_writer
+from unetpipe.training.distributed import rank
 
 
-def run_engine(engine: Engine) -> None:
+def run_engine(engine: Engine, output_dir: str | os.PathLike | None = None) -> None:
     """Run a trainer or evaluator.
+
+    Parameters
+    ----------
+    engine : Engine
+        The trainer or evaluator.
+    output_dir : path, optional
+        The folder of a trained bundle, which no other process may write meanwhile.
 
     Raises
     ------
@@ -21,8 +36,11 @@ def run_engine(engine: Engine) -> None:
         If one ended the run: the InputError itself, not the exception in which MONAI wraps it. Any other exception is
         a bug and passes unchanged.
     """
+    writes = output_dir is not None and rank() == 0
+    held = only_writer(Path(output_dir) / ".lock", output_dir) if writes else nullcontext()  # type: ignore[arg-type]
     try:
-        engine.run()
+        with held:
+            engine.run()
     except Exception as error:
         mistake = input_error_behind(error) or lost_process(error)
         if mistake is None:
@@ -41,19 +59,39 @@ def lost_process(error: BaseException | None) -> InputError | None:
 
 
 def one_line_mistakes() -> None:
-    """Print an InputError that ends the program as one line instead of a traceback.
+    """Print an InputError that ends the program as one line instead of a traceback, and read the options of the run.
 
-    The configs call this when they are initialised. It acts only under ``python -m monai.bundle``, and in the process
+    The configs call this when they are initialised. It prints only under ``python -m monai.bundle``, and in the process
     that a MONAI Label server starts for a training, whose output the server shows to its clients.
+
+    Raises
+    ------
+    InputError
+        If an option of the run is wrong (:mod:`unetpipe.bundle.options`).
     """
-    if not (runs_under_monai_bundle() or trains_for_monai_label()):
-        return
+    if runs_under_monai_bundle() or trains_for_monai_label():
+        sys.excepthook = _print_mistake
+    parser = running_parser()
+    if parser is not None:
+        read_command_line(parser)
+        check_values(parser.get())
+        _check_processes(parser)
 
-    def hook(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
-        mistake = input_error_behind(error)
-        if mistake is None:
-            sys.__excepthook__(kind, error, traceback)
-        else:
-            print(f"Error: {mistake}", file=sys.stderr)
 
-    sys.excepthook = hook
+def _check_processes(parser: ConfigParser) -> None:
+    """Raise InputError if torchrun started several processes, but each would do all the work."""
+    started = int(os.environ.get("WORLD_SIZE", "1"))
+    joins = any("join_processes" in str(step) for step in parser.get("initialize", []))
+    if started > 1 and not joins and not dist.is_initialized():
+        raise InputError(
+            f"torchrun started {started} processes, but the configs are for one; add multi_gpu_train.json (for an "
+            "evaluation multi_gpu_evaluate.json too) to --config_file, or start it without torchrun."
+        )
+
+
+def _print_mistake(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    mistake = input_error_behind(error)
+    if mistake is None:
+        sys.__excepthook__(kind, error, traceback)
+    else:
+        print(f"Error: {mistake}", file=sys.stderr)

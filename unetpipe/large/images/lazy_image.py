@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import math
+import unicodedata
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
@@ -16,9 +18,20 @@ from unetpipe.errors import InputError
 from unetpipe.files import first_line
 from unetpipe.mirror import mirror_indices
 
+logger = logging.getLogger(__name__)
+
 PAGE_AXES = "tz"
-# the units of length of OME-Zarr
-MICROMETRES = {"angstrom": 1e-4, "nanometer": 1e-3, "micrometer": 1.0, "millimeter": 1e3, "meter": 1e6}
+# units of length in micrometres, by the names of OME-Zarr and others that writers use, in lower case
+NAMES_OF_UNITS = {
+    1e-4: ("angstrom", "ångström", "å"),
+    1e-3: ("nanometer", "nanometre", "nm"),
+    1.0: ("micrometer", "micrometre", "micron", "µm", "um"),
+    1e3: ("millimeter", "millimetre", "mm"),
+    1e4: ("centimeter", "centimetre", "cm"),
+    1e6: ("meter", "metre", "m"),
+}
+MICROMETRES = {name: size for size, names in NAMES_OF_UNITS.items() for name in names}
+SQUARE = 0.01  # by how much height and width of a pixel may differ, relatively
 SUFFIXES = (".ome.zarr", ".zarr", ".ome.tiff", ".ome.tif", ".tiff", ".tif")
 
 
@@ -79,8 +92,18 @@ class LazyImage(ABC):
     @property
     def pixel_size(self) -> float | None:
         """Width of a pixel in micrometres; None if the file does not state it in a unit of length."""
-        times = MICROMETRES.get(self.units[-1] or "")
-        return None if times is None else self.scale[-1] * times
+        return self._pixel_sides()[1]
+
+    def _pixel_sides(self) -> tuple[float | None, float | None]:
+        """Return height and width of a pixel in micrometres, each None if it is not known."""
+        axes = self.axes.replace("c", "")
+        sides = []
+        for place in (axes.index("y"), axes.index("x")):
+            # NFKC makes one character of the two that are written for "micro"
+            name = unicodedata.normalize("NFKC", self.units[place] or "").replace("\u03bc", "\u00b5").lower()
+            times = MICROMETRES.get(name) or MICROMETRES.get(name.removesuffix("s"))
+            sides.append(None if times is None else self.scale[place] * times)
+        return sides[0], sides[1]
 
     @property
     def name(self) -> str:
@@ -147,13 +170,29 @@ class LazyImage(ABC):
         return hashlib.sha256(json.dumps(self.identity(), sort_keys=True, default=str).encode()).hexdigest()
 
     def check(self, channels: int) -> None:
-        """Raise InputError if a network with that many input channels cannot segment the image."""
+        """Check that a network with that many input channels can segment the image.
+
+        If pixels are not square, or parts of the image are missing, it logs a warning.
+
+        Raises
+        ------
+        InputError
+            If the network cannot.
+        """
         if self.dtype.kind not in "buif":
             raise InputError(f"{self.path} holds {self.dtype}; an image holds whole or floating-point numbers.")
         if 0 in self.array_shape:
             raise InputError(f"{self.path} is empty: its shape is {self.array_shape}.")
         if self.channels != channels:
             raise InputError(f"{self.path} has {self.channels} channel(s), the network takes {channels}.")
+        height, width = self._pixel_sides()
+        if height is not None and width is not None and abs(height / width - 1) > SQUARE:
+            logger.warning(
+                "%s has pixels of %.4g µm height and %.4g µm width; a network sees them as square",
+                self.path,
+                height,
+                width,
+            )
 
 
 def _span(indices: np.ndarray) -> slice:

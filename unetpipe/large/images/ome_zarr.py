@@ -8,7 +8,9 @@ J. Moore et al.: OME-Zarr: a cloud-optimized bioimaging file format, Histochemis
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,8 @@ import zarr
 from unetpipe.errors import InputError
 from unetpipe.files import first_line, remember
 from unetpipe.large.images.lazy_image import PAGE_AXES, LazyImage
+
+logger = logging.getLogger(__name__)
 
 MARKERS = ("zarr.json", ".zgroup", ".zarray", ".zattrs")
 OLD_AXES = "tczyx"  # in metadata 0.1 and 0.2, which do not name the axes
@@ -52,12 +56,14 @@ class OmeZarrImage(LazyImage):
             raise self._wrong(f"cannot be read as Zarr ({first_line(error)})") from error
         try:
             multiscales = self._multiscales(attributes)
-            dataset = multiscales["datasets"][0]
+            dataset = max(multiscales["datasets"], key=self._pixels_of)
             self.array_path = str(dataset["path"])
             axes = multiscales.get("axes", list(OLD_AXES))
             names = [axis["name"] if isinstance(axis, dict) else axis for axis in axes]
             units = [axis.get("unit") if isinstance(axis, dict) else None for axis in axes]
             scale = _scale(multiscales, dataset, len(names))
+        except InputError:
+            raise
         except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
             raise self._wrong(f"has OME metadata that cannot be understood ({first_line(error)})") from error
         try:
@@ -85,13 +91,38 @@ class OmeZarrImage(LazyImage):
             "chunks": _states(folder),
         }
 
+    def check(self, channels: int) -> None:
+        """Check the image as :meth:`LazyImage.check`; a warning says how many chunks are missing."""
+        super().check(channels)
+        array = self._array()
+        missing = array.nchunks - array.nchunks_initialized
+        if missing:
+            logger.warning(
+                "%s: %d of %d chunks are not stored; their pixels are read as %s",
+                *(self.path, missing, array.nchunks, array.fill_value),
+            )
+
     def _multiscales(self, attributes: dict[str, Any]) -> dict[str, Any]:
         ome = attributes.get("ome", attributes)
-        if "multiscales" not in ome:
-            if "plate" in ome or "well" in ome or "bioformats2raw.layout" in ome:
-                raise self._wrong(f"is a collection of images; name one of them, such as {self.path / '0'}")
-            raise self._wrong("is not an OME-Zarr image: its metadata hold no multiscales")
-        return ome["multiscales"][0]
+        if "image-label" in ome:
+            raise self._wrong("is a label image; name the image that it belongs to, two folders above")
+        if "multiscales" in ome:
+            return ome["multiscales"][0]
+        inside = next(_images_in(self.path), None)
+        if inside is not None:
+            raise self._wrong(f"is a collection of images; name one of them, such as {inside}")
+        if "labels" in ome:
+            raise self._wrong("holds label images; name the image that they belong to, the folder above")
+        if "plate" in ome or "well" in ome or "bioformats2raw.layout" in ome:
+            raise self._wrong("is a collection of images, but holds none")
+        raise self._wrong("is not an OME-Zarr image: its metadata hold no multiscales")
+
+    def _pixels_of(self, dataset: dict[str, Any]) -> int:
+        """Return the number of pixels of a level; 0 if it cannot be opened, which is explained for the level used."""
+        try:
+            return _open(self.path / str(dataset["path"])).size
+        except Exception:  # zarr raises what its JSON and dtypes raise
+            return 0
 
     def _array(self) -> zarr.Array:
         return _open(self.path / self.array_path)
@@ -101,6 +132,21 @@ class OmeZarrImage(LazyImage):
 
     def _wrong(self, what: str) -> InputError:
         return InputError(f"{self.path} {what}.")
+
+
+def _images_in(folder: Path, depth: int = 3) -> Iterator[Path]:
+    """Yield the images, which are not label images, in the groups below a folder."""
+    for group in sorted(filter(is_zarr, folder.iterdir()), key=lambda group: (len(group.name), group.name)):
+        try:
+            attributes: dict[str, Any] = dict(zarr.open_group(group, mode="r").attrs)
+        except Exception:  # an array, or damaged
+            continue
+        ome = attributes.get("ome", attributes)
+        if "multiscales" in ome:
+            if "image-label" not in ome:
+                yield group
+        elif depth > 1:
+            yield from _images_in(group, depth - 1)
 
 
 def _newest_marker(folder: Path) -> Path:

@@ -1,0 +1,179 @@
+"""What is interrupted is old or new; two writers of one result do not meet."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from make_trained_bundle import FOLDER
+
+from unetpipe.cli.main import main
+from unetpipe.errors import InputError
+from unetpipe.files import new_folder, only_writer, replacing, write_text
+
+IMAGE = FOLDER / "data" / "images" / "01_t000.png"
+SHORT = ["tile=66", "steps_per_epoch=2", "val_interval=1", "num_workers=0", "report=null"]
+DIES_WRITING = """
+import os, sys
+from unetpipe.files import new_folder, replacing, write_text
+with replacing(sys.argv[1] + "/file.txt") as file, new_folder(sys.argv[1] + "/folder") as folder:
+    file.write_text("half")
+    write_text(folder / "half.txt", "half")
+    os.kill(os.getpid(), 9)
+"""
+
+
+def program(*arguments: object) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "unetpipe", *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def train(output: Path, *settings: str, epochs: int) -> list[object]:
+    return [
+        "train",
+        FOLDER / "data",
+        "--output",
+        output,
+        "--set",
+        "channels=[4,8]",
+        f"max_epochs={epochs}",
+        *SHORT,
+        *settings,
+    ]
+
+
+def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
+    while not path.exists():
+        assert process.poll() is None, process.stdout and process.stdout.read()
+        time.sleep(0.01)
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    killed = subprocess.run([sys.executable, "-c", DIES_WRITING, str(tmp_path)])
+    assert killed.returncode == -signal.SIGKILL
+    assert len(os.listdir(tmp_path)) == 2
+    subprocess.run([sys.executable, "-c", DIES_WRITING, str(tmp_path)])
+    assert len(os.listdir(tmp_path)) == 2
+    mine = f".x-{time.time_ns()}-abc"
+    (tmp_path / mine).write_text("a file of somebody else's")
+    write_text(tmp_path / "file.txt", "whole")
+    assert sorted(os.listdir(tmp_path)) == [mine, "file.txt"]
+
+
+def test_temporary_files_of_living_processes_stay(tmp_path: Path) -> None:
+    with replacing(tmp_path / "a.txt") as temporary:
+        subprocess.run([sys.executable, "-c", DIES_WRITING, str(tmp_path)])
+        assert temporary.exists()
+    assert (tmp_path / "a.txt").exists()
+
+
+def test_of_two_writers_of_a_folder_the_second_gets_a_sentence(tmp_path: Path) -> None:
+    def write_both() -> None:
+        with new_folder(tmp_path / "out") as slow:
+            (slow / "slow.txt").write_text("slow")
+            with new_folder(tmp_path / "out") as fast:
+                (fast / "fast.txt").write_text("fast")
+
+    with pytest.raises(InputError, match="is not empty"):
+        write_both()
+    assert os.listdir(tmp_path) == ["out"]
+    assert os.listdir(tmp_path / "out") == ["fast.txt"]
+
+
+def test_a_lock_ends_with_its_process(tmp_path: Path) -> None:
+    code = f"""
+import time
+from unetpipe.files import only_writer
+with only_writer({str(tmp_path / "lock")!r}, "out"):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    with pytest.raises(InputError, match="Another process is writing out"), only_writer(tmp_path / "lock", "out"):
+        pass
+    process.kill()
+    process.wait()
+    with only_writer(tmp_path / "lock", "out"):
+        pass
+
+
+def test_a_second_training_destroys_nothing(tmp_path: Path) -> None:
+    output = tmp_path / "model"
+    first = program(*train(output, epochs=10_000))
+    try:
+        wait_for(output / "checkpoints" / "last.pt", first)
+        second = program(*train(output, epochs=1))
+        assert "Error: Another process is writing" in second.communicate()[0]
+        assert second.returncode == 1
+        assert first.poll() is None
+    finally:
+        first.kill()
+        first.communicate()
+    assert main(["segment", str(IMAGE), "--output", str(tmp_path / "masks"), "--bundle", str(output)]) == 0
+    assert main([str(argument) for argument in [*train(output, epochs=1)]]) == 0
+    with pytest.raises(AssertionError), replacing(output / "x"):
+        raise AssertionError
+    assert not [path for path in output.rglob(".*") if path.name != ".lock"]
+
+
+def test_another_width_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bundle = shutil.copytree(FOLDER, tmp_path / "bundle")
+    before = (bundle / "models" / "model.pt").read_bytes()
+    assert main([str(argument) for argument in train(bundle, epochs=1)]) == 1
+    assert "holds the trained bundle of another network" in capsys.readouterr().err
+    assert (bundle / "models" / "model.pt").read_bytes() == before
+
+
+def test_a_second_large_segmentation_destroys_nothing(tmp_path: Path) -> None:
+    pytest.importorskip("zarr")
+    from large_images import small_bundle, write_ome_zarr
+
+    array = np.random.default_rng(0).integers(0, 65535, (1500, 1500), dtype=np.uint16)
+    image = write_ome_zarr(tmp_path / "a.zarr", array, "yx", "0.5")
+    command = ["segment", image, "--output", tmp_path / "out", "--bundle", small_bundle(tmp_path / "bundle")]
+    first = program(*command)
+    wait_for(tmp_path / "out" / ".a.work" / "plan.json", first)
+    second = program(*command)
+    said = second.communicate()[0]
+    if first.poll() is None:  # it was still writing
+        assert "Error: Another process is writing" in said
+        assert second.returncode == 1
+    assert first.wait() == 0
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.01, 0.05])
+def test_an_export_that_is_killed_is_whole_or_absent(seconds: float, tmp_path: Path) -> None:
+    code = """
+import sys, torch
+from unetpipe.bundle.writing import export_bundle
+print(flush=True)
+export_bundle(*sys.argv[1:])
+"""
+    command = [sys.executable, "-c", code, str(FOLDER), str(tmp_path / "out")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.readline()
+    time.sleep(seconds)
+    process.kill()
+    process.wait()
+    if (tmp_path / "out").exists():
+        assert main(["segment", str(IMAGE), "--output", str(tmp_path / "m"), "--bundle", str(tmp_path / "out")]) == 0
+    else:
+        assert main(["export", str(FOLDER), "--output", str(tmp_path / "out")]) == 0
+    assert not list(tmp_path.glob(".out*"))
+
+
+def test_masks_do_not_go_among_their_images(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    images = shutil.copytree(IMAGE.parent, tmp_path / "images")
+    assert main(["segment", str(images), "--output", str(images), "--bundle", str(FOLDER)]) == 1
+    assert "The masks would lie among the images" in capsys.readouterr().err
+    assert sorted(os.listdir(images)) == sorted(os.listdir(IMAGE.parent))

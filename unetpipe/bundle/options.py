@@ -1,0 +1,112 @@
+"""Read the options of a run as they are meant, and check the numbers in a config before any work."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from monai.bundle import ConfigParser
+
+from unetpipe.bundle.command_line import RUN_ARGUMENTS, runs_under_monai_bundle
+from unetpipe.bundle.settings import CONSTANTS, EXPRESSIONS, as_text
+from unetpipe.errors import InputError
+
+PATHS = ("bundle_root", "dataset_dir", "output_dir", "weights")
+SWITCHES = ("hold_out", "resume", "amp", "progress", "rescale", "border_weight_outside_cells_only")
+COUNTS = {
+    **dict.fromkeys(("max_epochs", "steps_per_epoch", "batch_size", "val_interval", "in_channels", "out_channels"), 1),
+    **dict.fromkeys(("num_workers", "seed", "rotations"), 0),
+}
+# smallest and largest value; the smallest one itself is allowed where it is 0 and the key is not in ABOVE_ZERO
+NUMBERS = {
+    **dict.fromkeys(("cache_rate", "ema_momentum", "blur_prob"), (0, 1)),
+    **dict.fromkeys(
+        ("learning_rate", "w0", "sigma", "ridge_radius", "ridge_refill_radius", "noise_std"), (0, math.inf)
+    ),
+    **dict.fromkeys(("min_size", "pixel_size", "image_pixel_size"), (0, math.inf)),
+}
+ABOVE_ZERO = ("ema_momentum", "sigma", "pixel_size", "image_pixel_size")
+
+
+def command_line_values(arguments: Sequence[str]) -> dict[str, Any]:
+    """Return the options of a ``python -m monai.bundle`` command line that MONAI does not read as they are meant.
+
+    MONAI takes ``false`` and ``null`` for text, which counts as true; it ignores ``None``, and takes a folder called
+    ``2024_01_15``, ``1e5`` or ``a,b`` for a number or a tuple.
+
+    Raises
+    ------
+    InputError
+        If a path is missing.
+
+    Examples
+    --------
+    >>> command_line_values(["monai", "run", "--resume", "false", "--norm=None", "--dataset_dir", "1e5"])
+    {'resume': False, 'norm': None, 'dataset_dir': '1e5'}
+    """
+    values: dict[str, Any] = {}
+    for place, argument in enumerate(arguments):
+        key, equals, text = argument[2:].partition("=")
+        if not argument.startswith("--") or key in RUN_ARGUMENTS:
+            continue
+        if not equals:
+            following = [*arguments[place + 1 : place + 2], "--"][0]
+            if following.startswith("--"):
+                if key in PATHS:
+                    raise InputError(f"--{key} needs a value: a file or folder.")
+                continue
+            text = following
+        if key in PATHS:
+            if not text.startswith(EXPRESSIONS):
+                values[key] = as_text(text)
+        elif text.strip().lower() in CONSTANTS:
+            values[key] = CONSTANTS[text.strip().lower()]
+        elif text.startswith(("[", "{")):
+            with suppress(json.JSONDecodeError):  # MONAI reads Python's notation
+                values[key] = json.loads(text)
+    return values
+
+
+def read_command_line(parser: ConfigParser, arguments: Sequence[str] | None = None) -> None:
+    """Set the options of the command line in a config as they are meant, if it is that of ``python -m monai.bundle``.
+
+    An option that no config has is left to :func:`unetpipe.bundle.command_line.check_keys`.
+    """
+    arguments = sys.argv if arguments is None else arguments
+    if runs_under_monai_bundle(arguments):
+        for key, value in command_line_values(arguments).items():
+            if key in parser:
+                parser[key] = value
+
+
+def check_values(config: Mapping[str, Any]) -> None:
+    """Check the counts, numbers and switches of a config; what it computes by an expression is not looked at.
+
+    Raises
+    ------
+    InputError
+        Naming the key, its value and what would be right.
+    """
+    for key, value in config.items():
+        if isinstance(value, dict) or (isinstance(value, str) and value.startswith(EXPRESSIONS)):
+            continue
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if key in SWITCHES and isinstance(value, str):
+            raise InputError(f"{key}={value!r} must be true or false.")
+        if key in COUNTS and (not number or not float(value).is_integer() or value < COUNTS[key]):
+            raise InputError(f"{key}={value!r} must be a whole number, {COUNTS[key]} or more.")
+        if key in NUMBERS and value is not None:
+            smallest, largest = NUMBERS[key]
+            if (
+                not number
+                or not smallest <= value <= largest
+                or (key in ABOVE_ZERO and value == 0)
+                or value == math.inf
+            ):
+                kind = "above 0" if key in ABOVE_ZERO else "0 or more"
+                limit = f", at most {largest}" if largest < math.inf else ""
+                raise InputError(f"{key}={value!r} must be a number {kind}{limit}.")

@@ -1,0 +1,75 @@
+"""Use a bundle that is not trusted: only its weights and plain values; how they are used, the installed bundle says."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from unetpipe.bundle.models import inference_configs
+from unetpipe.bundle.settings import EXPRESSIONS, as_text, check_setting
+from unetpipe.bundle.writing import find_bundle, read_config
+from unetpipe.errors import InputError
+
+GIVEN_BY_THE_CALLER = ("dataset_dir", "output_dir")  # what a bundle says there is not read
+WEIGHTS = re.compile(r"\$@bundle_root \+ '(/models/(?:\w[\w.-]*/)?model\.pt)'")
+CLASSES = {
+    "network_class": {
+        "unetpipe.networks.UNet",
+        *(f"unetpipe.networks.baselines.{name}" for name in ("FoveatedPatchCNN", "PatchCNN", "SmallUNet")),
+    },
+    "normalization": {"NormalizeIntensityd", "unetpipe.transforms.NormalizeBrightd"},
+}
+
+
+def safe_inference(bundle: str | os.PathLike, model: str | None = None) -> tuple[list[str], dict[str, Any]]:
+    """Return configs of the installed bundle, and the values that make them compute what another bundle computes.
+
+    The configs of the other bundle are read as data. MONAI, which runs what a config names, never sees them.
+
+    Parameters
+    ----------
+    bundle : path
+        The other bundle.
+    model : str, optional
+        One of its models by name; by default its own.
+
+    Raises
+    ------
+    InputError
+        If the bundle asks for more than weights and plain values of known keys; the sentence names the key.
+    """
+    (own,) = inference_configs(find_bundle())
+    known = read_config(own)
+    values: dict[str, Any] = {"weights": as_text(Path(bundle) / "models" / "model.pt")}
+    for path in inference_configs(bundle, model):
+        for key, value in read_config(path).items():
+            if key in GIVEN_BY_THE_CALLER:
+                continue
+            if key == "weights" and isinstance(value, str) and (place := WEIGHTS.fullmatch(value)):
+                values[key] = as_text(f"{os.fspath(bundle)}{place[1]}")
+            elif _is_plain(known.get(key, {})) and _is_plain(value) and _fits(key, value, known):
+                values[key] = value
+            elif key == "weights" or key not in known or value != known[key]:
+                raise InputError(
+                    f"{path} cannot be used safely: its key {key!r} is not a plain value of a known key; leave out "
+                    "safe only if you trust whoever made this bundle."
+                )
+    return [own], values
+
+
+def _is_plain(value: Any) -> bool:
+    """Return whether a value is data: not a part to build, not an expression."""
+    if isinstance(value, list):
+        return all(_is_plain(part) and not isinstance(part, list) for part in value)
+    return not isinstance(value, dict) and not (isinstance(value, str) and value.startswith(EXPRESSIONS))
+
+
+def _fits(key: str, value: Any, known: dict[str, Any]) -> bool:
+    """Return whether a plain value is of the kind that a key has; a key without a default takes numbers."""
+    if key in CLASSES:
+        return value in CLASSES[key]
+    check_setting(key, value, known)
+    parts = value if isinstance(value, list) else [value]
+    return isinstance(known[key], str) or not any(isinstance(part, str) for part in parts)

@@ -1,0 +1,35 @@
+"""Run a network with its batch normalisation folded into the convolutions, and leave the network as it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from monai.inferers import Inferer
+from torch import Tensor, nn
+
+from unetpipe.networks.weights import fold_batch_norm
+
+
+class FoldingInferer(Inferer):
+    """Give another inferer a folded copy of the network (:func:`unetpipe.networks.fold_batch_norm`).
+
+    The network of an evaluator then keeps its own state_dict, into which other weights can be loaded, as federated
+    learning does. The copy is made again when the weights have changed.
+
+    Parameters
+    ----------
+    inferer : Inferer
+        It computes the result.
+    """
+
+    def __init__(self, inferer: Inferer) -> None:
+        self.inferer = inferer
+        self._state: object = None
+
+    def __call__(self, inputs: Tensor, network: nn.Module, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]
+        """Return what the inferer returns."""
+        tensors = network.state_dict().values()
+        state = (id(network), [(value.data_ptr(), value._version) for value in tensors])
+        if state != self._state:
+            self._folded, self._state = fold_batch_norm(network), state
+        return self.inferer(inputs, self._folded, *args, **kwargs)
