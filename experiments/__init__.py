@@ -1,1 +1,1 @@
-"""Experiments: which ideas help, how other networks and classical methods score, and which images to annotate."""
+"""Experiments: which ideas help, how other networks score, which images to annotate, the training of the models."""

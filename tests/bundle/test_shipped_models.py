@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from experiments.perturbations import empty_view, perturbed
+from experiments.preparing import empty_places
 from unetpipe.bundle.models import model_names
 from unetpipe.bundle.writing import find_bundle
 from unetpipe.cli.main import main
-from unetpipe.datasets import find_records, read_truth
+from unetpipe.datasets import Record, find_records, read_truth
 from unetpipe.io import read_labels
 from unetpipe.io.images import read_image
 from unetpipe.metrics import object_jaccards
@@ -20,18 +24,37 @@ BUNDLE = find_bundle()
 
 
 def test_every_model_has_a_name_and_is_small() -> None:
-    assert model_names(BUNDLE) == ["dic_hela", "isbi2012", "nuclei", "phc_u373"]
-    files = list(BUNDLE.glob("models/**/*.pt"))
-    assert len(files) == 4
-    assert all(path.stat().st_size < 25e6 for path in files)
+    assert model_names(BUNDLE) == ["dic_hela", "fluo_gowt1", "fluo_sim", "isbi2012", "nuclei", "phc_u373"]
+    sizes = [path.stat().st_size for path in BUNDLE.glob("models/**/*.pt")]
+    assert len(sizes) == 6
+    assert max(sizes) < 16e6
+    assert sum(sizes) < 60e6
     assert [path.name for path in BUNDLE.glob("models/*.pt")] == ["model.pt"]
+
+
+@pytest.mark.parametrize("model", ["dic_hela", "fluo_gowt1", "fluo_sim", "phc_u373"])
+def test_values_of_a_model_are_complete(model: str) -> None:
+    values = json.loads((BUNDLE / "models" / model / "inference.json").read_text())
+    assert set(values) == {
+        *("weights", "in_channels", "out_channels", "network_class", "channels", "norm", "normalization"),
+        *("threshold", "marker_threshold", "merge_threshold", "rotations", "min_size", "ridge_refill_radius"),
+        "pixel_size",
+    }
+
+
+def test_default_values_are_those_of_dic_hela() -> None:
+    default = json.loads((BUNDLE / "configs" / "inference.json").read_text())
+    values = json.loads((BUNDLE / "models" / "dic_hela" / "inference.json").read_text())
+    assert {key: default[key] for key in values} == values
 
 
 @pytest.mark.parametrize(
     ("model", "folder", "frame", "least"),
     [
-        ("dic_hela", "ctc/DIC-C2DH-HeLa", 39, 0.7),
+        ("dic_hela", "ctc/DIC-C2DH-HeLa", 31, 0.7),
         ("phc_u373", "ctc/PhC-C2DH-U373", 1, 0.7),
+        ("fluo_gowt1", "ctc/Fluo-N2DH-GOWT1", 33, 0.7),
+        ("fluo_sim", "ctc/Fluo-N2DH-SIM+", 39, 0.7),
         ("isbi2012", "isbi2012", 3, 0.5),
         ("nuclei", "dsb2018/stage1_train", 30, 0.7),
     ],
@@ -39,10 +62,50 @@ def test_every_model_has_a_name_and_is_small() -> None:
 def test_model_finds_the_cells_it_is_made_for(
     real_data: Path, model: str, folder: str, frame: int, least: float
 ) -> None:
-    """The frames trained the models: this shows that weights and values belong together, not how good they are."""
-    (record,) = [record for record in find_records(real_data / folder) if record["frame"] == frame]
+    """The frames trained the models or chose thresholds: this shows that weights and values belong together."""
+    record = record_of(real_data / folder, frame)
     labels = Predictor.load(BUNDLE, model)(read_image(record["image"], record.get("page"))[0])
     assert object_jaccards(read_truth(record)[0], labels).mean() > least
+
+
+@pytest.mark.parametrize(
+    ("model", "folder", "frame", "median_cell"),
+    [("dic_hela", "ctc/DIC-C2DH-HeLa", 31, 9795), ("phc_u373", "ctc/PhC-C2DH-U373", 1, 3665)],
+)
+def test_there_are_no_cells_in_an_empty_field(
+    real_data: Path, model: str, folder: str, frame: int, median_cell: int
+) -> None:
+    """Normalisation blows up the contrast of an image that shows nothing but ground."""
+    record = record_of(real_data / folder, frame)
+    label, known = read_truth(record)
+    place = empty_places((label == 0) & known)[0]
+    field = empty_view(torch.from_numpy(read_image(record["image"]).astype(np.float32)), tuple(place.tolist()))
+    labels = Predictor.load(BUNDLE, model, rotations=0)(field.image[0].numpy())
+    assert labels.shape == (512, 512)
+    assert np.bincount(labels.ravel())[1:].max(initial=0) <= 0.1 * median_cell
+
+
+@pytest.mark.parametrize(
+    ("model", "folder", "frame"),
+    [("dic_hela", "ctc/DIC-C2DH-HeLa", 20), ("phc_u373", "ctc/PhC-C2DH-U373", 1)],
+)
+def test_flat_ground_around_the_image_and_noise_cost_little(
+    real_data: Path, model: str, folder: str, frame: int
+) -> None:
+    record = record_of(real_data / folder, frame)
+    image, truth = torch.from_numpy(read_image(record["image"]).astype(np.float32)), read_truth(record)[0]
+    predictor, scores = Predictor.load(BUNDLE, model, rotations=0), {}
+    for name in ("plain", "flat ground", "noise 0.3 sd"):
+        view = perturbed(name, image, truth)
+        top, left = view.corner
+        labels = predictor(view.image[0].numpy())[top : top + truth.shape[0], left : left + truth.shape[1]]
+        scores[name] = object_jaccards(truth, labels).mean()
+    assert min(scores.values()) >= scores["plain"] - 0.1
+
+
+def record_of(folder: Path, frame: int) -> Record:
+    (record,) = [record for record in find_records(folder) if record["frame"] == frame]
+    return record
 
 
 def test_u373_averages_over_the_symmetries_unless_told_not_to(real_data: Path, tmp_path: Path) -> None:

@@ -1,6 +1,20 @@
-"""Transforms: read and write items, weight borders, cut ridges, deform, cut tiles, paste cells."""
+"""Transforms: read and write items, weight borders, cut ridges, deform, cut tiles, paste cells.
+
+Those named ``RandBatch…`` work on whole batches on the device that holds them, a GPU or the CPU.
+"""
 
 from unetpipe.transforms.axial_view import AxialViewd
+from unetpipe.transforms.batched import RandBatch, RandBatchd
+from unetpipe.transforms.batched_grey import (
+    RandBatchBlur,
+    RandBatchGrey,
+    RandBatchGreyValues,
+    RandBatchNoise,
+    RandBatchRounding,
+    RandBatchShading,
+)
+from unetpipe.transforms.batched_tiles import RandBatchTilesd
+from unetpipe.transforms.batched_view import RandBatchFieldOfViewd
 from unetpipe.transforms.elastic import RandElastic2D, RandElastic2Dd, RandElasticGrid
 from unetpipe.transforms.mirror_crop import RandMirrorCropd
 from unetpipe.transforms.normalize_bright import NormalizeBrightd
@@ -17,6 +31,16 @@ __all__ = [
     "HandOutd",
     "NormalizeBrightd",
     "PasteCellsd",
+    "RandBatch",
+    "RandBatchBlur",
+    "RandBatchFieldOfViewd",
+    "RandBatchGrey",
+    "RandBatchGreyValues",
+    "RandBatchNoise",
+    "RandBatchRounding",
+    "RandBatchShading",
+    "RandBatchTilesd",
+    "RandBatchd",
     "RandElastic2D",
     "RandElastic2Dd",
     "RandElasticGrid",

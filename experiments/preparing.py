@@ -1,0 +1,120 @@
+"""What is computed once of each frame before a training, on the CPU: normalised image, label, weights, empty places."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from experiments.packed import Entry, Frame, read_frame
+from experiments.pasting import paste
+from experiments.recipes import Recipe
+from unetpipe.instances import cut_ridge
+from unetpipe.transforms import BorderWeightMap
+
+RIDGE = 1.0  # px
+SMALLEST_EMPTY = 64  # px, side of a place without cells
+PLACES = 4  # a frame
+
+
+@dataclass
+class Prepared:
+    """A frame as a training wants it.
+
+    Attributes
+    ----------
+    entry : Entry
+        Where it is from.
+    image : ndarray
+        (C, H, W), float16, of mean 0 and deviation 1.
+    label : ndarray
+        (1, H, W), uint8: 1 in cells, without the ridge.
+    weight : ndarray
+        (1, H, W), float16: 0 where the class is unknown.
+    empty : ndarray
+        (n, 4): top, left, bottom, right of places without cells.
+    areas : ndarray
+        Areas of the cells in pixels.
+    pasted : bool
+        Whether cells were pasted.
+    """
+
+    entry: Entry
+    image: np.ndarray
+    label: np.ndarray
+    weight: np.ndarray
+    empty: np.ndarray
+    areas: np.ndarray
+    pasted: bool
+
+
+def prepare(path: str, entry: Entry, recipe: Recipe, copy: int = 0, largest: int | None = None) -> Prepared:
+    """Prepare a frame of the pack.
+
+    Parameters
+    ----------
+    path, entry
+        See :func:`experiments.packed.read_frame`.
+    recipe : Recipe
+        The training.
+    copy : int
+        0 is the frame itself; others get pasted cells, each number others.
+    largest : int, optional
+        Side in pixels to which frames are cut, for dry runs.
+    """
+    frame = cut(read_frame(path, entry), largest)
+    if copy:
+        paste(frame, seed=1000 * copy + sum(map(ord, entry.frame)))
+    image = normalized(frame.image, recipe.in_channels, recipe.bright)
+    label = cut_ridge(frame.label, RIDGE)
+    w0, sigma, balance = recipe.w0, recipe.sigma, recipe.class_balance
+    weights = BorderWeightMap(w0, sigma, balance, border_weight_outside_cells_only=True)
+    weight = weights(label[None], frame.known[None]).numpy()
+    areas = np.unique(frame.label[frame.label > 0], return_counts=True)[1]
+    return Prepared(
+        entry,
+        image.astype(np.float16),
+        (label > 0)[None].astype(np.uint8),
+        weight.astype(np.float16),
+        empty_places((frame.label == 0) & frame.known),
+        areas,
+        copy > 0,
+    )
+
+
+def cut(frame: Frame, largest: int | None) -> Frame:
+    """Return the top left of a frame."""
+    if largest is None:
+        return frame
+    part = (slice(largest), slice(largest))
+    return Frame(frame.entry, frame.image[:, *part], frame.label[part], frame.known[part])
+
+
+def normalized(image: np.ndarray, channels: int, bright: bool) -> np.ndarray:
+    """Return (channels, H, W) of mean 0 and deviation 1 in each; dark objects are turned to bright ones on request.
+
+    That is ``NormalizeIntensityd``, or ``NormalizeBrightd`` without its compression, which follows the grey values.
+    """
+    image = np.repeat(image, channels, 0) if len(image) < channels else image[:channels]
+    mean, deviation = image.mean((1, 2), keepdims=True), image.std((1, 2), keepdims=True)
+    image = (image - mean) / np.where(deviation > 0, deviation, 1)
+    if bright:
+        grey = image.mean(0)
+        image = -image if ((grey - grey.mean()) ** 3).mean() < 0 else image
+    return image
+
+
+def empty_places(ground: np.ndarray) -> np.ndarray:
+    """Return boxes (n, 4) inside ``ground`` (H, W), largest first, none over another: top, left, bottom, right."""
+    free = ground.copy()
+    boxes: list[tuple[int, int, int, int]] = []
+    while len(boxes) < PLACES:
+        reach = ndimage.distance_transform_cdt(np.pad(free, 1), "chessboard")[1:-1, 1:-1]
+        y, x = np.unravel_index(int(reach.argmax()), reach.shape)
+        radius = int(reach[y, x]) - 1
+        if 2 * radius + 1 < SMALLEST_EMPTY:
+            break
+        boxes.append((y - radius, x - radius, y + radius + 1, x + radius + 1))
+        free[boxes[-1][0] : boxes[-1][2], boxes[-1][1] : boxes[-1][3]] = False
+    return np.array(boxes, np.int64).reshape(-1, 4)

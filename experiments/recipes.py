@@ -1,0 +1,136 @@
+"""What is trained, in the order in which it is wanted most, and each model's share of the time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+WIDE = (32, 64, 128, 256, 512)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A model, its data and its training.
+
+    Attributes
+    ----------
+    name : str
+        The model's name.
+    share : float
+        Its part of the time for training.
+    sets : dict
+        Sets of the pack and how often a tile is drawn from each, in proportion.
+    channels : tuple of int
+        Channels of the network's levels; the weights take two bytes a number.
+    in_channels : int
+        Channels of the image.
+    bright : bool
+        Normalise as ``unetpipe.transforms.NormalizeBrightd`` does, else as MONAI's ``NormalizeIntensityd``.
+    measure : str
+        "seg" (SEG), "precision" (mean precision) or "rand" (1 − Rand error): what chooses.
+    tile, batch : int
+        Side of a tile in pixels, tiles a step.
+    w0, sigma, class_balance : float
+        Of the border weight map.
+    dropout : float
+        Of the two deepest levels.
+    nodes, magnitude : int, float
+        Of the elastic deformation.
+    zoom : float
+        Tiles are scaled by up to exp(± zoom) beside ± 30 % along each axis.
+    noise, blur : float
+        Most noise in standard deviations; share of blurred tiles.
+    pasted : int
+        Copies of each training frame with cells pasted beside and onto others.
+    empty : float
+        Share of the tiles that show only ground, where a frame has a place without cells.
+    min_size : int or None
+        Smallest cell in pixels; None: a tenth of the training cells' median.
+    ridge_refill_radius : float
+        Radius of the ridge that is given back.
+    thresholds, markers, merges : tuple of float
+        What is tried on the choosing frames.
+    """
+
+    name: str
+    share: float
+    sets: dict[str, float]
+    channels: tuple[int, ...] = WIDE
+    in_channels: int = 1
+    bright: bool = False
+    measure: str = "seg"
+    tile: int = 444
+    batch: int = 8
+    w0: float = 10.0
+    sigma: float = 5.0
+    class_balance: float = 0.0
+    dropout: float = 0.2
+    nodes: int = 3
+    magnitude: float = 10.0
+    zoom: float = 0.0
+    noise: float = 0.5
+    blur: float = 0.3
+    pasted: int = 0
+    empty: float = 0.12
+    min_size: int | None = None
+    ridge_refill_radius: float = 2.0
+    thresholds: tuple[float, ...] = (0.3, 0.4, 0.5, 0.6, 0.7)
+    markers: tuple[float, ...] = (0.8, 0.9, 0.95, 0.98)
+    merges: tuple[float, ...] = field(default=())
+
+
+# share of the time: phase contrast and nuclei need most, for theirs is the largest gap on unseen images
+RECIPES = (
+    Recipe(
+        "phc_u373",
+        0.20,
+        {"u373": 1},
+        (32, 64, 128, 256, 384),
+        pasted=4,
+        thresholds=(0.3, 0.4, 0.5, 0.6),
+        markers=(0.6, 0.7, 0.8, 0.9),
+    ),
+    Recipe("dic_hela", 0.19, {"dic": 1}, dropout=0.3, thresholds=(0.5, 0.6, 0.7, 0.8), markers=(0.8, 0.85, 0.9, 0.95)),
+    Recipe(
+        "nuclei",
+        0.23,
+        {"dsb": 0.7, "gowt1": 0.15, "sim": 0.15},
+        (32, 64, 128, 192, 256),
+        in_channels=3,
+        bright=True,
+        measure="precision",
+        w0=2.0,
+        sigma=3.0,
+        dropout=0.1,
+        magnitude=6.0,
+        zoom=0.3,
+        noise=0.3,
+        blur=0.15,
+        empty=0.06,
+        min_size=30,
+        ridge_refill_radius=1.0,
+        thresholds=(0.4, 0.5, 0.6, 0.7),
+        markers=(0.7, 0.8, 0.9),
+    ),
+    Recipe("fluo_msc", 0.11, {"msc": 1}, (32, 64, 128, 192, 192)),
+    Recipe("fluo_gowt1", 0.09, {"gowt1": 1}, (32, 64, 96, 128, 192)),
+    Recipe(
+        "isbi2012",
+        0.11,
+        {"isbi": 1},
+        (24, 48, 96, 192, 384),
+        measure="rand",
+        class_balance=1.0,
+        dropout=0.5,
+        nodes=7,
+        magnitude=5.0,
+        noise=0.6,
+        blur=0.2,
+        empty=0.0,
+        min_size=50,
+        ridge_refill_radius=0.0,
+        thresholds=(0.05, 0.1, 0.2, 0.3),
+        markers=(0.8,),
+        merges=(0.3, 0.4, 0.5, 0.6, 0.7),
+    ),
+    Recipe("fluo_sim", 0.07, {"sim": 1}, (24, 48, 96, 128, 128), sigma=4.0),
+)
