@@ -64,7 +64,7 @@ def _measure(folder: Path, name: str, image: np.ndarray, copies: int, count: int
         workflow.initialize()
         workflow.run()  # loads what is loaded at first use, and checks the images
         evaluator = workflow.parser.get_parsed_content("evaluator")
-        network = _Watch(evaluator.network)
+        network = _Watch(evaluator.inferer.folded)
         whole.append(timed(evaluator.run))
         alone.append((network.cpu, network.wall))
         masks = [read_labels(path) for path in sorted(output.glob("*.tif"))]

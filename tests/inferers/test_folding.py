@@ -30,9 +30,9 @@ def test_other_weights_take_effect() -> None:
     image = torch.rand(1, 1, 66, 66)
     keys = list(network.state_dict())
     assert torch.equal(inferer(image, network), fold_batch_norm(network)(image))
-    folded = inferer._folded
+    folded = inferer.folded
     inferer(image, network)
-    assert inferer._folded is folded
+    assert inferer.folded is folded
     network.load_state_dict(other.state_dict())
     assert torch.equal(inferer(image, network), fold_batch_norm(other)(image))
     assert list(network.state_dict()) == keys

@@ -20,6 +20,11 @@ class FoldingInferer(Inferer):
     ----------
     inferer : Inferer
         It computes the result.
+
+    Attributes
+    ----------
+    folded : Module
+        The copy of the last network.
     """
 
     def __init__(self, inferer: Inferer) -> None:
@@ -31,5 +36,5 @@ class FoldingInferer(Inferer):
         tensors = network.state_dict().values()
         state = (id(network), [(value.data_ptr(), value._version) for value in tensors])
         if state != self._state:
-            self._folded, self._state = fold_batch_norm(network), state
-        return self.inferer(inputs, self._folded, *args, **kwargs)
+            self.folded, self._state = fold_batch_norm(network), state
+        return self.inferer(inputs, self.folded, *args, **kwargs)
