@@ -308,3 +308,12 @@ def test_pixel_size_in_micrometres(unit: str | None, micrometres: float | None, 
     dataset["coordinateTransformations"] = [{"type": "scale", "scale": [4.0, 4.0]}]
     (folder / "zarr.json").write_text(json.dumps(about))
     assert OmeZarrImage(folder).pixel_size == (None if micrometres is None else pytest.approx(micrometres))
+
+
+def test_pages_written_one_by_one_are_not_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "pages.tif"
+    with tifffile.TiffWriter(path) as writer:
+        for number in range(3):
+            writer.write(np.full((20, 30), number, np.uint8))
+    with pytest.raises(InputError, match="3 images of one size one by one"):
+        TiffImage(path)

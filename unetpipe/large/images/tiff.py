@@ -25,7 +25,8 @@ class TiffImage(LazyImage):
     Raises
     ------
     InputError
-        If it cannot be read as TIFF, has palette or inverted grey values, or axes other than pages, channels, y, x.
+        If it cannot be read as TIFF, stores several images of one size one by one, has palette or inverted grey
+        values, or axes other than pages, channels, y, x.
     """
 
     def __init__(self, path: str | os.PathLike) -> None:
@@ -41,8 +42,15 @@ class TiffImage(LazyImage):
                 self.native = (int(page.tilelength or page.rowsperstrip), int(page.tilewidth or page.imagewidth))
                 self.offset = series.dataoffset  # None unless the pixels lie uncompressed, one after the other
                 byteorder = file.byteorder
+                size = page.imagelength, page.imagewidth
+                alike = sum((other.keyframe.imagelength, other.keyframe.imagewidth) == size for other in file.series)
         except Exception as error:  # damaged directories end in exceptions of every kind
             raise InputError(f"{self.path} cannot be read as TIFF ({first_line(error)}); is it complete?") from error
+        if alike > 1:
+            raise InputError(
+                f"{self.path} stores {alike} images of one size one by one, not as one stack. Save them as one "
+                "stack, or segment the file in memory, without --large."
+            )
         if photometric in (tifffile.PHOTOMETRIC.PALETTE, tifffile.PHOTOMETRIC.MINISWHITE):
             raise InputError(
                 f"{self.path} holds {photometric.name.lower()} values; save it as grey values, 0 is black."
