@@ -74,7 +74,7 @@ def test_configs_have_the_zoos_keys(bundle: Path, config: str, keys: tuple[str, 
 
 def test_validation_goes_by_val_interval(bundle: Path) -> None:
     handlers = json.loads((bundle / "configs" / "train.json").read_text())["train"]["named_handlers"]
-    assert handlers["validation"]["_target_"] == "ValidationHandler"
+    assert handlers["validation"]["_target_"] == "unetpipe.handlers.Validation"
     assert handlers["validation"]["interval"] == "@val_interval"
 
 

@@ -97,9 +97,9 @@ def test_trained_folder_infers_and_evaluates_without_further_arguments(trained: 
         assert mask.mode == "I;16"
         assert np.array(mask).dtype == np.uint16
         assert np.array(mask).shape == image.shape == (96, 128)
-    # the last of three frames is the validation part of each sequence
+    # the frame in the middle of three validates
     scored = sorted(path.relative_to(tmp_path / "scored") for path in (tmp_path / "scored").rglob("*.tif"))
-    assert scored == [Path("01_RES/mask002.tif"), Path("02_RES/mask002.tif")]
+    assert scored == [Path("01_RES/mask001.tif"), Path("02_RES/mask001.tif")]
     assert (tmp_path / "scored" / "report.html").read_text().count('class="frame"') == 2
     for name in scored:
         assert np.array_equal(read_labels(tmp_path / "scored" / name), read_labels(tmp_path / "masks" / name))

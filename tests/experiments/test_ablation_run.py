@@ -117,8 +117,8 @@ def test_mistakes_are_one_sentence(data: Path, tmp_path: Path, change: dict[str,
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("{", "is no JSON object"),
-        ("[4]", "is no JSON object"),
+        ("{", "is not a JSON object"),
+        ("[4]", "is not a JSON object"),
         ('{"chanels": [4, 8]}', "has keys that train.json does not have: chanels"),
     ],
 )

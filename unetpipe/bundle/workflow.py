@@ -11,6 +11,7 @@ from typing import Any
 
 from monai.bundle import ConfigParser, ConfigWorkflow
 
+from unetpipe.bundle.options import check_values
 from unetpipe.bundle.writing import read_config
 from unetpipe.errors import InputError, input_error_behind
 from unetpipe.files import first_line
@@ -41,10 +42,14 @@ def open_workflow(configs: Sequence[str], kind: str, values: Mapping[str, Any]) 
 
 
 def check_configs(configs: Sequence[str]) -> None:
-    """Raise InputError, naming the file, if one that exists is not a JSON config."""
+    """Raise InputError, naming the file, if one that exists is not a JSON config or holds a value that is not one."""
     for config in configs:
         if Path(config).exists():
-            read_config(config)
+            values = read_config(config)
+            try:
+                check_values(values)
+            except InputError as error:
+                raise InputError(f"{config}: {error}") from None
 
 
 def parsed(parser: ConfigParser, key: str, configs: Sequence[str]) -> Any:

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from unetpipe.bundle.carrying import carry_over
 from unetpipe.bundle.settings import as_text
 from unetpipe.errors import InputError
 from unetpipe.files import check_folder, new_folder, replacing, unreadable, write_text
@@ -83,6 +82,8 @@ def write_bundle(
     plain = {key: as_text(value) if isinstance(value, str) else value for key, value in plain.items()}
     configs = {path.name: read_config(path) for path in sorted((source / "configs").glob("*.json"))}
     if training is not None:
+        from unetpipe.bundle.carrying import carry_over
+
         carry_over(configs, training, plain)
     for name, config in configs.items():
         if name == "metadata.json":

@@ -44,7 +44,7 @@ def result_pages(
     InputError
         If there are no labels, several label images to choose from, or an image of another size.
     """
-    image = OmeZarrImage(path)
+    image = OmeZarrImage(path, labels=True)
     names = _label_names(image.path)
     if not names:
         yield from lazy_pages(image, pixels, None, name, pixel_size)
@@ -53,7 +53,7 @@ def result_pages(
         raise InputError(
             f"{image.path} has several label images; name one of them, such as {image.path / 'labels' / names[0]}."
         )
-    labels = OmeZarrImage(image.path / "labels" / names[0])
+    labels = OmeZarrImage(image.path / "labels" / names[0], labels=True)
     is_result = "unetpipe" in zarr.open_group(image.path, mode="r").attrs
     probability = image if is_result else None
     if pixels is None and not is_result:

@@ -39,6 +39,8 @@ class OmeZarrImage(LazyImage):
     ----------
     path : path
         The image's group, such as ``cells.ome.zarr``.
+    labels : bool
+        Whether a label image is meant; elsewhere it is refused, so that nobody segments labels.
 
     Raises
     ------
@@ -46,8 +48,9 @@ class OmeZarrImage(LazyImage):
         If it is not an OME-Zarr image, its metadata contradict its array, or it has other axes than t, c, z, y, x.
     """
 
-    def __init__(self, path: str | os.PathLike) -> None:
+    def __init__(self, path: str | os.PathLike, labels: bool = False) -> None:
         self.path = Path(path).absolute()
+        self.labels = labels
         try:
             attributes = dict(zarr.open_group(self.path, mode="r").attrs)
         except Exception as error:  # zarr raises what its JSON and dtypes raise
@@ -104,7 +107,7 @@ class OmeZarrImage(LazyImage):
 
     def _multiscales(self, attributes: dict[str, Any]) -> dict[str, Any]:
         ome = attributes.get("ome", attributes)
-        if "image-label" in ome:
+        if "image-label" in ome and not self.labels:
             raise self._wrong("is a label image; name the image that it belongs to, two folders above")
         if "multiscales" in ome:
             return ome["multiscales"][0]
