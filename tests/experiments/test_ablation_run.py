@@ -38,7 +38,7 @@ def arguments(data: Path) -> list[str]:
 @pytest.fixture(scope="module")
 def output(arguments: list[str]) -> Path:
     """What the command wrote, after it was cut off in its second row and started again."""
-    folder = Path(arguments[2]).parent / "out"
+    folder = Path(arguments[1]).parent / "out"
     original, calls = job.score_bundle, []
 
     def cut_off(*call: Any) -> Any:

@@ -134,9 +134,9 @@ def export_bundle(
 
     source, target = Path(bundle), Path(output_dir)
     check_bundle(source)
+    state = read_weights(source / "models" / "model.pt" if weights is None else weights)
     check_folder(target)
     with new_folder(target) as unfinished:
-        state = read_weights(source / "models" / "model.pt" if weights is None else weights)
         if half:
             state = {name: value.half() if value.is_floating_point() else value for name, value in state.items()}
         save_state(state, unfinished / "models" / "model.pt")
