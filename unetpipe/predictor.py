@@ -18,6 +18,7 @@ from monai.bundle import ConfigParser
 from monai.inferers import Inferer
 
 from unetpipe.bundle.models import inference_configs
+from unetpipe.bundle.options import check_values
 from unetpipe.bundle.safe import safe_inference
 from unetpipe.bundle.settings import as_text
 from unetpipe.bundle.workflow import check_configs, parsed
@@ -169,6 +170,7 @@ class Predictor:
     def __init__(self, configs: Sequence[str], values: Mapping[str, Any]) -> None:
         self.configs, self.values = list(configs), dict(values)
         check_configs(self.configs)
+        check_values(self.values)
         self._config = ConfigParser()
         self._config.read_config(self.configs)
         self._config.update(self.values)

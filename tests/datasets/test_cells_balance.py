@@ -13,3 +13,8 @@ def test_every_sequence_is_drawn_equally_often():
 
 def test_one_sequence_is_drawn_evenly():
     assert balanced_weights([{"sequence": "01"}] * 4) == [0.25] * 4
+
+
+def test_images_of_an_annotation_tool_are_drawn_equally_often() -> None:
+    records = [{"image": "a.png"}, {"image": "b.tif", "page": 0}, {"image": "b.tif", "page": 1}]
+    assert balanced_weights(records) == [0.5, 0.25, 0.25]

@@ -7,6 +7,7 @@ import math
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from numbers import Real
 from typing import Any
 
 from monai.bundle import ConfigParser
@@ -94,7 +95,7 @@ def check_values(config: Mapping[str, Any]) -> None:
     for key, value in config.items():
         if isinstance(value, dict) or (isinstance(value, str) and value.startswith(EXPRESSIONS)):
             continue
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        number = isinstance(value, Real) and not isinstance(value, bool)
         if key in SWITCHES and isinstance(value, str):
             raise InputError(f"{key}={value!r} must be true or false.")
         if key in COUNTS and (not number or not float(value).is_integer() or value < COUNTS[key]):

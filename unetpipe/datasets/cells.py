@@ -72,5 +72,7 @@ def balanced_weights(records: Sequence[Record]) -> list[float]:
     >>> balanced_weights([{"sequence": "a"}, {"sequence": "b"}, {"sequence": "b"}])
     [0.5, 0.25, 0.25]
     """
-    members = Counter(record["sequence"] for record in records)
-    return [1 / (len(members) * members[record["sequence"]]) for record in records]
+    # the images of an annotation tool have no sequence: each is one
+    sequences = [record.get("sequence", record.get("image")) for record in records]
+    members = Counter(sequences)
+    return [1 / (len(members) * members[sequence]) for sequence in sequences]

@@ -97,14 +97,18 @@ class PublishBetter:
         """
         load_weights(self.average.network, Path(self.served) / "models" / "model.pt")
         values = json.loads((Path(self.served) / "configs" / "inference.json").read_text())
-        choices, settings = self.metric.choices, self.metric.settings
+        choices, settings = self.metric.choices, getattr(self.metric, "settings", None)  # Dice counts no cells
         as_served = {key: values.get(key) for key in self.metric.best}
         self.metric.choices = [as_served]
-        self.metric.settings = [replace(settings[0], **as_served, min_size=values["min_size"])]
+        if settings is not None:
+            self.metric.settings = [replace(settings[0], **as_served, min_size=values["min_size"])]
         self.evaluator.run()
         if as_served not in choices:
-            choices, settings = [*choices, as_served], [*settings, replace(settings[0], **as_served)]
-        self.metric.choices, self.metric.settings = choices, settings
+            choices = [*choices, as_served]
+            settings = None if settings is None else [*settings, replace(settings[0], **as_served)]
+        self.metric.choices = choices
+        if settings is not None:
+            self.metric.settings = settings
         self.evaluator.run()
         state = self.evaluator.state
         self.before = state.best_metric  # type: ignore[attr-defined]

@@ -95,7 +95,7 @@ def split_warnings(found: Mapping[str, Survey], records: Sequence[Record], split
         The arguments of :func:`unetpipe.datasets.split_records` that gave both parts.
     """
     cells = len(found["val"].areas)
-    if cells >= FEWEST_CELLS:
+    if cells >= FEWEST_CELLS or split.get("hold_out") is False:
         return []
     few = (
         f"Only {cells} cells in {len(found['val'].frames)} frames validate; fewer than {FEWEST_CELLS} cannot tell "
