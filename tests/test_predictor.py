@@ -200,3 +200,13 @@ def test_a_result_of_a_stack_counts_pages(trained: Path, image: np.ndarray):
     result = unetpipe.segment(np.stack([image, np.zeros_like(image), image]), trained, return_result=True)
     for page, labels in enumerate(result.labels):
         assert np.array_equal(result.table["id"][result.table["page"] == page], np.unique(labels[labels > 0]))
+
+
+def test_a_misspelt_key_is_refused() -> None:
+    with pytest.raises(InputError, match="did you mean threshold"):
+        unetpipe.Predictor.load(thresold=0.5)
+
+
+def test_pixels_too_large_for_float32_are_refused() -> None:
+    with pytest.raises(InputError, match="too large"):
+        unetpipe.segment(np.full((40, 50), 1e300))

@@ -20,7 +20,7 @@ from monai.inferers import Inferer
 from unetpipe.bundle.models import inference_configs
 from unetpipe.bundle.options import check_values
 from unetpipe.bundle.safe import safe_inference
-from unetpipe.bundle.settings import as_text
+from unetpipe.bundle.settings import as_text, check_key
 from unetpipe.bundle.workflow import check_configs, parsed
 from unetpipe.bundle.writing import find_bundle
 from unetpipe.errors import InputError
@@ -175,6 +175,14 @@ class Predictor:
         self._config.read_config(self.configs)
         self._config.update(self.values)
         self._config.update({key: value for key, value in DEFAULTS.items() if key not in self._config})
+        known = {
+            **DEFAULTS,
+            **ConfigParser.load_config_files(self.configs),
+            "bundle_root": None,
+            "image_pixel_size": None,
+        }
+        for key in self.values:
+            check_key(key, known)
 
     @classmethod
     def load(
@@ -335,8 +343,13 @@ class Predictor:
             stack = np.broadcast_to(stack, (len(stack), 3, *stack.shape[2:]))
         if stack.shape[1] != self.channels:
             raise InputError(f"The array has {stack.shape[1]} channel(s), the network takes {self.channels}.")
-        if 0 in stack.shape or not np.isfinite(stack).all():
-            raise InputError(f"The array of shape {image.shape} is empty or holds pixels that are NaN or infinite.")
+        with np.errstate(over="ignore"):
+            is_finite = np.isfinite(stack.astype(np.float32, copy=False)).all()
+        if 0 in stack.shape or not is_finite:
+            raise InputError(
+                f"The array of shape {image.shape} is empty or holds pixels that are NaN, infinite or too large for "
+                "float32."
+            )
         return stack
 
     def _get(self, key: str, kind: Callable[[Any], Any] = lambda value: value) -> Any:

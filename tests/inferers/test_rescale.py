@@ -56,3 +56,9 @@ def test_a_disc_keeps_its_place():
 def test_factor_one_is_the_inferer_itself():
     image = torch.randn(1, 1, 7, 9)
     assert RescaleInferer(SimpleInferer())(image, lambda images: images) is image
+
+
+@pytest.mark.parametrize("size", [1000.0, 1e-9])
+def test_a_pixel_size_in_another_unit_is_refused(size: float) -> None:
+    with pytest.raises(InputError, match="in the same unit"):
+        scale_factor(size, 0.65, rescale=True)

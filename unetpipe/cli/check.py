@@ -52,6 +52,9 @@ def run(options: argparse.Namespace) -> None:
     """
     from PIL import Image
 
+    if options.output.suffix.lower() not in (".png", ".tif", ".tiff") or options.output.is_dir():
+        raise InputError(f"{options.output} cannot be the contact sheet; name a file that ends in .png.")
+
     from unetpipe.datasets import LAYOUTS, find_records, recognise, survey
     from unetpipe.io import write_picture
 

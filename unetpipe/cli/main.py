@@ -53,10 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options.run(options)
         sys.stdout.flush()
-    except BrokenPipeError:  # as of unetpipe … | head
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left to print goes there
-        return CLOSED
     except Exception as error:
+        if _is_closed_pipe(error):  # as of unetpipe … | head
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left to print goes there
+            return CLOSED
         mistake = input_error_behind(error) or _mistake(error)
         if mistake is None:
             raise
@@ -66,6 +66,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("Stopped.", file=sys.stderr)
         return STOPPED
     return 0
+
+
+def _is_closed_pipe(error: BaseException | None) -> bool:
+    """Return whether a closed pipe caused an exception: MONAI wraps what is raised while a config runs."""
+    while error is not None and not isinstance(error, BrokenPipeError):
+        error = error.__cause__
+    return error is not None
 
 
 def _mistake(error: Exception) -> str | None:

@@ -15,6 +15,7 @@ from unetpipe.errors import InputError
 logger = logging.getLogger(__name__)
 
 TOLERATED = 1.25  # training varies the scale by a fifth; beyond that cells look too large or too small
+LARGEST_FACTOR = 20  # beyond it, the two pixel sizes have different units
 
 
 class RescaleInferer(Inferer):
@@ -57,7 +58,7 @@ def scale_factor(image_pixel_size: float | None, pixel_size: float | None, resca
     Raises
     ------
     InputError
-        If ``rescale`` is true and a pixel size is not known.
+        If ``rescale`` is true and a pixel size is not known, or they differ by more than a factor of 20.
     """
     if image_pixel_size is None or pixel_size is None:
         if rescale:
@@ -66,6 +67,11 @@ def scale_factor(image_pixel_size: float | None, pixel_size: float | None, resca
         return 1.0
     factor = image_pixel_size / pixel_size
     if rescale:
+        if max(factor, 1 / factor) > LARGEST_FACTOR:
+            raise InputError(
+                f"Pixels of {image_pixel_size:g} against {pixel_size:g} would scale the images by {factor:.3g}; give "
+                "the pixel size in the same unit, such as micrometres."
+            )
         return factor
     if max(factor, 1 / factor) > TOLERATED:
         logger.warning(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from numbers import Integral
 
 import torch
 from torch import Tensor, nn
@@ -201,9 +202,11 @@ def _check_arguments(
         raise InputError(f'norm={norm!r} is not known; use norm="batch" or norm=None.')
     if padding not in ("valid", "same"):
         raise InputError(f'padding={padding!r} is not known; use padding="valid" or padding="same".')
-    if len(channels) < 1 or min(in_channels, out_channels, *channels) < 1:
+    numbers = (in_channels, out_channels, *channels)
+    if not channels or any(isinstance(n, bool) or not isinstance(n, Integral) or n < 1 for n in numbers):
         raise InputError(
-            f"in_channels={in_channels}, out_channels={out_channels} and channels={tuple(channels)} must be positive."
+            f"in_channels={in_channels}, out_channels={out_channels} and channels={tuple(channels)} must be positive "
+            "whole numbers."
         )
     if not 0 <= dropout < 1:
         raise InputError(f"dropout={dropout} must be at least 0 and below 1.")
