@@ -63,10 +63,13 @@ def parsed(parser: ConfigParser, key: str, configs: Sequence[str]) -> Any:
     try:
         return parser.get_parsed_content(key)
     except Exception as error:  # whatever a damaged expression or argument raises
+        mistake = input_error_behind(error)
+        if mistake is not None:
+            raise mistake from None
         reason: BaseException = error
         while reason.__cause__ is not None:
             reason = reason.__cause__
-        raise input_error_behind(error) or InputError(
+        raise InputError(
             f"{' with '.join(configs)} cannot be used: its key {key!r} fails ({first_line(reason)})."
         ) from error
 

@@ -54,10 +54,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.run(options)
         sys.stdout.flush()
     except Exception as error:
-        if _is_closed_pipe(error):  # as of unetpipe … | head
+        mistake: object = input_error_behind(error)
+        if mistake is None and _is_closed_pipe(error):  # as of unetpipe … | head
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left to print goes there
             return CLOSED
-        mistake = input_error_behind(error) or _mistake(error)
+        mistake = mistake or _mistake(error)
         if mistake is None:
             raise
         print(f"Error: {mistake}", file=sys.stderr)
