@@ -45,7 +45,7 @@ def run_engine(engine: Engine, output_dir: str | os.PathLike | None = None) -> N
         mistake = input_error_behind(error) or lost_process(error)
         if mistake is None:
             raise
-        raise mistake from error
+        raise mistake from None
 
 
 def lost_process(error: BaseException | None) -> InputError | None:

@@ -71,7 +71,7 @@ def train(
         mistake = input_error_behind(error)
         if mistake is None:
             raise
-        raise mistake from error
+        raise mistake from None
     return Path(output)
 
 
