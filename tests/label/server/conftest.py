@@ -30,7 +30,7 @@ def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def bundle(cells: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle trained until it finds cells, in half precision, as the one that comes with the package."""
     folder = tmp_path_factory.mktemp("bundle")
-    length = {"max_epochs": 2, "steps_per_epoch": 40, "val_interval": 1, "val_frames": "5"}
+    length = {"max_epochs": 8, "learning_rate": 0.005, "steps_per_epoch": 40, "val_interval": 1, "val_frames": "5"}
     small = {**SMALL, "channels": [8, 16]}
     run(["train.json"], dataset_dir=str(cells), output_dir=str(folder / "trained"), **small, **length)
     export_bundle(folder / "trained", folder / "bundle", half=True)
