@@ -54,7 +54,7 @@ def evaluate(
         Folder of ``maskNNN.tif``, or masks of the images of a data set as ``unetpipe segment`` names them, or a file of
         one or more pages of the probability of "cell" or of numbered cells.
     truth : path
-        Folder ``NN_GT``, a data set (``data/README.md``), or a file of labels (0 membrane, 255 cell; or numbered
+        Folder ``NN_GT``, a data set (``docs/layouts.md``), or a file of labels (0 membrane, 255 cell; or numbered
         cells).
     output : path, optional
         Folder for ``report.html``, ``scores.json``, ``objects.csv`` and ``frames.csv``.

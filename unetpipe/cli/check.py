@@ -30,7 +30,7 @@ MASKS = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
-    parser.add_argument("folder", metavar="DATA", type=Path, help="a data set in one of the layouts of data/README.md")
+    parser.add_argument("folder", metavar="DATA", type=Path, help="a data set in one of the layouts of docs/layouts.md")
     parser.add_argument(
         "--output", metavar="FILE", type=Path, default=Path("check.png"), help="contact sheet (default: check.png)"
     )

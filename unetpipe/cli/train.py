@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     bundle = find_bundle()
     parser.description = "Train a network on images and masks; write a trained bundle and a report."
     parser.add_argument(
-        "data", metavar="DATA", type=Path, help="a data set in one of the layouts of data/README.md (unetpipe check)"
+        "data", metavar="DATA", type=Path, help="a data set in one of the layouts of docs/layouts.md (unetpipe check)"
     )
     parser.add_argument("--output", metavar="DIR", type=Path, required=True, help="folder for the trained bundle")
     parser.add_argument(

@@ -40,7 +40,7 @@ def train(
     Parameters
     ----------
     data : path
-        A data set in one of the layouts of ``data/README.md``; ``unetpipe check`` describes it.
+        A data set in one of the layouts of ``docs/layouts.md``; ``unetpipe check`` describes it.
     output : path
         Folder of the trained bundle.
     recipe : str or sequence of str, optional
