@@ -1,10 +1,14 @@
-"""``python -m benchmarks NAME …``: run benchmarks of speed from a checkout."""
+"""``python -m benchmarks NAME …``: run benchmarks of speed, or of robustness, from a checkout."""
 
 from __future__ import annotations
 
 import sys
 
-from benchmarks.speed.command import main
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    if sys.argv[1:2] == ["stress"]:
+        from benchmarks.stress.command import main
+
+        sys.exit(main(sys.argv[2:]))
+    from benchmarks.speed.command import main as main_speed
+
+    sys.exit(main_speed(sys.argv[1:]))

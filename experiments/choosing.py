@@ -11,10 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from benchmarks.stress.perturbations import CHOOSING, View, empty_places, empty_view, perturbed, plain
 from experiments.packed import Frame
 from experiments.pasting import paste
-from experiments.perturbations import CHOOSING, View, empty_view, perturbed, plain
-from experiments.preparing import empty_places
 from experiments.recipes import Recipe
 from unetpipe.instances import InstanceSettings
 from unetpipe.metrics.best_threshold import Thresholds, threshold_choices

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
+from benchmarks.stress.perturbations import empty_places
 from experiments.packed import Entry, Frame, read_frame
 from experiments.pasting import paste
 from experiments.recipes import Recipe
@@ -14,8 +14,6 @@ from unetpipe.instances import cut_ridge
 from unetpipe.transforms import BorderWeightMap
 
 RIDGE = 1.0  # px
-SMALLEST_EMPTY = 64  # px, side of a place without cells
-PLACES = 4  # a frame
 
 
 @dataclass
@@ -103,18 +101,3 @@ def normalized(image: np.ndarray, channels: int, bright: bool) -> np.ndarray:
         grey = image.mean(0)
         image = -image if ((grey - grey.mean()) ** 3).mean() < 0 else image
     return image
-
-
-def empty_places(ground: np.ndarray) -> np.ndarray:
-    """Return boxes (n, 4) inside ``ground`` (H, W), largest first, none over another: top, left, bottom, right."""
-    free = ground.copy()
-    boxes: list[tuple[int, int, int, int]] = []
-    while len(boxes) < PLACES:
-        reach = ndimage.distance_transform_cdt(np.pad(free, 1), "chessboard")[1:-1, 1:-1]
-        y, x = np.unravel_index(int(reach.argmax()), reach.shape)
-        radius = int(reach[y, x]) - 1
-        if 2 * radius + 1 < SMALLEST_EMPTY:
-            break
-        boxes.append((y - radius, x - radius, y + radius + 1, x + radius + 1))
-        free[boxes[-1][0] : boxes[-1][2], boxes[-1][1] : boxes[-1][3]] = False
-    return np.array(boxes, np.int64).reshape(-1, 4)

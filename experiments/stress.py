@@ -19,10 +19,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks.stress.perturbations import STRESS, View, empty_places, empty_view, perturbed
 from experiments import choosing
 from experiments.packed import Entry, read_frame, read_index
-from experiments.perturbations import STRESS, View, empty_view, perturbed
-from experiments.preparing import empty_places
 from experiments.recipes import RECIPES
 from unetpipe.networks import UNet, fold_batch_norm, load_weights
 

@@ -65,15 +65,9 @@ def score_frames(
     Parameters
     ----------
     frames : sequence of (ndarray, ndarray, ndarray)
-    <<<<<<< HEAD
-        Of each frame the truth (H, W), integer; where it is known (H, W), bool; the probability of "cell" (H, W).
+        For each frame: the truth (H, W), integer; where it is known (H, W), bool; the probability of "cell" (H, W).
     settings : InstanceSettings
         How the probability becomes cells.
-    =======
-        For each frame: the truth (H, W), integer; where it is known (H, W), bool; the probability of "cell" (H, W).
-    thresholds, min_size, ridge_refill_radius
-        See :func:`unetpipe.instances.instances_from_probability`.
-    >>>>>>> c4170f7 (Experiments, benchmarks, export, morphometry: plain sentences; an example of a mosaic)
     """
     scores, mistakes = [], []
     for number, (truth, known, probability) in enumerate(frames):

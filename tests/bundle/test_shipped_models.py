@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from experiments.perturbations import empty_view, perturbed
-from experiments.preparing import empty_places
+from benchmarks.stress.perturbations import empty_places, empty_view, perturbed
 from unetpipe.bundle.models import model_names
 from unetpipe.bundle.writing import find_bundle
 from unetpipe.cli.main import main

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.stress.perturbations import empty_places
 from experiments import ship, stress, train_models
 from experiments.known import known_pixels
 from experiments.pack_data import role_of
 from experiments.packed import Entry, read_frame, read_index, rounding_step, write_frame, write_index
-from experiments.preparing import empty_places
 from unetpipe.networks import UNet, load_weights
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy import ndimage
 from torch import Tensor
 
 from unetpipe.mirror import mirror_crop
@@ -16,6 +17,8 @@ from unetpipe.transforms.batched_grey import RandBatchBlur
 from unetpipe.transforms.elastic import interpolation_matrix
 
 CROP = 256  # px
+SMALLEST_EMPTY = 64  # px, side of a place without cells
+PLACES = 4  # a frame
 
 
 @dataclass
@@ -166,6 +169,7 @@ STRESS: dict[str, tuple[Perturbation, float]] = {
     "gain 2": (gain, 2.0),
     "gamma 0.6": (gamma, 0.6),
     "gamma 1.6": (gamma, 1.6),
+    "256 levels": (rounding, 256),
     "64 levels": (rounding, 64),
     "crop, top left": (crop, 0),
     "crop, bottom right": (crop, 3),
@@ -190,3 +194,18 @@ def empty_view(image: Tensor, place: tuple[int, int, int, int], side: int = 512)
     top, left, bottom, right = place
     part = image[:, top:bottom, left:right]
     return View(mirror_crop(part, 0, 0, side, side).contiguous(), np.zeros((side, side), np.int32))
+
+
+def empty_places(ground: np.ndarray) -> np.ndarray:
+    """Return boxes (n, 4) inside ``ground`` (H, W), largest first, none over another: top, left, bottom, right."""
+    free = ground.copy()
+    boxes: list[tuple[int, int, int, int]] = []
+    while len(boxes) < PLACES:
+        reach = ndimage.distance_transform_cdt(np.pad(free, 1), "chessboard")[1:-1, 1:-1]
+        y, x = np.unravel_index(int(reach.argmax()), reach.shape)
+        radius = int(reach[y, x]) - 1
+        if 2 * radius + 1 < SMALLEST_EMPTY:
+            break
+        boxes.append((y - radius, x - radius, y + radius + 1, x + radius + 1))
+        free[boxes[-1][0] : boxes[-1][2], boxes[-1][1] : boxes[-1][3]] = False
+    return np.array(boxes, np.int64).reshape(-1, 4)
