@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from experiments.preparing import SMALLEST_EMPTY, Prepared
+from benchmarks.stress.perturbations import SMALLEST_EMPTY
+from experiments.preparing import Prepared
 from unetpipe.transforms.batched import to_device
 
 PART = 0.25  # of the tiles see a part of a frame as if it were the whole
