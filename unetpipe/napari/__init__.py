@@ -1,0 +1,1 @@
+"""The napari plugin: segment in a viewer, look at the cells, correct them, and save them to train on."""
