@@ -25,14 +25,14 @@ def main() -> None:
     parser.add_argument("results", type=Path)
     parser.add_argument("models", type=Path)
     arguments = parser.parse_args()
-    results = json.loads((arguments.results / "results.json").read_text())
+    results = json.loads((arguments.results / "results.json").read_text(encoding="utf-8"))
     for name, trained in results["trained"].items():
         folder = arguments.models / name
         folder.mkdir(parents=True, exist_ok=True)
         weights = arguments.models / weights_path(name)
         shutil.copyfile(arguments.results / f"{name}.pt", weights)
         values = inference_values(name, trained, results.get("chosen", {}).get(name, {}))
-        (folder / "inference.json").write_text(json.dumps(values, indent=4) + "\n")
+        (folder / "inference.json").write_text(json.dumps(values, indent=4) + "\n", encoding="utf-8")
         print(f"{name}: {weights.stat().st_size / 1e6:.1f} MB")
 
 

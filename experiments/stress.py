@@ -23,6 +23,7 @@ from benchmarks.stress.perturbations import STRESS, View, empty_places, empty_vi
 from experiments import choosing
 from experiments.packed import Entry, read_frame, read_index
 from experiments.recipes import RECIPES
+from unetpipe.device import default_device
 from unetpipe.networks import UNet, fold_batch_norm, load_weights
 
 SYMMETRIES = "8 symmetries"
@@ -45,7 +46,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     path = arguments.results / arguments.name
-    table: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+    table: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     # the pool is forked before the device is touched
     with multiprocessing.get_context("fork").Pool(arguments.processes, os.nice, (5,)) as pool:
         for name, results in trained_models(arguments.results, arguments.models, arguments.until):
@@ -54,7 +55,7 @@ def main() -> None:
             jobs = scoring.jobs(arguments.views, arguments.every)
             for rows in collected(pool.imap_unordered(choosing.score, jobs)):
                 table[name] = rows
-                path.write_text(json.dumps(table, indent=1))
+                path.write_text(json.dumps(table, indent=1), encoding="utf-8")
             print_table(name, table[name], time.perf_counter() - start)
         pool.terminate()
 
@@ -64,7 +65,7 @@ def trained_models(folder: Path, wanted: Sequence[str] | None, until: float) -> 
     left = [recipe.name for recipe in RECIPES if not wanted or recipe.name in wanted]
     while left:
         path = folder / "results.json"
-        results = json.loads(path.read_text()) if path.is_file() else {}
+        results = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         ready = [name for name in left if name in results.get("chosen", {}) and (folder / f"{name}.pt").is_file()]
         if not ready and time.time() > until:
             return
@@ -83,7 +84,7 @@ class Scoring:
         self.recipe = next(recipe for recipe in RECIPES if recipe.name == name)
         self.trained, chosen = results["trained"][name], results["chosen"][name]
         self.choice = {key: chosen[key] for key in ("threshold", "marker_threshold", "merge_threshold")}
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = default_device()
         network = UNet(self.trained["in_channels"], 2, self.trained["channels"], "batch")
         self.network = fold_batch_norm(load_weights(network, weights).eval()).to(self.device)
 

@@ -29,6 +29,7 @@ from experiments.device_frames import DeviceFrames
 from experiments.packed import Entry, Frame, read_frame, read_index
 from experiments.recipes import RECIPES, Recipe
 from experiments.training import Trained, train
+from unetpipe.device import default_device
 from unetpipe.files import replacing
 from unetpipe.networks import UNet, load_weights
 
@@ -49,7 +50,7 @@ class Results:
         """Add and write."""
         self.rows.setdefault(part, {})[name] = value
         with replacing(self.path) as temporary:
-            temporary.write_text(json.dumps(self.rows, indent=1))
+            temporary.write_text(json.dumps(self.rows, indent=1), encoding="utf-8")
 
 
 @dataclass
@@ -83,7 +84,7 @@ def main() -> None:
     arguments.output.mkdir(parents=True, exist_ok=True)
     results = Results(arguments.output / "results.json")
     if results.path.is_file():
-        results.rows = json.loads(results.path.read_text())
+        results.rows = json.loads(results.path.read_text(encoding="utf-8"))
     chosen = [recipe for recipe in RECIPES if not arguments.models or recipe.name in arguments.models]
     if arguments.tiny:
         chosen = [replace(recipe, **TINY) for recipe in chosen]
@@ -138,7 +139,7 @@ class Work:
 
     def measure(self) -> None:
         """Measure the device, while the pool prepares."""
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = default_device()
         name = torch.cuda.get_device_name() if self.device.type == "cuda" else "CPU"
         self.clock.say(f"{name}, torch {torch.__version__}, {os.cpu_count()} cores")
         self.results.put("device", "name", name)

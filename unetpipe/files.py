@@ -41,7 +41,7 @@ def remember(
     --------
     >>> @remember(maxsize=2)
     ... def read(path: Path) -> str:
-    ...     return path.read_text()
+    ...     return path.read_text(encoding="utf-8")
     """
 
     def decorate(function: Callable[[Path], Content]) -> Callable[[str | os.PathLike], Content]:

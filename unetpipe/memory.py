@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,10 @@ def free_memory(device: torch.device) -> int:
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    return int(min(psutil.virtual_memory().available, _left_in_container()))
+    left = int(min(psutil.virtual_memory().available, _left_in_container()))
+    if device.type == "mps":  # it shares the main memory
+        return max(min(left, torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()), 0)
+    return left
 
 
 def default_memory() -> int:
@@ -57,7 +61,7 @@ def keep_freed_memory() -> bool:
     bool
         Whether the C library can do so (glibc on Linux can); elsewhere nothing changes.
     """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    mallopt = getattr(_c_library(), "mallopt", None)
     return mallopt is not None and bool(mallopt(M_MMAP_MAX, 0) and mallopt(M_TRIM_THRESHOLD, -1))
 
 
@@ -69,14 +73,21 @@ def return_freed_memory() -> bool:
     bool
         Whether the C library can do so (glibc on Linux can).
     """
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    trim = getattr(_c_library(), "malloc_trim", None)
     return trim is not None and bool(trim(0))
+
+
+def _c_library() -> ctypes.CDLL | None:
+    """Return the C library that this process uses; None on Windows, which cannot say so."""
+    return None if os.name == "nt" else ctypes.CDLL(None)
 
 
 def _left_in_container() -> float:
     """Return the bytes that the Linux control group of this process still allows; infinity without a limit."""
     try:
-        limit, used = ((CONTROL_GROUP / name).read_text().strip() for name in ("memory.max", "memory.current"))
+        limit, used = (
+            (CONTROL_GROUP / name).read_text(encoding="utf-8").strip() for name in ("memory.max", "memory.current")
+        )
     except OSError:
         return float("inf")
     return float("inf") if limit == "max" else max(int(limit) - int(used), 0)

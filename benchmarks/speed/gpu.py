@@ -21,6 +21,7 @@ from benchmarks.speed.inference import count_operations, network_with_statistics
 from benchmarks.speed.settings import Settings
 from benchmarks.speed.timing import Row
 from benchmarks.speed.training import train
+from unetpipe.device import default_device
 from unetpipe.inferers import AutocastInferer, OverlapTileInferer
 from unetpipe.losses import WeightedCrossEntropy
 from unetpipe.networks import UNet, fold_batch_norm
@@ -31,7 +32,7 @@ PAPERS_STEPS, PAPERS_HOURS = 60_000, 10.0  # on an NVidia Titan of 2015
 
 def run(settings: Settings) -> list[Row]:
     """Measure floor, a 512² image, training steps at 572, the paper's training from 1,000 steps, waiting for data."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = default_device()
     if device.type == "cpu":
         if not settings.quick:
             print("There is no GPU here: nothing is measured. (--quick makes a dry run on the CPU.)")

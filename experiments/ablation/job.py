@@ -66,10 +66,10 @@ class Job(NamedTuple):
             If the folder holds a result of other settings.
         """
         settings, stored = json.loads(json.dumps(self.settings())), self.folder / "job.json"
-        if stored.is_file() and json.loads(stored.read_text()) != settings:
+        if stored.is_file() and json.loads(stored.read_text(encoding="utf-8")) != settings:
             raise InputError(f"{self.folder} was computed with other settings; choose another --output, or remove it.")
         path = self.folder / "result.json"
-        return json.loads(path.read_text()) if path.is_file() else None
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
     def run(self) -> dict[str, Any]:
         """Return the scores; if they are missing, train or continue the training, and score."""

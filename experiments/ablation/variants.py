@@ -86,7 +86,7 @@ def choose_rows(names: Sequence[str] | None, has_silver: bool) -> list[Row]:
 
 def read_overlays(paths: Iterable[Path]) -> dict[str, Any]:
     """Return the keys that overlays set; of a key that several set, the last value."""
-    return {key: value for path in paths for key, value in json.loads(path.read_text()).items()}
+    return {key: value for path in paths for key, value in json.loads(path.read_text(encoding="utf-8")).items()}
 
 
 def find_budget(name: str) -> Path:
@@ -103,7 +103,7 @@ def find_budget(name: str) -> Path:
         names = ", ".join(sorted(path.stem for path in (FOLDER / "budgets").glob("*.json")))
         raise InputError(f"There is no budget {name!r}; name one of {names}, or an overlay (JSON) of your own.")
     try:
-        keys = set(json.loads(path.read_text()).keys())
+        keys = set(json.loads(path.read_text(encoding="utf-8")).keys())
     except (ValueError, AttributeError) as error:
         raise InputError(f'The budget {path} is not a JSON object such as {{"tile": 252}} ({error}).') from error
     config = ConfigParser(ConfigParser.load_config_file(find_bundle() / "configs" / "train.json"))

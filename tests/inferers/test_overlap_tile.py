@@ -228,13 +228,16 @@ def test_empty_batch_is_refused() -> None:
         tiled(network(1), torch.zeros(0, 1, 20, 20, dtype=torch.float64), 34)
 
 
-def test_out_of_memory_goes_on_with_smaller_tiles(caplog):
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("MPS backend out of memory")]
+)
+def test_out_of_memory_goes_on_with_smaller_tiles(error: Exception, caplog):
     network = UNet(channels=(2, 4, 8), dropout=0).double().eval()
     image = torch.randn(1, 1, 90, 70, dtype=torch.float64)
 
     def small_memory(tiles: torch.Tensor) -> torch.Tensor:
         if tiles.shape[-1] * tiles.shape[-2] > 90 * 90:
-            raise torch.OutOfMemoryError("CUDA out of memory")
+            raise error
         return network(tiles)
 
     margin, step = network.margin, network.step

@@ -31,6 +31,8 @@ def test_the_cpu_where_there_is_no_gpu(monkeypatch: pytest.MonkeyPatch):
     assert {find_device(value) for value in (None, "", [], "cpu", ["cpu"], "cuda")} == {"cpu"}
     with pytest.raises(InputError, match="device='cuda:0' is not known; use one of cpu, cuda"):
         find_device("cuda:0")
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert [find_device(value) for value in (None, "cpu", "cuda")] == ["mps", "cpu", "mps"]
 
 
 def test_gpus_by_name_and_by_number(monkeypatch: pytest.MonkeyPatch):

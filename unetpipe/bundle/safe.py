@@ -23,6 +23,8 @@ CLASSES = {
 }
 # how parts of inference.json read in bundles that earlier versions trained
 EARLIER: dict[str, Any] = {
+    "device": "$torch.device('cuda:0' if torch.cuda.is_available() else 'cpu')",
+    "network": "$@network_def.to(device=@device, memory_format=torch.channels_last)",
     "evaluator": {
         "_target_": "SupervisedEvaluator",
         "device": "@device",
@@ -30,7 +32,7 @@ EARLIER: dict[str, Any] = {
         "network": "@trained_network",
         "inferer": "@inferer",
         "val_handlers": "@handlers",
-    }
+    },
 }
 
 

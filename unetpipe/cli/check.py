@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from unetpipe.cli.options import as_command
 from unetpipe.errors import InputError
 
 if TYPE_CHECKING:
@@ -193,7 +193,7 @@ def _propose(found: Survey, options: argparse.Namespace, channels: int) -> None:
     print(
         f"\nTrain on it with (a tile returns {proposal.output}×{proposal.output} pixels, "
         f"{proposal.output / diameter:.1f} cells wide; {epochs} epochs of 100 steps, roughly {minutes:.0f} min):\n\n"
-        f"  {shlex.join(command)}\n",
+        f"  {as_command(command)}\n",
         flush=True,
     )
 

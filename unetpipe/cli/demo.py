@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from unetpipe.cli import segment
+from unetpipe.cli.options import as_command
 
 TRAIN_SEQUENCES, VAL_SEQUENCES, TEST_SEQUENCES = [*range(1, 11)], [11, 12], [13, 14, 15, 16]
 NARROW: dict[str, Any] = {"channels": [16, 32, 64, 128, 256], "tile": 252, "batch_size": 2}
@@ -86,4 +86,4 @@ def _settings(settings: Mapping[str, Any]) -> list[str]:
 
 def _show(*command: object) -> None:
     """Print a command, so that the user can repeat the step."""
-    print(f"\n$ {shlex.join(map(str, command))}\n", flush=True)
+    print(f"\n$ {as_command([str(part) for part in command])}\n", flush=True)

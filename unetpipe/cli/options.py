@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
+import re
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 from unetpipe.bundle.models import model_names
@@ -21,3 +25,18 @@ def model_help() -> str:
         "one of the models of the bundle; the installed one has "
         f"{', '.join(model_names(find_bundle()))} (default: the main model of the bundle)"
     )
+
+
+def as_command(parts: Sequence[str], windows: bool = os.name == "nt") -> str:
+    r"""Join the parts of a command so that it can be pasted into a shell; Windows' shells know no single quotes.
+
+    Examples
+    --------
+    >>> as_command(["unetpipe", "train", "day 1", "--set", "channels=[8,16]"], windows=False)
+    "unetpipe train 'day 1' --set 'channels=[8,16]'"
+    >>> as_command(["unetpipe", "train", "C:\\day 1", "--set", "channels=[8,16]"], windows=True)
+    'unetpipe train "C:\\day 1" --set "channels=[8,16]"'
+    """
+    if not windows:
+        return shlex.join(parts)
+    return " ".join(part if re.fullmatch(r"[\w.:\\/=-]+", part) else f'"{part}"' for part in parts)

@@ -51,7 +51,7 @@ def write_synthetic_ctc(
             for cell in np.unique(label[label > 0]).tolist():
                 lives.setdefault(cell, []).append(frame)
         tracks = "".join(f"{cell} {seen[0]} {seen[-1]} 0\n" for cell, seen in sorted(lives.items()))
-        (root / f"{name}_GT" / "TRA" / "man_track.txt").write_text(tracks)
+        (root / f"{name}_GT" / "TRA" / "man_track.txt").write_text(tracks, encoding="utf-8")
     return root
 
 

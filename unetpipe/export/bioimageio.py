@@ -94,7 +94,7 @@ def _describe(folder: Path, bundle: Path, model: str | None, network: UNet) -> A
     from bioimageio.spec.common import FileDescr
     from bioimageio.spec.model import v0_5
 
-    metadata = json.loads((bundle / "configs" / "metadata.json").read_text())
+    metadata = json.loads((bundle / "configs" / "metadata.json").read_text(encoding="utf-8"))
     names = metadata["network_data_format"]["outputs"]["pred"]["channel_def"]
     classes = [names.get(str(number), f"class{number}") for number in range(network.out_channels)]
     channels = ["image"] if network.in_channels == 1 else [f"image{number}" for number in range(network.in_channels)]
@@ -180,8 +180,8 @@ def _write_documents(
     if model is not None and scores.is_file():
         shutil.copyfile(scores, folder / "models.md")
     settings = {**asdict(predictor.settings), "pixel_size": predictor.pixel_size}
-    (folder / "inference.json").write_text(json.dumps(settings, indent=4) + "\n")
-    metadata = json.loads((bundle / "configs" / "metadata.json").read_text())
+    (folder / "inference.json").write_text(json.dumps(settings, indent=4) + "\n", encoding="utf-8")
+    metadata = json.loads((bundle / "configs" / "metadata.json").read_text(encoding="utf-8"))
     pages = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         undefined=StrictUndefined,

@@ -14,6 +14,7 @@ from monai.data.utils import set_rnd
 from monai.engines import Evaluator
 from monai.handlers import StatsHandler, from_engine
 
+from unetpipe.device import wait_for_gpu
 from unetpipe.errors import InputError
 
 
@@ -144,8 +145,7 @@ class StepTimes:
 
     def step(self) -> None:
         """Add the time of the step."""
-        if torch.cuda.is_initialized():
-            torch.cuda.synchronize()  # otherwise the GPU still computes while the next batch is read
+        wait_for_gpu()  # otherwise it still computes while the next batch is read
         self.worked += time.perf_counter() - self._since
 
     def report(self, engine: Engine) -> None:

@@ -21,6 +21,7 @@ from monai.utils import ensure_tuple_rep
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from unetpipe.device import empty_cache, is_out_of_memory
 from unetpipe.memory import free_memory, network_bytes
 from unetpipe.mirror import mirror_crop
 from unetpipe.networks.weights import fold_batch_norm
@@ -103,13 +104,15 @@ class OverlapTileInferer(Inferer):
         while True:
             try:
                 return self._infer(inputs, network, roi_size, margin, step, *args, **kwargs)
-            except torch.OutOfMemoryError:
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
                 smaller = (halve_tile(roi_size[0], margin, step), halve_tile(roi_size[1], margin, step))
                 if smaller == roi_size:
                     raise
                 logger.warning("Out of GPU memory with tiles of %s pixels; trying again with %s", roi_size, smaller)
                 roi_size = smaller
-                torch.cuda.empty_cache()
+                empty_cache()
 
     def tile(self, size: tuple[int, int], network: Any, device: torch.device) -> tuple[int, int]:
         """Return the input tile (height, width) that an image of that size, on that device, is computed with."""

@@ -94,7 +94,7 @@ def prepare(studies: Path, bundle: Path, name: str | None = None) -> Path:
     folder = studies / FOLDER
     model, origin = folder / "model" / MODEL, folder / "bundle.txt"
     source = str(bundle.resolve()) + (f" --model {name}" if name else "")
-    begun = origin.read_text().strip() if origin.is_file() else "another"
+    begun = origin.read_text(encoding="utf-8").strip() if origin.is_file() else "another"
     if not model.exists():
         unfinished = model.with_name(f".{MODEL}")  # renamed when all is there
         shutil.rmtree(unfinished, ignore_errors=True)

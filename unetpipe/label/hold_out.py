@@ -36,7 +36,9 @@ def hold_out(records: Sequence[Record], share: float, memory: str | os.PathLike)
     train, val : list of Record
     """
     path = Path(memory)
-    known: dict[str, list[str]] = json.loads(path.read_text()) if path.is_file() else {"train": [], "val": []}
+    known: dict[str, list[str]] = (
+        json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"train": [], "val": []}
+    )
     images = list(dict.fromkeys(Path(record["image"]).name for record in records))
     val = [image for image in images if image in known["val"]]
     new = [image for image in images if image not in known["val"] and image not in known["train"]]

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from unetpipe.device import default_device
 from unetpipe.errors import InputError
 
 LONGEST_NAME = 200  # bytes of a name, so that a suffix fits into the 255 of a file name
@@ -66,7 +67,8 @@ def read_flag(key: str, value: Any) -> bool:
 def find_device(value: Any) -> str:
     """Return torch's name of the device of a request.
 
-    "cuda", the default, is the CPU where there is no GPU. A GPU is also known by its name, as MONAI Label lists it.
+    "cuda", the default, is Apple's GPU or the CPU where there is no NVIDIA GPU. Those are also known by their names,
+    as MONAI Label lists them.
 
     Raises
     ------
@@ -78,7 +80,7 @@ def find_device(value: Any) -> str:
     devices = {f"{name}:{number}": f"cuda:{number}" for number, name in enumerate(names)}
     if count == 1:
         devices = {names[0]: "cuda"}
-    devices |= {"cpu": "cpu", "cuda": "cuda" if count else "cpu"}
+    devices |= {"cpu": "cpu", "cuda": "cuda" if count else default_device().type}
     devices |= {f"cuda:{number}": f"cuda:{number}" for number in range(count)}
     return devices[choose("device", value or "cuda", devices)]
 

@@ -96,7 +96,7 @@ class PublishBetter:
         the choices of the training, and those thresholds besides.
         """
         load_weights(self.average.network, Path(self.served) / "models" / "model.pt")
-        values = json.loads((Path(self.served) / "configs" / "inference.json").read_text())
+        values = json.loads((Path(self.served) / "configs" / "inference.json").read_text(encoding="utf-8"))
         choices, settings = self.metric.choices, getattr(self.metric, "settings", None)  # Dice counts no cells
         as_served = {key: values.get(key) for key in self.metric.best}
         self.metric.choices = [as_served]

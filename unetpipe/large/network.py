@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from monai.inferers import SimpleInferer
 
+from unetpipe.device import empty_cache, is_out_of_memory
 from unetpipe.errors import InputError
 from unetpipe.inferers import SYMMETRIES, AutocastInferer, Symmetry
 from unetpipe.large.blocks import Block, Region
@@ -73,8 +74,10 @@ def _probability(work: Work, predictor: Predictor, page: int, region: Region) ->
     symmetries = SYMMETRIES if predictor.rotations == 8 else SYMMETRIES[:1]
     try:
         total = sum(_classes(work, predictor, page, region, symmetry) for symmetry in symmetries)
-    except torch.OutOfMemoryError:
-        torch.cuda.empty_cache()
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        empty_cache()
         halves = _halves(region, predictor.network.step)
         if halves is None:
             raise

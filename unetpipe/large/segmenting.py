@@ -208,7 +208,7 @@ class LargeSegmentation:
     def _begun(self, folder: Path) -> dict[str, Any] | None:
         """Return the plan of the unfinished work that ``resume`` continues, if there is any."""
         try:
-            plan = json.loads((folder / "plan.json").read_text()) if self.resume else None
+            plan = json.loads((folder / "plan.json").read_text(encoding="utf-8")) if self.resume else None
         except (OSError, ValueError, RecursionError):
             return None
         if not isinstance(plan, dict) or not isinstance(plan.get("side"), int):  # damaged: begin again

@@ -18,6 +18,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import RandomSampler, Sampler
 
 from unetpipe.datasets.records import Record
+from unetpipe.device import default_device
 from unetpipe.errors import InputError
 
 PATIENCE = timedelta(minutes=30)  # one process validates or writes longer than another
@@ -57,8 +58,10 @@ def processes() -> int:
 
 
 def device() -> torch.device:
-    """Return this process's device."""
-    return torch.device("cuda", torch.cuda.current_device()) if torch.cuda.is_available() else torch.device("cpu")
+    """Return this process's device; several processes without NVIDIA's GPUs use the CPU, for Gloo cannot use MPS."""
+    if torch.cuda.is_available():
+        return torch.device("cuda", torch.cuda.current_device())
+    return default_device() if processes() == 1 else torch.device("cpu")
 
 
 def synchronised(network: nn.Module) -> nn.Module:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import torch
 
+from unetpipe.device import default_device, gpu_memory
 from unetpipe.losses import WeightedCrossEntropy
 from unetpipe.networks import UNet
 
@@ -43,7 +44,7 @@ class Proposal(NamedTuple):
 
 def this_machine() -> Machine:
     """Return what PyTorch and the operating system report."""
-    gpu = torch.cuda.get_device_properties(0).total_memory / 2**30 if torch.cuda.is_available() else 0.0
+    gpu = gpu_memory(default_device()) / 2**30
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
@@ -113,9 +114,9 @@ def seconds_a_step(network: UNet, tile: int, batch_size: int = 1) -> float:
     batch_size : int
         Tiles in a step.
     """
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    threads = 1 if device.type == "cuda" else torch.get_num_threads()
-    clock = time.perf_counter if device.type == "cuda" else time.process_time
+    device = default_device()
+    on_cpu = device.type == "cpu"
+    threads, clock = (torch.get_num_threads(), time.process_time) if on_cpu else (1, time.perf_counter)
     seconds = []
     with torch.random.fork_rng():
         network = copy.deepcopy(network).to(device)

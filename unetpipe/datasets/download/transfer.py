@@ -85,7 +85,7 @@ def download(url: str, path: Path, progress: bool = True) -> str:
 def _resumable(url: str, part: Path, notes: Path) -> tuple[int, str | None]:
     """Return the bytes that are there of a download that broke off, and what tells whether the file is the same."""
     try:
-        kept = json.loads(notes.read_text())
+        kept = json.loads(notes.read_text(encoding="utf-8"))
         same = kept["url"] == url and bool(kept["validator"])
         return (part.stat().st_size, kept["validator"]) if same else (0, None)
     except (OSError, ValueError, KeyError, TypeError):
