@@ -39,11 +39,26 @@ def mirror_indices(start: int, stop: int, size: int) -> Tensor:
 def mirror_crop(image: Tensor, top: int, left: int, height: int, width: int) -> Tensor:
     """Cut (…, height, width) out of (…, H, W); what lies outside the image is mirrored.
 
-    If the crop lies inside the image, it is a view.
+    If the crop lies inside the image, it is a view. No index travels to a GPU, so nothing waits for it.
     """
-    rows, columns = image.shape[-2:]
-    if top >= 0 and left >= 0 and top + height <= rows and left + width <= columns:
-        return image[..., top : top + height, left : left + width]
-    y = mirror_indices(top, top + height, rows).to(image.device)
-    x = mirror_indices(left, left + width, columns).to(image.device)
-    return image.index_select(-2, y).index_select(-1, x)
+    return _mirror_side(_mirror_side(image, -1, left, left + width), -2, top, top + height)
+
+
+def _mirror_side(image: Tensor, axis: int, start: int, stop: int) -> Tensor:
+    """Return the pixels of :func:`mirror_indices` along an axis, as slices that run forwards or backwards in turn."""
+    size = image.shape[axis]
+    if size == 1:
+        sides = list(image.shape)
+        sides[axis] = stop - start
+        return image.expand(sides)
+    parts, period = [], 2 * (size - 1)
+    while start < stop:
+        place = start % period
+        if place < size:
+            length = min(stop - start, size - place)
+            parts.append(image.narrow(axis, place, length))
+        else:
+            length = min(stop - start, period - place)
+            parts.append(image.narrow(axis, period - place - length + 1, length).flip(axis))
+        start += length
+    return parts[0] if len(parts) == 1 else torch.cat(parts, axis)

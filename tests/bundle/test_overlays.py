@@ -30,7 +30,8 @@ def recipe(overlay: str, **overrides: Any) -> ConfigParser:
 
 def random_transforms(parser: ConfigParser) -> dict[str, Any]:
     transforms = parser.get_parsed_content("train#random_transforms").values()
-    return {type(transform).__name__: transform for transform in transforms}
+    arrays = [getattr(transform, "transform", transform) for transform in transforms]
+    return {type(transform).__name__: transform for transform in arrays}
 
 
 @pytest.mark.parametrize("overlay", sorted(set(OVERLAYS) - set(WITHOUT_BLUR_AND_NOISE)))
@@ -38,15 +39,15 @@ def test_blur_and_noise_are_what_the_keys_say(overlay: str) -> None:
     for asked in ({}, {"blur_prob": 0.45, "noise_std": 0.7}):
         keys = recipe(overlay, **asked)
         made = random_transforms(keys)
-        assert made["RandGaussianSmoothd"].prob == keys["blur_prob"]
-        assert made["RandGaussianNoised"].rand_gaussian_noise.std == keys["noise_std"]
+        assert made["RandBatchBlur"].prob == keys["blur_prob"]
+        assert made["RandBatchNoise"].std == keys["noise_std"]
 
 
 @pytest.mark.parametrize("overlay", WITHOUT_BLUR_AND_NOISE)
 def test_no_blur_and_noise(overlay: str) -> None:
     keys = recipe(overlay)
     assert (keys["blur_prob"], keys["noise_std"]) == (0, 0)
-    assert not {"RandGaussianSmoothd", "RandGaussianNoised"} & set(random_transforms(keys))
+    assert not {"RandBatchBlur", "RandBatchNoise"} & set(random_transforms(keys))
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)

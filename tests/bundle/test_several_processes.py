@@ -96,5 +96,5 @@ def test_what_the_first_process_does_alone() -> None:
     parser = ConfigParser(train)
     alone = [key.removesuffix("#_disabled_") for key in overlay if key.endswith("#_disabled_")]
     assert sorted(parser[key]["_target_"].split(".")[-1] for key in alone) == sorted(
-        ["EpochStats", "TensorBoardStatsHandler"] * 2 + ["Progress", "BundleSaver", "report_training"]
+        ["EpochStats"] * 2 + ["LossCurve", "TensorBoardStatsHandler"] + ["Progress", "BundleSaver", "report_training"]
     )

@@ -17,7 +17,10 @@ from unetpipe.bundle.settings import CONSTANTS, EXPRESSIONS, as_text
 from unetpipe.errors import InputError
 
 PATHS = ("bundle_root", "dataset_dir", "output_dir", "weights")
-SWITCHES = ("hold_out", "resume", "amp", "progress", "rescale", "border_weight_outside_cells_only")
+SWITCHES = (
+    *("hold_out", "resume", "amp", "progress", "rescale", "border_weight_outside_cells_only"),
+    *("device_batches", "compile"),
+)
 COUNTS = {
     **dict.fromkeys(("max_epochs", "steps_per_epoch", "batch_size", "val_interval", "in_channels", "out_channels"), 1),
     **dict.fromkeys(("num_workers", "seed", "rotations"), 0),

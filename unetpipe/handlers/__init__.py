@@ -3,7 +3,7 @@
 from unetpipe.handlers.background import BackgroundPostprocessing, ReadAheadLoader
 from unetpipe.handlers.bundle_saver import BundleSaver
 from unetpipe.handlers.checkpoint import Checkpoint
-from unetpipe.handlers.epoch import EpochLoss, EpochStats, SeedEachEpoch, StepTimes, Validation
+from unetpipe.handlers.epoch import EpochLoss, EpochStats, LossCurve, SeedEachEpoch, StepTimes, Validation
 from unetpipe.handlers.named import NamedHandlers
 from unetpipe.handlers.progress import Progress, show_bars
 from unetpipe.handlers.weight_average import AverageWeights, WeightAverage
@@ -15,6 +15,7 @@ __all__ = [
     "Checkpoint",
     "EpochLoss",
     "EpochStats",
+    "LossCurve",
     "NamedHandlers",
     "Progress",
     "ReadAheadLoader",

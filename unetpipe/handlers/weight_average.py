@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -40,7 +40,7 @@ class WeightAverage:
             raise ValueError(f"momentum={momentum} must be above 0 and at most 1.")
         self.momentum = momentum
         self.online = network
-        self.averaged = AveragedModel(network, avg_fn=self._mix, use_buffers=True)
+        self.averaged = AveragedModel(network, multi_avg_fn=self._mix, use_buffers=True)
 
     @property
     def network(self) -> nn.Module:
@@ -59,9 +59,13 @@ class WeightAverage:
         """Load a saved average."""
         self.averaged.load_state_dict(state)
 
-    def _mix(self, average: Tensor, newest: Tensor, steps: Tensor | int) -> Tensor:
-        share = max(self.momentum, 10 / (10 + int(steps)))
-        return torch.lerp(average, newest, share) if average.is_floating_point() else newest
+    def _mix(self, averages: Sequence[Tensor], newest: Sequence[Tensor], steps: Tensor | int) -> None:
+        """Mix the newest tensors into the averages, all of one dtype on one device, by one call for all of them."""
+        if averages[0].is_floating_point():
+            share = max(self.momentum, 10 / (10 + int(steps)))  # the number of steps is on the CPU
+            torch._foreach_lerp_(list(averages), list(newest), share)
+        else:
+            torch._foreach_copy_(list(averages), list(newest))
 
 
 class AverageWeights:

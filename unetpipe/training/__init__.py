@@ -2,11 +2,15 @@
 
 from unetpipe.training.batches import PrepareBatchWeighted
 from unetpipe.training.checks import check_evaluation, check_inference, check_training
+from unetpipe.training.device_batches import DeviceBatches, training_loader
 from unetpipe.training.distributed import ShareOfSamples
+from unetpipe.training.frames import FrameDataset
 from unetpipe.training.proposal import Machine, Proposal, epochs_within, propose, seconds_a_step, this_machine
 from unetpipe.training.run import one_line_mistakes, run_engine
 
 __all__ = [
+    "DeviceBatches",
+    "FrameDataset",
     "Machine",
     "PrepareBatchWeighted",
     "Proposal",
@@ -20,4 +24,5 @@ __all__ = [
     "run_engine",
     "seconds_a_step",
     "this_machine",
+    "training_loader",
 ]

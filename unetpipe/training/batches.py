@@ -28,4 +28,7 @@ class PrepareBatchWeighted(PrepareBatch):
             plain = tensor.as_tensor() if isinstance(tensor, MetaTensor) else tensor
             return plain.to(device=device, non_blocking=non_blocking, **kwargs)
 
-        return move("image"), {"label": move("label"), "weight": move("weight")}
+        image = move("image")
+        if image.device.type != "mps":  # as the network's weights (unetpipe.device.place)
+            image = image.contiguous(memory_format=torch.channels_last)
+        return image, {"label": move("label"), "weight": move("weight")}

@@ -4,7 +4,7 @@ Those named ``RandBatch…`` work on whole batches on the device that holds them
 """
 
 from unetpipe.transforms.axial_view import AxialViewd
-from unetpipe.transforms.batched import RandBatch, RandBatchd
+from unetpipe.transforms.batched import CropCentred, RandBatch, RandBatchd, apply_to_batch
 from unetpipe.transforms.batched_grey import (
     RandBatchBlur,
     RandBatchGrey,
@@ -28,6 +28,7 @@ __all__ = [
     "AxialViewd",
     "BorderWeightMap",
     "BorderWeightMapd",
+    "CropCentred",
     "HandOutd",
     "NormalizeBrightd",
     "PasteCellsd",
@@ -51,4 +52,5 @@ __all__ = [
     "SaveMasksd",
     "TouchingRidge",
     "TouchingRidged",
+    "apply_to_batch",
 ]

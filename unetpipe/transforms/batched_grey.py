@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from unetpipe.transforms.batched import SEEDS, RandBatch, per_sample, seeded_noise
+from unetpipe.transforms.batched import SEEDS, RandBatch, per_sample, seeded_noise, to_device
 from unetpipe.transforms.elastic import interpolation_matrix
 
 
@@ -58,17 +59,18 @@ class RandBatchGreyValues(RandBatch):
 
     Parameters
     ----------
-    gain : float
-        Values are multiplied by 1 ± a uniform number up to this.
-    offset : float
-        A uniform number in ± this is added.
+    gain, gain_prob : float
+        Values are multiplied by 1 ± a uniform number up to ``gain``, in this share of the samples.
+    offset, offset_prob : float
+        A uniform number in ± ``offset`` is added, in this share of the samples.
     channel : float
         Gain and offset of each channel vary by as much beside that, for colour.
     gamma : (float, float)
-        The range between a tile's least and greatest value is bent by an exponent; it is drawn so that its logarithm
-        is uniform.
+        The range between a tile's least and greatest value is bent by an exponent from this range.
     gamma_prob : float
         Share of the samples whose gamma changes.
+    log_gamma : bool
+        Whether the logarithm of the exponent is uniform; else the exponent is.
     channels : int
         Channels of the images.
     """
@@ -81,8 +83,14 @@ class RandBatchGreyValues(RandBatch):
         gamma: tuple[float, float] = (0.6, 1.6),
         gamma_prob: float = 0.5,
         channels: int = 1,
+        gain_prob: float = 1.0,
+        offset_prob: float = 1.0,
+        log_gamma: bool = True,
     ) -> None:
         self.gain = gain
+        self.gain_prob = gain_prob
+        self.offset_prob = offset_prob
+        self.log_gamma = log_gamma
         self.offset = offset
         self.channel = channel
         self.gamma = gamma
@@ -91,19 +99,27 @@ class RandBatchGreyValues(RandBatch):
 
     def draw(self) -> list[float]:
         """Draw the exponent, then gain and offset of each channel."""
-        low, high = torch.tensor(self.gamma).log().tolist()
-        exponent = self.R.uniform(low, high) * (self.R.random_sample() < self.gamma_prob)
-        gain, offset = 1 + self.R.uniform(-self.gain, self.gain), self.R.uniform(-self.offset, self.offset)
+        low, high = np.log(self.gamma) if self.log_gamma else self.gamma
+        exponent = self.R.uniform(low, high)
+        exponent = (exponent if self.log_gamma else np.log(exponent)) * (self.R.random_sample() < self.gamma_prob)
+        gain = 1 + self.R.uniform(-self.gain, self.gain) * (self.R.random_sample() < self.gain_prob)
+        offset = self.R.uniform(-self.offset, self.offset) * (self.R.random_sample() < self.offset_prob)
         own = self.R.uniform(-self.channel, self.channel, (2, self.channels))
         return [exponent, *(gain + own[0]), *(offset + own[1])]
 
     def apply(self, images: Tensor, drawn: Tensor) -> Tensor:
         """Bend, multiply, add."""
+        chosen = np.flatnonzero(self.rows[:, 0])  # known without asking the device
+        if len(chosen):
+            images = replaced(images, chosen, lambda some, rows: self._bend(some, rows[:, 0]), drawn)
+        gain, offset = drawn[:, 1:].reshape(-1, 2, self.channels, 1, 1).unbind(1)
+        return images * gain + offset
+
+    @staticmethod
+    def _bend(images: Tensor, exponent: Tensor) -> Tensor:
         low, high = images.amin((1, 2, 3), keepdim=True), images.amax((1, 2, 3), keepdim=True)
         span = (high - low).clamp(min=1e-6)
-        bent = ((images - low) / span).clamp(min=0) ** per_sample(drawn[:, 0].exp()) * span + low
-        gain, offset = drawn[:, 1:].reshape(-1, 2, self.channels, 1, 1).unbind(1)
-        return bent * gain + offset
+        return ((images - low) / span).clamp(min=0) ** per_sample(exponent.exp()) * span + low
 
 
 class RandBatchBlur(RandBatch):
@@ -119,6 +135,8 @@ class RandBatchBlur(RandBatch):
         Sharpened samples get a uniform share up to this of what the Gaussian takes away.
     sharpen_prob : float
         Share of the samples that are sharpened.
+    isotropic : bool
+        Whether rows and columns have one deviation; else each draws its own.
     """
 
     def __init__(
@@ -127,7 +145,9 @@ class RandBatchBlur(RandBatch):
         prob: float = 0.3,
         sharpen: float = 1.0,
         sharpen_prob: float = 0.1,
+        isotropic: bool = True,
     ) -> None:
+        self.isotropic = isotropic
         self.sigma = sigma
         self.prob = prob
         self.sharpen = sharpen
@@ -135,20 +155,27 @@ class RandBatchBlur(RandBatch):
         self.reach = max(1, round(3 * sigma[1]))
 
     def draw(self) -> list[float]:
-        """Draw the deviation, and the share of the blurred image in the result: 1 blurs, below 0 sharpens."""
+        """Draw the deviation, the share of the blurred image in the result (below 0 sharpens), and that of columns."""
         sigma, chance, strength = self.R.uniform(*self.sigma), self.R.random_sample(), self.R.random_sample()
+        other = sigma if self.isotropic else self.R.uniform(*self.sigma)
         if chance < self.prob:
-            return [sigma, 1.0]
-        return [sigma, -self.sharpen * strength if chance < self.prob + self.sharpen_prob else 0.0]
+            return [sigma, 1.0, other]
+        return [sigma, -self.sharpen * strength if chance < self.prob + self.sharpen_prob else 0.0, other]
 
     def apply(self, images: Tensor, drawn: Tensor) -> Tensor:
+        """Convolve the samples that are blurred or sharpened."""
+        chosen = np.flatnonzero(self.rows[:, 1])  # known without asking the device
+        return replaced(images, chosen, self._blur, drawn) if len(chosen) else images
+
+    def _blur(self, images: Tensor, drawn: Tensor) -> Tensor:
         """Convolve rows, then columns, mirroring at the border."""
         count, channels, height, width = images.shape
         offset = torch.arange(-self.reach, self.reach + 1, device=images.device)
-        kernel = torch.exp(-(offset**2) / (2 * drawn[:, :1] ** 2))
-        kernel = (kernel / kernel.sum(1, keepdim=True)).repeat_interleave(channels, 0)[:, None, None]
+        kernels = torch.exp(-(offset**2) / (2 * drawn[:, [0, 2], None] ** 2))
+        kernels = (kernels / kernels.sum(-1, keepdim=True)).repeat_interleave(channels, 0)
+        down, along = kernels[:, :1, :, None], kernels[:, 1:, None, :]
         flat = F.pad(images.reshape(1, count * channels, height, width), (self.reach,) * 4, mode="reflect")
-        blurred = F.conv2d(F.conv2d(flat, kernel, groups=len(kernel)), kernel.mT, groups=len(kernel))
+        blurred = F.conv2d(F.conv2d(flat, down, groups=len(down)), along, groups=len(along))
         return torch.lerp(images, blurred.reshape(images.shape), per_sample(drawn[:, 1]))
 
 
@@ -174,8 +201,12 @@ class RandBatchNoise(RandBatch):
 
     def apply(self, images: Tensor, drawn: Tensor) -> Tensor:
         """Add the noise, other noise in each channel."""
-        noise = seeded_noise(images, self.rows[:, 1].astype(int).tolist())
-        return images + per_sample(drawn[:, 0]) * noise
+        chosen = np.flatnonzero(self.rows[:, 0])  # known without asking the device
+        return replaced(images, chosen, self._add, drawn) if len(chosen) else images
+
+    def _add(self, images: Tensor, drawn: Tensor) -> Tensor:
+        seeds = self.rows[self.rows[:, 0] != 0, 1]
+        return images + per_sample(drawn[:, 0]) * seeded_noise(images, seeds.astype(int).tolist())
 
 
 class RandBatchRounding(RandBatch):
@@ -222,3 +253,11 @@ class RandBatchGrey(RandBatch):
     def apply(self, images: Tensor, drawn: Tensor) -> Tensor:
         """Mix."""
         return torch.lerp(images, images.mean(1, keepdim=True).expand_as(images), per_sample(drawn[:, 0]))
+
+
+def replaced(images: Tensor, chosen: np.ndarray, change: Callable[[Tensor, Tensor], Tensor], drawn: Tensor) -> Tensor:
+    """Return images (B, C, H, W) of which the chosen ones (n,) are changed, by their part of the numbers (B, k)."""
+    if len(chosen) == len(images):
+        return change(images, drawn)
+    place = to_device(chosen, images.device)
+    return images.index_copy(0, place, change(images.index_select(0, place), drawn.index_select(0, place)))

@@ -13,7 +13,7 @@ from monai.transforms import MapTransform, Randomizable
 from monai.utils import ensure_tuple_rep
 from torch import Tensor
 
-from unetpipe.transforms.batched import to_device
+from unetpipe.transforms.batched import centre, to_device
 from unetpipe.transforms.elastic import centred_axis, interpolation_matrix
 
 
@@ -49,6 +49,8 @@ class RandBatchTilesd(Randomizable, MapTransform):
         Key of (B, 4), integers: top, left, bottom and right of the part of each frame to sample from, as if it were the
         whole; mirrored at its border. Where the item has none, it is the whole frame.
     """
+
+    takes_batches = True
 
     def __init__(
         self,
@@ -141,11 +143,3 @@ def mirrored(position: Tensor, low: Tensor, high: Tensor) -> Tensor:
     period = (2 * span).clamp(min=1)
     turned = torch.remainder(position - low, period)
     return low + torch.minimum(turned, period - turned).clamp(min=0).minimum(span)
-
-
-def centre(batch: Tensor, side: int | None) -> Tensor:
-    """Return the centre of (B, C, H, W) with this side; all of it for None."""
-    if side is None:
-        return batch
-    top, left = (batch.shape[-2] - side) // 2, (batch.shape[-1] - side) // 2
-    return batch[..., top : top + side, left : left + side]

@@ -11,8 +11,7 @@ from monai.config import KeysCollection
 from monai.transforms import MapTransform, Randomizable
 from torch import Tensor
 
-from unetpipe.transforms.batched import SEEDS, per_sample, seeded_noise, to_device
-from unetpipe.transforms.batched_tiles import centre
+from unetpipe.transforms.batched import SEEDS, centre, per_sample, seeded_noise, to_device
 
 THINNING = 4  # every fourth pixel each way is enough for a median
 SMALLEST_DEVIATION = 1e-3
@@ -41,6 +40,8 @@ class RandBatchFieldOfViewd(Randomizable, MapTransform):
     force_key : str
         Key of (B,), bool: tiles that are normalised again in any case. The item may lack it.
     """
+
+    takes_batches = True
 
     def __init__(
         self,

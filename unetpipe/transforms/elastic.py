@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -14,16 +15,19 @@ from monai.transforms import AffineGrid, MapTransform, RandAffineGrid, Randomiza
 from monai.utils import convert_to_dst_type, ensure_tuple_rep
 from torch import Tensor
 
+from unetpipe.transforms.batched import to_device
+
 
 class RandElastic2Dd(Randomizable, MapTransform):
     """Deform, rotate, scale, shift and flip all keys in the same way, with one resampling.
 
-    It can replace ``monai.transforms.Rand2DElasticd``: arguments of the same name mean the same.
+    It can replace ``monai.transforms.Rand2DElasticd``: arguments of the same name mean the same. It also takes whole
+    batches, where they live: a batch of n gives the same as n single samples in a row.
 
     Parameters
     ----------
     keys : str or sequence of str
-        Arrays (C, H, W) of one height and width: image, label, weight, known.
+        Arrays (C, H, W), or batches (B, C, H, W), of one height and width: image, label, weight, known.
     spacing, magnitude_range, rotate_range, shear_range, translate_range, scale_range, flip_prob
         See :class:`RandElasticGrid`.
     spatial_size : int or (int, int), optional
@@ -37,6 +41,8 @@ class RandElastic2Dd(Randomizable, MapTransform):
     device : torch.device or str, optional
         Where to resample; by default on the device of the first key.
     """
+
+    takes_batches = True
 
     def __init__(
         self,
@@ -79,21 +85,30 @@ class RandElastic2Dd(Randomizable, MapTransform):
             return item
         arrays = {key: _plain_tensor(item[key]) for key, _ in present}
         source = _common_size(arrays)
-        device = self.device or arrays[present[0][0]].device
+        first = arrays[present[0][0]]
+        device = torch.device(self.device or first.device)
         size = self.spatial_size or source
-        if self.R.random_sample() < self.prob:
-            self.grid.randomize(size)
-            coordinates = self.grid(size, device)
-        else:
-            coordinates = centred_coordinates(size, device)
-        grid = sampling_grid(coordinates, source)
+        single = first.ndim == 3
+        grids = self._coordinates(size, 1 if single else len(first), device)
+        grid = sampling_grid(grids, source)
         for mode in dict.fromkeys(mode for _, mode in present):
             keys = [key for key, key_mode in present if key_mode == mode]
-            resampled = resample([arrays[key] for key in keys], grid, mode, self.padding_mode)
-            for key, tensor in zip(keys, resampled, strict=True):
-                like = torch.as_tensor(item[key])
+            batches = [arrays[key][None] if single else arrays[key] for key in keys]
+            for key, batch in zip(keys, resample(batches, grid, mode, self.padding_mode), strict=True):
+                tensor, like = batch[0] if single else batch, torch.as_tensor(item[key])
                 item[key] = convert_to_dst_type(tensor, like, tensor.dtype, device=tensor.device)[0]
         return item
+
+    def _coordinates(self, size: tuple[int, int], count: int, device: torch.device) -> Tensor:
+        """Draw for each sample, one after another; return the coordinates (B, H, W, 2)."""
+        terms = []
+        for _ in range(count):
+            if self.R.random_sample() < self.prob:
+                self.grid.randomize(size)
+                terms.append(self.grid.terms(size))
+            else:
+                terms.append(identity_terms(*self.grid.node_counts(size)))
+        return field(to_device(torch.stack(terms), device), size)
 
 
 class RandElastic2D(Randomizable):
@@ -113,16 +128,16 @@ class RandElastic2D(Randomizable):
 
 
 def sampling_grid(coordinates: Tensor, size: tuple[int, int]) -> Tensor:
-    """Convert ``coordinates`` (H', W', 2) in an image of ``size`` to those of ``grid_sample``: (x, y) in −1 … 1."""
+    """Convert ``coordinates`` (…, H', W', 2) in an image of ``size`` to those of ``grid_sample``: (x, y) in −1 … 1."""
     half_y, half_x = (max(side - 1, 1) / 2 for side in size)
     return torch.stack([coordinates[..., 1] / half_x, coordinates[..., 0] / half_y], dim=-1)
 
 
 def resample(arrays: Sequence[Tensor], grid: Tensor, mode: str, padding_mode: str) -> list[Tensor]:
-    """Sample arrays (C, H, W) of one size in one call, with a grid (H', W', 2) of :func:`sampling_grid`."""
-    stacked = torch.cat([array.to(grid.device, torch.float32) for array in arrays])
-    sampled = F.grid_sample(stacked[None], grid[None], mode=mode, padding_mode=padding_mode, align_corners=True)[0]
-    parts = sampled.split([array.shape[0] for array in arrays])
+    """Sample arrays (B, C, H, W) of one size in one call, with grids (B, H', W', 2) of :func:`sampling_grid`."""
+    stacked = torch.cat([array.to(grid.device, torch.float32) for array in arrays], dim=1)
+    sampled = F.grid_sample(stacked, grid, mode=mode, padding_mode=padding_mode, align_corners=True)
+    parts = sampled.split([array.shape[1] for array in arrays], dim=1)
     return [
         part if array.dtype.is_floating_point else part.round().to(array.dtype)
         for part, array in zip(parts, arrays, strict=True)
@@ -201,19 +216,19 @@ class RandElasticGrid(Randomizable):
 
     def __call__(self, size: tuple[int, int], device: torch.device | str | None = None) -> Tensor:
         """Return the drawn coordinates (H, W, 2), float32: (y, x) in pixels from the centre of the image."""
-        affine = self._affine_matrix(size).to(device)
+        return field(self.terms(size)[None].to(device), size)[0]
+
+    def terms(self, size: tuple[int, int]) -> Tensor:
+        """Return what was drawn, (2, rows + 2, columns + 2), on the CPU, as :func:`field` takes it."""
+        affine = self._affine_matrix(size)
         rows, columns = self.nodes.shape[1:]
-        left, right = (
-            self._axis(side, count, flip, device)
-            for side, count, flip in zip(size, (rows, columns), self.flips, strict=True)
-        )
-        # the coordinates are linear in the displacements of the nodes, in y, in x and in 1
-        middle = torch.zeros(2, rows + 2, columns + 2, device=device)
-        middle[:, :rows, :columns] = torch.tensordot(affine[:, :2], self.nodes.to(device), dims=1)
-        middle[:, rows, columns + 1] = affine[:, 0]
-        middle[:, rows + 1, columns] = affine[:, 1]
-        middle[:, rows + 1, columns + 1] = affine[:, 2]
-        return (left @ middle @ right.T).movedim(0, -1)
+        signs = [-1.0 if flip else 1.0 for flip in self.flips]
+        terms = torch.zeros(2, rows + 2, columns + 2)
+        terms[:, :rows, :columns] = torch.tensordot(affine[:, :2], self.nodes, dims=1)
+        terms[:, rows, columns + 1] = affine[:, 0] * signs[0]
+        terms[:, rows + 1, columns] = affine[:, 1] * signs[1]
+        terms[:, rows + 1, columns + 1] = affine[:, 2]
+        return terms
 
     def _affine_matrix(self, size: tuple[int, int]) -> Tensor:
         """Return the drawn (2, 3) matrix that acts on (y, x, 1)."""
@@ -228,16 +243,30 @@ class RandElasticGrid(Randomizable):
         _, matrix = AffineGrid(**drawn)(spatial_size=size, lazy=True)
         return torch.as_tensor(matrix, dtype=torch.float32)[:2]
 
-    @staticmethod
-    def _axis(side: int, count: int, flip: bool, device: torch.device | str | None) -> Tensor:
-        """Return (side, count + 2): the weight of each node in each pixel, the position of the pixel, and 1."""
-        position = centred_axis(side, device)
-        columns = [
-            interpolation_matrix(count, side, device),
-            -position if flip else position,
-            torch.ones_like(position),
-        ]
-        return torch.column_stack(columns)
+
+def field(terms: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return coordinates (B, H, W, 2) from their terms (B, 2, rows + 2, columns + 2), all on one device.
+
+    The coordinates are linear in the displacements of the nodes, and in y, x and 1: the last two rows and columns of
+    the terms belong to the position and to 1.
+    """
+    rows, columns = terms.shape[-2:]
+    left, right = _basis(size[0], rows - 2, terms.device), _basis(size[1], columns - 2, terms.device)
+    return (left @ terms @ right.T).movedim(1, -1)
+
+
+def identity_terms(rows: int, columns: int) -> Tensor:
+    """Return the terms (2, rows + 2, columns + 2) of :func:`field` that move nothing."""
+    terms = torch.zeros(2, rows + 2, columns + 2)
+    terms[0, rows, columns + 1] = terms[1, rows + 1, columns] = 1
+    return terms
+
+
+@lru_cache(maxsize=16)
+def _basis(side: int, count: int, device: torch.device) -> Tensor:
+    """Return (side, count + 2): the weight of each node in each pixel, the position of the pixel, and 1."""
+    position = centred_axis(side, device)
+    return torch.column_stack([interpolation_matrix(count, side, device), position, torch.ones_like(position)])
 
 
 def interpolation_matrix(count: int, side: int, device: torch.device | str | None = None) -> Tensor:
