@@ -1,4 +1,4 @@
-"""``python -m benchmarks NAME``: run benchmarks of speed, print the table and, last, a line of JSON."""
+"""``python -m benchmarks NAME``: run benchmarks of speed, print each row at once and, last, a line of JSON."""
 
 from __future__ import annotations
 
@@ -8,17 +8,20 @@ import json
 import platform
 from collections.abc import Sequence
 from importlib.metadata import version
+from pathlib import Path
 
 import torch
 
+import unetpipe
 from benchmarks.arguments import folder, positive
 from benchmarks.speed.settings import Settings
 from benchmarks.speed.timing import Row
+from unetpipe.files import replacing
 from unetpipe.inferers import bfloat16_is_fast
 from unetpipe.memory import keep_freed_memory
 
 NAMES = ("weight_map", "elastic", "inference", "patchwise", "end_to_end", "training", "gpu")
-PACKAGES = ("unetpipe", "torch", "monai", "numpy", "scipy")
+PACKAGES = ("torch", "monai", "numpy", "scipy")
 HELP = (
     "Time unetpipe and what else one would use in turn, in one process, after checking both sides' results. Ratios are "
     "of median CPU seconds. On one free core 'all' takes about 20 minutes, most of it for the other side, and 8 GB of "
@@ -33,20 +36,24 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--threads", type=positive, default=1, help="of PyTorch (default: 1)")
     parser.add_argument("--repeats", type=positive, default=3, help="rounds of each comparison (default: 3)")
     parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that everything runs; no bound holds")
+    parser.add_argument("--seconds", type=positive, default=600, help="gpu begins no part after these (default: 600)")
+    parser.add_argument("--json", type=Path, help="file that holds all rows measured so far, at any time")
     parser.add_argument("--plots", type=folder, help="also measure and draw the plots, into this folder")
     options = parser.parse_args(argv)
     torch.set_num_threads(options.threads)
     keep_freed_memory()  # as unetpipe's own programs do; it serves both sides
-    settings = Settings(options.repeats, options.quick)
+    settings = Settings(options.repeats, options.quick, options.seconds)
     rows: list[Row] = []
+    result: dict = {"machine": machine(options.threads), "rows": []}
     for name in NAMES if options.name == "all" else [options.name]:
-        found = importlib.import_module(f"benchmarks.speed.{name}").run(settings)
-        if options.quick:
-            found = [row._replace(bound=None) for row in found]
-        for row in found:
+        for measured in importlib.import_module(f"benchmarks.speed.{name}").run(settings):
+            row = measured._replace(bound=None) if options.quick else measured
+            rows.append(row)
+            result["rows"].append(as_json(row))
+            if options.json is not None:
+                with replacing(options.json) as temporary:
+                    temporary.write_text(json.dumps(result))
             print(line(row), flush=True)
-        rows += found
-    result = {"machine": machine(options.threads), "rows": [as_json(row) for row in rows]}
     if options.plots is not None:
         from benchmarks.speed.plots import draw_all
 
@@ -81,5 +88,6 @@ def machine(threads: int) -> dict:
         "bfloat16": bfloat16_is_fast("cpu"),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "threads": threads,
+        "unetpipe": unetpipe.__version__,  # a checkout need not be installed
         **{name: version(name) for name in PACKAGES},
     }

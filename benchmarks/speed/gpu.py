@@ -1,4 +1,4 @@
-"""On a GPU: what it could do at best, measured in the same run, against what the network takes.
+"""On a GPU: what it could do at best, measured in the same run, against what the network and the whole way take.
 
 The floor of a computation is the longer of two times: its operations at the rate of a large matrix product, and
 reading each layer's input and weights and writing its output once at the rate of a large copy.
@@ -6,62 +6,209 @@ reading each layer's input and weights and writing its output once at the rate o
 
 from __future__ import annotations
 
+import json
 import os
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
+from benchmarks.speed.cells import cell_image, cell_map
 from benchmarks.speed.inference import count_operations, network_with_statistics
 from benchmarks.speed.settings import Settings
 from benchmarks.speed.timing import Row
-from benchmarks.speed.training import train
+from benchmarks.speed.training import write_frames
+from unetpipe.bundle.writing import find_bundle
 from unetpipe.device import default_device
 from unetpipe.inferers import AutocastInferer, OverlapTileInferer
 from unetpipe.losses import WeightedCrossEntropy
-from unetpipe.networks import UNet, fold_batch_norm
+from unetpipe.networks import UNet, fold_batch_norm, save_state
 
 NAME = "gpu"
 PAPERS_STEPS, PAPERS_HOURS = 60_000, 10.0  # on an NVidia Titan of 2015
+QUICK: dict[str, Any] = {"channels": [2, 4, 8, 16, 32], "tile": 188, "steps_per_epoch": 2}
+RECIPE = """
+import json, sys, time
+import torch
+from ignite.engine import Events
+from monai.bundle import ConfigWorkflow
+import unetpipe.handlers, unetpipe.report, unetpipe.training
+values, seconds, threads = json.loads(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
+torch.set_num_threads(threads)
+start = time.perf_counter()
+workflow = ConfigWorkflow(logging_file=False, workflow_type="train", progress=False, **values)
+workflow.initialize()
+trainer, evaluator = (workflow.parser.get_parsed_content(f"{part}") for part in ("train#trainer", "validate#evaluator"))
+said = {"waiting": [], "step": [], "validation": []}
+def first_step(engine):
+    said["first"] = time.perf_counter() - start
+def begin(engine):
+    said["since"] = time.perf_counter()
+def end(engine):
+    said["validation"].append(time.perf_counter() - said["since"])
+def enough(engine):
+    said["waiting"].append(engine.state.metrics["waiting"])
+    said["step"].append(engine.state.metrics["step_seconds"])
+    if time.perf_counter() - start > seconds and said["validation"]:
+        engine.terminate()
+trainer.add_event_handler(Events.ITERATION_COMPLETED(once=1), first_step)
+trainer.add_event_handler(Events.EPOCH_COMPLETED, enough)
+evaluator.add_event_handler(Events.STARTED, begin)
+evaluator.add_event_handler(Events.COMPLETED, end)
+workflow.run()
+print("MEASURED", json.dumps(said))
+"""
 
 
-def run(settings: Settings) -> list[Row]:
-    """Measure floor, a 512² image, training steps at 572, the paper's training from 1,000 steps, waiting for data."""
+def run(settings: Settings) -> Iterator[Row]:
+    """Yield row after row, so that each is known as soon as it is measured; none is begun when the time is up."""
     device = default_device()
     if device.type == "cpu":
         if not settings.quick:
             print("There is no GPU here: nothing is measured. (--quick makes a dry run on the CPU.)")
-            return []
-        print("There is no GPU here: a dry run on the CPU with tiny sizes, whose figures mean nothing.")
-    width, side, tile, batches, steps = (64, 512, 572, (1, 8), 1000) if not settings.quick else (2, 100, 188, (1, 2), 3)
-    channels = tuple(width * 2**level for level in range(5))
-    size = 8192 if device.type == "cuda" else 256
+            return
+        print("There is no GPU here: a dry run on the CPU with tiny sizes, whose figures mean nothing.", flush=True)
+    end = time.perf_counter() + settings.seconds
+    for part in (rates_and_forward, steps, recipe, images, paper):
+        if time.perf_counter() > end:
+            print(f"The {settings.seconds:g} s are over: what is left is not measured.", flush=True)
+            return
+        yield from part(device, settings)
+
+
+def rates_and_forward(device: torch.device, settings: Settings) -> Iterator[Row]:
+    """Yield matrix rate, copy rate, and the time of an image over its floor."""
+    size = 256 if settings.quick else 8192
     operations, traffic = matrix_rate(device, size), copy_rate(device, size)
-    rows = [
-        Row(NAME, f"matrix product of {size}², bfloat16", operations / 1e12, "TFLOP/s"),
-        Row(NAME, "copy", traffic / 1e9, "GB/s"),
-        forward(device, channels, side, operations, traffic),
-    ]
-    for batch in batches:
-        step = training_step(device, channels, tile, batch)
+    yield Row(NAME, f"matrix product of {size}², bfloat16", operations / 1e12, "TFLOP/s")
+    yield Row(NAME, "copy", traffic / 1e9, "GB/s")
+    yield forward(device, widths(settings), 100 if settings.quick else 512, operations, traffic)
+
+
+def steps(device: torch.device, settings: Settings) -> Iterator[Row]:
+    """Yield the time of a training step, its share of the matrix rate, and the memory at its peak."""
+    operations = matrix_rate(device, 256 if settings.quick else 8192)
+    tile = 188 if settings.quick else 572
+    for batch in (1, 2) if settings.quick else (1, 8, 16):
+        what = f"training step, {tile}-tiles, batch {batch}"
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
+        step = training_step(device, widths(settings), tile, batch)
         work = count_operations(step)
         seconds = seconds_a_call(step, device)
-        share = 100 * work / seconds / operations
         bound = 40 if batch == 8 else None
-        rows.append(
-            Row(NAME, f"training step, {tile}-tiles, batch {batch}: share of the matrix rate", share, "%", bound=bound)
+        yield Row(NAME, f"{what}: share of the matrix rate", 100 * work / seconds / operations, "%", bound=bound)
+        yield Row(NAME, what, 1000 * seconds, "ms")
+        if device.type == "cuda":
+            yield Row(NAME, f"{what}: peak memory", torch.cuda.max_memory_allocated(device) / 1e9, "GB")
+        del step
+
+
+def paper(device: torch.device, settings: Settings) -> Iterator[Row]:
+    """Yield the time of the paper's steps, from some of them."""
+    tile, count = (188, 3) if settings.quick else (572, 1000)
+    for batch, bound in ((1, 10.0), (8, 5.0)):
+        calls = max(count // batch, 1)
+        seconds = seconds_a_call(training_step(device, widths(settings), tile, batch), device, calls=calls, rounds=1)
+        minutes = PAPERS_STEPS / batch * seconds / 60
+        what = (
+            f"the paper's {PAPERS_STEPS} tiles in batches of {batch}, from {calls} steps (in 2015: {PAPERS_HOURS:g} h)"
         )
-        rows.append(Row(NAME, f"training step, {tile}-tiles, batch {batch}", 1000 * seconds, "ms"))
-    step = training_step(device, channels, tile, 1)
-    seconds = seconds_a_call(step, device, calls=steps, rounds=1)
-    hours = PAPERS_STEPS * seconds / 3600
-    rows.append(Row(NAME, f"the paper's training from {steps} steps (its Titan: {PAPERS_HOURS:g} h)", hours, "h"))
-    return [*rows, waiting(device, channels, tile, batches[-1], settings.quick)]
+        yield Row(NAME, what, minutes, "min", "<=", bound)
+
+
+def recipe(device: torch.device, settings: Settings) -> Iterator[Row]:
+    """Yield what a training by ``dic_hela.json`` takes, in a process of its own."""
+    frames, seconds = (4, 0.0) if settings.quick else (24, min(60.0, settings.seconds / 4))
+    bundle = find_bundle()
+    with tempfile.TemporaryDirectory() as folder:
+        write_frames(Path(folder) / "data", frames)
+        values = {
+            "bundle_root": str(bundle),
+            "config_file": [str(bundle / "configs" / name) for name in ("train.json", "dic_hela.json")],
+            "dataset_dir": f"{folder}/data",
+            "output_dir": f"{folder}/out",
+            "val_frames": f"{frames - max(frames // 10, 1)}-{frames - 1}",
+            "num_workers": 0 if settings.quick else min(os.cpu_count() or 1, 8),
+            "val_interval": 1 if settings.quick else 4,
+            **(QUICK if settings.quick else {}),
+        }
+        arguments = [json.dumps(values), str(seconds), str(torch.get_num_threads())]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([os.getcwd(), *sys.path])}
+        result = subprocess.run(
+            [sys.executable, "-c", RECIPE, *arguments], capture_output=True, text=True, check=False, env=environment
+        )
+        if result.returncode:
+            print(result.stderr[-2000:], file=sys.stderr)
+            return
+    (line,) = [line for line in result.stdout.splitlines() if line.startswith("MEASURED")]
+    said = json.loads(line.removeprefix("MEASURED"))
+    step, waiting = (statistics.median(said[name][1:] or said[name]) for name in ("step", "waiting"))
+    yield Row(NAME, "dic_hela.json: steps", (1 - waiting) / max(step, 1e-9), "/s")
+    yield Row(NAME, "dic_hela.json: share of the time in which the network waits", 100 * waiting, "%", "<=", 5)
+    yield Row(
+        NAME, "dic_hela.json: from the start, after imports, to the end of the first step", said["first"], "s", "<=", 15
+    )
+    yield Row(NAME, "dic_hela.json: a validation", statistics.median(said["validation"]), "s")
+
+
+def images(device: torch.device, settings: Settings) -> Iterator[Row]:
+    """Yield how many images a second go from file to mask, and through the network only."""
+    from monai.bundle import ConfigWorkflow
+
+    side, count, cells = (100, 3, 4) if settings.quick else (512, 128, 50)
+    label = cell_map(side, cells)
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder) / "images"
+        data.mkdir()
+        for number in range(count):
+            Image.fromarray(np.roll(cell_image(label), 37 * number, axis=1)).save(data / f"{number:04d}.tif")
+        for width in (2, 4) if settings.quick else (32, 64):
+            channels = [width * 2**level for level in range(5)]
+            weights = Path(folder) / f"{width}.pt"
+            save_state(network_with_statistics(tuple(channels)).state_dict(), weights)
+            workflow = ConfigWorkflow(
+                config_file=str(find_bundle() / "configs" / "inference.json"),
+                logging_file=False,
+                workflow_type="infer",
+                bundle_root=str(find_bundle()),
+                dataset_dir=str(data),
+                output_dir=f"{folder}/masks{width}",
+                weights=str(weights),
+                channels=channels,
+                progress=False,
+                device=f"$torch.device('{device}')",
+            )
+            workflow.initialize()
+            workflow.run()  # loads what is loaded at first use
+            evaluator = workflow.parser.get_parsed_content("evaluator")
+            start = time.perf_counter()
+            evaluator.run()
+            whole = time.perf_counter() - start
+            network, image = evaluator.inferer.folded, torch.rand(1, 1, side, side, device=device)
+            alone = seconds_a_call(lambda network=network, image=image: _infer(network, image), device)
+            bound = 100 if width == 32 else None
+            yield Row(NAME, f"{side}² images from file to mask, width {width}", count / whole, "/s", bound=bound)
+            yield Row(NAME, f"{side}² images through the network only, width {width}", 1 / alone, "/s")
+
+
+def widths(settings: Settings) -> tuple[int, ...]:
+    """Return the channels of the paper's network, or of a tiny one."""
+    return tuple((2 if settings.quick else 64) * 2**level for level in range(5))
+
+
+def _infer(network: nn.Module, image: Tensor) -> Tensor:
+    with torch.inference_mode():
+        return AutocastInferer(OverlapTileInferer())(image, network)
 
 
 def forward(device: torch.device, channels: tuple[int, ...], side: int, operations: float, traffic: float) -> Row:
@@ -70,8 +217,7 @@ def forward(device: torch.device, channels: tuple[int, ...], side: int, operatio
     image = torch.rand(1, 1, side, side, device=device)
 
     def compute() -> Tensor:
-        with torch.inference_mode():
-            return AutocastInferer(OverlapTileInferer())(image, network)
+        return _infer(network, image)
 
     result = compute()
     assert tuple(result.shape) == (1, 2, side, side)
@@ -91,7 +237,7 @@ def forward(device: torch.device, channels: tuple[int, ...], side: int, operatio
 def training_step(device: torch.device, channels: tuple[int, ...], tile: int, batch: int) -> Callable[[], None]:
     """Return a call that makes one step of the bundle's training on random pixels that lie on the device."""
     network = UNet(channels=channels, norm="batch", dropout=0.2).to(device, memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(network.parameters())
+    optimizer = torch.optim.AdamW(network.parameters(), fused=device.type != "cpu")
     output = network.output_size(tile)
     image = torch.rand(batch, 1, tile, tile, device=device)
     label = torch.randint(0, 2, (batch, 1, output, output), device=device)
@@ -105,25 +251,6 @@ def training_step(device: torch.device, channels: tuple[int, ...], tile: int, ba
         optimizer.step()
 
     return step
-
-
-def waiting(device: torch.device, channels: tuple[int, ...], tile: int, batch: int, quick: bool) -> Row:
-    """Return the share of the time in which the network waits for what the bundle's transforms make."""
-    frames, steps, workers = (24, 50, os.cpu_count() or 1) if not quick else (4, 2, 1)
-    with tempfile.TemporaryDirectory() as folder:
-        share, _ = train(
-            Path(folder),
-            frames,
-            channels=channels,
-            tile=tile,
-            batch_size=batch,
-            num_workers=workers,
-            steps_per_epoch=steps,
-            max_epochs=2,
-            device=f"$torch.device('{device}')",
-        )
-    what = f"training, {tile}-tiles, batch {batch}, {workers} workers: share of the time in which it waits for data"
-    return Row(NAME, what, 100 * share, "%", "<=", 5)
 
 
 def matrix_rate(device: torch.device, size: int) -> float:

@@ -6,7 +6,12 @@ from typing import NamedTuple
 
 
 class Settings(NamedTuple):
-    """``repeats`` rounds of each comparison; ``quick`` takes tiny sizes, to see that everything runs."""
+    """What all benchmarks are told.
+
+    ``repeats`` rounds of each comparison; ``quick`` takes tiny sizes, to see that everything runs; after ``seconds``
+    the benchmark of the GPU begins no further part.
+    """
 
     repeats: int = 3
     quick: bool = False
+    seconds: float = 600.0

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from benchmarks.__main__ import main
 from benchmarks.speed import gpu, weight_map
 from benchmarks.speed.cells import cell_image, cell_map
+from benchmarks.speed.command import main
 from benchmarks.speed.inference import count_operations
+from benchmarks.speed.settings import Settings
 from benchmarks.speed.timing import Row, Times, alternate, ratio
+
+REPOSITORY = Path(__file__).parents[2]
 
 
 def test_sides_alternate_and_the_first_round_does_not_count() -> None:
@@ -75,12 +83,54 @@ def test_unknown_name_is_refused(capsys: pytest.CaptureFixture) -> None:
 
 
 def test_without_a_gpu_it_says_so(capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gpu.torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(gpu, "default_device", lambda: torch.device("cpu"))
     assert main(["gpu"]) == 0
     assert "no GPU" in capsys.readouterr().out
-    assert main(["gpu", "--quick"]) == 0
+
+
+def test_a_dry_run_has_every_row(
+    capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(gpu, "default_device", lambda: torch.device("cpu"))
+    monkeypatch.setattr(importlib.metadata, "version", missing_unetpipe)
+    assert main(["gpu", "--quick", "--json", str(tmp_path / "rows.json")]) == 0
     output = capsys.readouterr().out
     assert "dry run" in output
     rows = json.loads(output.splitlines()[-1])["rows"]
-    assert [row["unit"] for row in rows] == ["TFLOP/s", "GB/s", "×", "%", "ms", "%", "ms", "h", "%"]
-    assert all(row["value"] > 0 for row in rows)
+    units = ["TFLOP/s", "GB/s", "×", *["%", "ms"] * 2, "/s", "%", "s", "s", *["/s", "/s"] * 2, "min", "min"]
+    assert [row["unit"] for row in rows] == units
+    assert all(row["value"] >= 0 for row in rows)
+    assert json.loads((tmp_path / "rows.json").read_text())["rows"] == rows
+
+
+def missing_unetpipe(name: str) -> str:
+    """Return versions as where a checkout is used that is not installed."""
+    if name == "unetpipe":
+        raise importlib.metadata.PackageNotFoundError(name)
+    return "1"
+
+
+def test_the_time_limit_ends_it_between_two_parts(
+    capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gpu, "default_device", lambda: torch.device("cpu"))
+    rows = list(gpu.run(Settings(quick=True, seconds=1e-9)))
+    assert rows == []
+    assert "not measured" in capsys.readouterr().out
+
+
+def test_killed_after_half_its_json_holds_what_was_measured(tmp_path: Path) -> None:
+    path = tmp_path / "rows.json"
+    command = [sys.executable, "-m", "benchmarks", "gpu", "--quick", "--json", str(path)]
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY, env=environment) as process:
+        assert process.stdout is not None
+        printed = []
+        while len(printed) < 5:
+            line = process.stdout.readline()
+            assert line, "it ended before"
+            printed += [line] * line.startswith("| gpu |")
+        process.kill()
+    rows = json.loads(path.read_text())["rows"]
+    assert len(rows) >= 5
+    assert all(row["what"] in line for row, line in zip(rows, printed, strict=False))

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from benchmarks.__main__ import main
+from benchmarks.speed.command import main
 from unetpipe.inferers import bfloat16_is_fast
 
 ROWS = {"elastic": 2, "inference": 8 if bfloat16_is_fast("cpu") else 4, "patchwise": 2, "end_to_end": 1, "training": 2}
