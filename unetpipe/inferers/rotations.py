@@ -23,7 +23,7 @@ from unetpipe.mirror import mirror_crop
 class Symmetry(NamedTuple):
     """One of the 8 symmetries of the square: an image is mirrored left to right or not, then turned by quarters.
 
-    Parameters
+    Attributes
     ----------
     turns : int
         Quarter turns counter-clockwise, 0 … 3.
