@@ -7,16 +7,19 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from make_trained_bundle import FOLDER
+from PIL import Image
 
 from unetpipe.cli.main import main
 from unetpipe.errors import InputError
-from unetpipe.files import new_folder, only_writer, replacing, write_text
+from unetpipe.files import new_folder, only_writer, replacing, write_text, writing
+from unetpipe.io.images import write_labels
 
 IMAGE = FOLDER / "data" / "images" / "01_t000.png"
 SHORT = ["tile=66", "steps_per_epoch=2", "val_interval=1", "num_workers=0", "report=null"]
@@ -118,19 +121,51 @@ def test_a_second_training_destroys_nothing(tmp_path: Path) -> None:
     finally:
         first.kill()
         first.communicate()
-    assert main(["segment", str(IMAGE), "--output", str(tmp_path / "masks"), "--bundle", str(output)]) == 0
-    assert main([str(argument) for argument in [*train(output, epochs=1)]]) == 0
+    assert main([*map(str, train(output, epochs=10_001)), "--resume", "--set", "max_epochs=1"]) == 1  # it has had more
     with pytest.raises(AssertionError), replacing(output / "x"):
         raise AssertionError
-    assert not [path for path in output.rglob(".*") if path.name != ".lock"]
+    assert not list(output.rglob(".*"))
 
 
-def test_another_width_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "missing", "said"),
+    [
+        ([], None, "holds a training already"),
+        ([], "checkpoints", "holds a training already"),
+        (["--resume"], None, "belongs to a training of another network"),
+        (["--resume"], "checkpoints", "its training cannot be continued"),
+    ],
+)
+def test_a_training_is_not_replaced(
+    arguments: list[str], missing: str | None, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     bundle = shutil.copytree(FOLDER, tmp_path / "bundle")
-    before = (bundle / "models" / "model.pt").read_bytes()
-    assert main([str(argument) for argument in train(bundle, epochs=1)]) == 1
-    assert "holds the trained bundle of another network" in capsys.readouterr().err
-    assert (bundle / "models" / "model.pt").read_bytes() == before
+    if missing is not None:
+        shutil.rmtree(bundle / missing)
+    before = {path: path.read_bytes() for path in bundle.rglob("*") if path.is_file()}
+    assert main([*map(str, train(bundle, epochs=1)), *arguments]) == 1
+    assert said in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in bundle.rglob("*") if path.is_file()} == before
+
+
+def test_a_training_is_resumed_with_its_own_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data, output = shutil.copytree(FOLDER / "data", tmp_path / "data"), tmp_path / "model"
+
+    def trained(epochs: int) -> list[str]:
+        return [str(data) if part == FOLDER / "data" else str(part) for part in train(output, epochs=epochs)]
+
+    assert main(trained(1)) == 0
+    data = data.rename(tmp_path / "moved")
+    assert main([*trained(2), "--resume"]) == 0
+    for mask in (data / "masks").glob("*.png"):
+        labels = np.asarray(Image.open(mask)).copy()
+        labels[labels == labels.max()] = 0
+        Image.fromarray(labels).save(mask)
+    before = (output / "models" / "model.pt").read_bytes()
+    capsys.readouterr()
+    assert main([*trained(3), "--resume"]) == 1
+    assert "had other images, masks or training frames" in capsys.readouterr().err
+    assert (output / "models" / "model.pt").read_bytes() == before
 
 
 def test_a_second_large_segmentation_destroys_nothing(tmp_path: Path) -> None:
@@ -177,3 +212,92 @@ def test_masks_do_not_go_among_their_images(tmp_path: Path, capsys: pytest.Captu
     assert main(["segment", str(images), "--output", str(images), "--bundle", str(FOLDER)]) == 1
     assert "The masks would lie among the images" in capsys.readouterr().err
     assert sorted(os.listdir(images)) == sorted(os.listdir(IMAGE.parent))
+
+
+def tree(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.name != ".lock"}
+
+
+@pytest.mark.parametrize("verb", ["segment", "measure", "link", "evaluate", "train", "demo"])
+def test_a_second_writer_of_an_output_folder_gets_a_sentence(verb: str, tmp_path: Path) -> None:
+    masks, output = tmp_path / "masks", tmp_path / "out"
+    for folder in (masks, output):
+        write_labels(folder / "mask000.tif", np.eye(80, dtype=np.int32))
+    (output / ".unetpipe-demo").touch()
+    inputs: dict[str, list[object]] = {
+        "segment": [IMAGE, "--bundle", FOLDER],
+        "measure": [masks],
+        "link": [masks],
+        "evaluate": [masks / "mask000.tif", masks / "mask000.tif"],
+        "train": [FOLDER / "data", "--set", "channels=[4,8]", "tile=66", "max_epochs=1"],
+        "demo": [],
+    }
+    command = [verb, *inputs[verb], "--output", output]
+    before = tree(output)
+    with writing(output):  # by another process, so far as this one can tell
+        second = program(*command)
+        said = second.communicate()[0]
+    assert f"Error: Another process is writing {output}" in said
+    assert said.count("Error") == 1
+    assert second.returncode == 1
+    assert tree(output) == before
+    assert not list(tmp_path.rglob(".lock"))
+
+
+def test_a_refused_run_leaves_no_folder_and_no_lock(tmp_path: Path) -> None:
+    write_labels(tmp_path / "small.tif", np.eye(20, dtype=np.int32))
+    write_labels(tmp_path / "large.tif", np.eye(30, dtype=np.int32))
+    output = ["--output", str(tmp_path / "new" / "out")]
+    assert main(["evaluate", str(tmp_path / "small.tif"), str(tmp_path / "large.tif"), *output]) == 1
+    assert main(["train", str(FOLDER / "data"), *output, "--set", "tile=67"]) == 1
+    assert main(["train", str(tmp_path), *output]) == 1
+    assert sorted(os.listdir(tmp_path)) == ["large.tif", "small.tif"]
+
+
+def test_the_holder_of_a_lock_may_ask_again_and_another_thread_may_not(tmp_path: Path) -> None:
+    refused: list[str] = []
+
+    def ask() -> None:
+        try:
+            with writing(tmp_path / "out"):
+                pass
+        except InputError as error:
+            refused.append(str(error))
+
+    with writing(tmp_path / "out"), writing(tmp_path / "x" / ".." / "out"):
+        other = threading.Thread(target=ask)
+        other.start()
+        other.join()
+    assert len(refused) == 1
+    ask()
+    assert len(refused) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_pictures_do_not_go_among_their_masks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_labels(tmp_path / "a.tif", np.eye(20, dtype=np.int32))
+    assert main(["measure", str(tmp_path), "--output", str(tmp_path)]) == 1
+    assert main(["measure", str(tmp_path / "a.tif"), "--output", str(tmp_path)]) == 1
+    assert capsys.readouterr().err.count("The pictures would lie among the masks") == 2
+    assert os.listdir(tmp_path) == ["a.tif"]
+
+
+def test_a_demo_does_not_write_into_a_folder_of_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_text(tmp_path / "data" / "01" / "t000.tif", "precious")
+    assert main(["demo", "--output", str(tmp_path)]) == 1
+    assert "holds files that are not of a demo" in capsys.readouterr().err
+    assert (tmp_path / "data" / "01" / "t000.tif").read_text() == "precious"
+
+
+def test_a_large_image_that_cannot_be_read_leaves_no_work(tmp_path: Path) -> None:
+    pytest.importorskip("zarr")
+    from large_images import small_bundle, write_ome_zarr
+
+    image = write_ome_zarr(
+        tmp_path / "a.zarr", np.zeros((90, 90), np.uint16) + np.arange(90, dtype=np.uint16), "yx", "0.5"
+    )
+    for chunk in (path for path in (image / "0" / "c").rglob("*") if path.is_file()):
+        chunk.write_bytes(chunk.read_bytes()[:9])
+    bundle = small_bundle(tmp_path / "bundle")
+    assert main(["segment", str(image), "--output", str(tmp_path / "out"), "--bundle", str(bundle)]) == 1
+    assert not (tmp_path / "out").exists()

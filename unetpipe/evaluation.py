@@ -17,7 +17,8 @@ from unetpipe.datasets.masks import check_numbered
 from unetpipe.datasets.records import Record
 from unetpipe.datasets.split import Frames
 from unetpipe.errors import InputError
-from unetpipe.files import check_folder
+from unetpipe.files import check_folder, writing
+from unetpipe.io.derived import SCORES, note_derived
 from unetpipe.io.formats import images_in
 from unetpipe.io.images import count_pages, read_image, read_labels
 from unetpipe.metrics.ctc import score_result
@@ -77,11 +78,21 @@ def evaluate(
     """
     result, truth = Path(result), Path(truth)
     output, images = (None if path is None else Path(path) for path in (output, images))
-    if output is not None:
-        check_folder(output)
     for path in (result, truth):
         if not path.exists():
             raise InputError(f"There is no file or folder {path}.")
+    if output is None:
+        return _evaluate(result, truth, None, images, frames)
+    check_folder(output)
+    with writing(output):
+        scores = _evaluate(result, truth, output, images, frames)
+        note_derived(output, SCORES, [output / NAME])
+    return scores
+
+
+def _evaluate(
+    result: Path, truth: Path, output: Path | None, images: Path | None, frames: Frames
+) -> dict[str, float | None]:
     layout = layout_of(truth) if truth.is_dir() and not _is_truth_folder(truth) else None
     if layout is not None and images is None:
         return _evaluate_data_set(result, truth, output, frames)

@@ -10,7 +10,7 @@ import shutil
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -154,25 +154,28 @@ def new_folder(path: str | os.PathLike) -> Iterator[Path]:
 
 @contextmanager
 def only_writer(lock: str | os.PathLike, result: str | os.PathLike) -> Iterator[None]:
-    """Keep other processes from writing a result while the block runs.
+    """Keep other processes and threads from writing a result while the block runs.
 
-    The operating system holds the lock and releases it when the process ends, however it ends.
+    The operating system holds the lock and releases it when the process ends, however it ends. The thread that holds
+    it may ask for it again. At the end the lock's file is removed, and so is its folder if the block left it empty.
 
     Parameters
     ----------
     lock : path
-        The lock's file; its folder is made if it is missing. The file stays, and means nothing unless it is locked.
+        The lock's file; its folder is made if it is missing. A file that a killed process left means nothing.
     result : path
         What is written; for the sentence.
 
     Raises
     ------
     InputError
-        If another process writes it.
+        If somebody else writes it.
     """
+    folder = Path(lock).absolute().parent
+    made = [place for place in (folder, *folder.parents) if not place.exists()]
     try:
-        Path(lock).parent.mkdir(parents=True, exist_ok=True)
-        held = FileLock(lock, timeout=0)
+        folder.mkdir(parents=True, exist_ok=True)
+        held = FileLock(folder.resolve() / Path(lock).name, timeout=0, is_singleton=True)
         held.acquire()
     except Timeout:
         raise InputError(
@@ -183,7 +186,24 @@ def only_writer(lock: str | os.PathLike, result: str | os.PathLike) -> Iterator[
     try:
         yield
     finally:
+        if held.lock_counter == 1:
+            with suppress(OSError):
+                Path(held.lock_file).unlink()  # whoever has opened it meanwhile finds that it has no name, and gives up
         held.release()
+        with suppress(OSError):  # of a folder that is not empty
+            for place in made:
+                place.rmdir()
+
+
+def writing(folder: str | os.PathLike) -> AbstractContextManager[None]:
+    """Keep other processes from writing to an output folder while the block runs (:func:`only_writer`).
+
+    Examples
+    --------
+    >>> with tempfile.TemporaryDirectory() as folder, writing(folder):
+    ...     write_text(f"{folder}/a.txt", "nobody else writes here now")
+    """
+    return only_writer(Path(folder) / ".lock", folder)
 
 
 def _prepare(path: Path) -> str:

@@ -68,3 +68,27 @@ def test_dry_run_writes_nothing(images: Path, bundle: Path, tmp_path: Path, caps
         assert "Memory: about" in printed
         assert "s a tile" in printed
         assert not (tmp_path / "out").exists()
+
+
+def test_tables_of_earlier_masks_do_not_stay(images: Path, bundle: Path, tmp_path: Path, capsys) -> None:
+    output = tmp_path / "out"
+    command = ["segment", str(images), "--output", str(output), "--bundle", str(bundle)]
+    assert main([*command, "--tables", "--export", "imagej", "--export", "coco"]) == 0
+    masks = {f"{name}_mask.tif" for name in "abc"}
+    written = {path.name for path in output.iterdir() if not path.name.startswith(".")} - masks
+    assert "cells.csv" in written
+    assert len(written) > 2
+    (output / "mine.txt").write_text("not of the program")
+    assert main([*command, "--resume"]) == 0  # no mask is new
+    assert written <= {path.name for path in output.iterdir()}
+    write(images / "b.png", seed=0)
+    capsys.readouterr()
+    assert main([*command, "--resume", "--tables"]) == 0
+    assert "Removed, as they belong to earlier masks" in capsys.readouterr().out
+    assert {path.name for path in output.iterdir() if not path.name.startswith(".")} == masks | {
+        "cells.csv",
+        "mine.txt",
+    }
+    assert main(command) == 0
+    assert not (output / "cells.csv").exists()
+    assert (output / "mine.txt").exists()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unetpipe.export import CELL_EXPORTS, export_cells, load_export
+from unetpipe.io.derived import CELLS, note_derived, remove_derived
 
 if TYPE_CHECKING:
     from unetpipe.morphometry import LabelledPage
@@ -31,10 +32,16 @@ def check_exports(names: Sequence[str]) -> None:
         load_export(name)
 
 
+def remove_old(folder: Path, *kinds: str) -> None:
+    """Remove tables and exports of earlier masks, and say so (:func:`unetpipe.io.derived.remove_derived`)."""
+    for sentence in remove_derived(folder, *kinds):
+        print(sentence)
+
+
 def write_cells(
     output: Path, pages: Callable[[], Iterable[LabelledPage]], exports: Sequence[str], table: bool = True
 ) -> None:
-    """Write the table of cells and the exports to a folder, and say where.
+    """Write the table of cells and the exports to a folder, note them there, and say where.
 
     Parameters
     ----------
@@ -51,10 +58,12 @@ def write_cells(
         from unetpipe.export.table import write_cell_table
 
         written = write_cell_table(output, pages())
+        note_derived(output, CELLS, written.paths)
         print(f"Cells: {written.cells} in {' and '.join(map(str, written.paths))}")
         if written.in_pieces:
             print(f"In several pieces: {written.in_pieces}, such as {', '.join(written.examples)}")
     for name in dict.fromkeys(exports):
         paths = export_cells(name, output, pages())
+        note_derived(output, CELLS, paths)
         more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
         print(f"For {name}: {paths[0]}{more}" if paths else f"For {name}: nothing")

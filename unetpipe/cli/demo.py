@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,11 @@ import numpy as np
 
 from unetpipe.cli import segment
 from unetpipe.cli.options import as_command
+from unetpipe.errors import InputError
+from unetpipe.files import check_folder, write_text, writing
 
+PARTS = ("data", "model", "test", "masks")
+MARK = ".unetpipe-demo"  # the file by which a folder of an earlier demo is known
 TRAIN_SEQUENCES, VAL_SEQUENCES, TEST_SEQUENCES = [*range(1, 11)], [11, 12], [13, 14, 15, 16]
 NARROW: dict[str, Any] = {"channels": [16, 32, 64, 128, 256], "tile": 252, "batch_size": 2}
 LENGTH: dict[str, Any] = {"max_epochs": 20, "steps_per_epoch": 60, "val_interval": 4}
@@ -20,12 +25,27 @@ LENGTH: dict[str, Any] = {"max_epochs": 20, "steps_per_epoch": 60, "val_interval
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
     parser.add_argument(
-        "--output", metavar="DIR", type=Path, default=Path("demo"), help="folder for everything (default: demo)"
+        "--output",
+        metavar="DIR",
+        type=Path,
+        default=Path("demo"),
+        help="new folder for everything, or that of an earlier demo, which is replaced (default: demo)",
     )
 
 
 def run(options: argparse.Namespace) -> None:
     """Write the data, train, evaluate on sequences never seen, segment them, and say where everything is."""
+    check_folder(options.output)
+    if options.output.is_dir() and any(options.output.iterdir()) and not (options.output / MARK).is_file():
+        raise InputError(f"{options.output} holds files that are not of a demo; name a new folder by --output.")
+    with writing(options.output):
+        write_text(options.output / MARK, "A demo may replace what lies here.\n")
+        for part in PARTS:
+            shutil.rmtree(options.output / part, ignore_errors=True)
+        _run(options)
+
+
+def _run(options: argparse.Namespace) -> None:
     from unetpipe.bundle.settings import as_text
     from unetpipe.bundle.workflow import open_workflow
     from unetpipe.datasets import find_records, measure_records, select, write_synthetic_ctc
@@ -33,7 +53,7 @@ def run(options: argparse.Namespace) -> None:
     from unetpipe.io import read_image, read_labels
     from unetpipe.training.train import train
 
-    data, model, tested = options.output / "data", options.output / "model", options.output / "test"
+    data, model, tested, masks = (options.output / part for part in PARTS)
     print(f"Writing synthetic touching cells to {data}", flush=True)
     write_synthetic_ctc(data, sequences=TEST_SEQUENCES[-1], frames=4)
     test = select(find_records(data), TEST_SEQUENCES)
@@ -52,7 +72,6 @@ def run(options: argparse.Namespace) -> None:
     workflow = open_workflow(configs, "train", {**places, "eval_sequences": TEST_SEQUENCES})
     workflow.run()
     workflow.finalize()
-    masks = options.output / "masks"
     first = f"{TEST_SEQUENCES[0]:02d}"
     arguments = [str(data / first), "--bundle", str(model), "--output", str(masks)]
     _show("unetpipe", "segment", *arguments)

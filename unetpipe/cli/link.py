@@ -43,11 +43,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Link, write, and say what was found."""
+    from unetpipe.cli.cells import remove_old
     from unetpipe.tracking import CellLinker, link_folder
 
     linker = CellLinker(options.min_iou, options.max_gap, options.daughter_ratio)
     target = options.masks if options.output is None else options.output
     print(describe(link_folder(options.masks, options.output, linker), target))
+    remove_old(target)
 
 
 def describe(tracks: list[Track], folder: Path) -> str:

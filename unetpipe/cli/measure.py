@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from unetpipe.cli.cells import add_export_argument, check_exports, write_cells
+from unetpipe.cli.cells import add_export_argument, check_exports, remove_old, write_cells
 from unetpipe.errors import InputError
 
 if TYPE_CHECKING:
@@ -84,7 +84,8 @@ def run(options: argparse.Namespace) -> None:
     from PIL import Image
 
     from unetpipe.datasets.labelled_pages import find_mask_files, read_labelled_pages
-    from unetpipe.files import check_folder
+    from unetpipe.files import check_folder, writing
+    from unetpipe.io.derived import CELLS, note_derived
     from unetpipe.io.formats import images_in, is_nifti
     from unetpipe.io.images import write_picture
     from unetpipe.io.tables import write_csv
@@ -110,19 +111,30 @@ def run(options: argparse.Namespace) -> None:
             f"{options.masks} holds only NIfTI volumes, which state their spacing and are measured without truth; "
             "leave out --truth, --images, --export and --pixel-size."
         )
+    folder = masks[0].parent
+    if cells and options.output.exists() and options.output.samefile(folder):
+        raise InputError(
+            f"The pictures would lie among the masks in {folder} and be taken for masks next time; name another output "
+            "folder."
+        )
     found = find_mask_files(options.masks, options.images)
     matcher = _matcher(options.truth, cells)
     tables = {**_measure_volumes(volumes), **_measure_cells(cells, matcher, options.pixel_size)}
-    for name, (columns, rows) in tables.items():
-        write_csv(options.output / name, columns, rows)
-    for shown in _label_maps(cells, matcher):  # read again: all label maps together may not fit into memory
-        write_picture(options.output / f"{shown.picture}.png", Image.fromarray(draw_mosaic(shown.labels)))
-    if found:
-        without = [mask.path.name for mask in found if not any(mask.images)]
-        if options.images is not None and without:
-            print(f"Without image: {len(without)} of {len(found)} masks, such as {without[0]}")
-        write_cells(options.output, lambda: read_labelled_pages(found, options.pixel_size), options.export)
-    print(f"Tables: {options.output}")
+    with writing(options.output):
+        remove_old(options.output, CELLS)
+        for name, (columns, rows) in tables.items():
+            write_csv(options.output / name, columns, rows)
+        pictures = []
+        for shown in _label_maps(cells, matcher):  # read again: all label maps together may not fit into memory
+            pictures.append(options.output / f"{shown.picture}.png")
+            write_picture(pictures[-1], Image.fromarray(draw_mosaic(shown.labels)))
+        note_derived(options.output, CELLS, [*(options.output / name for name in tables), *pictures])
+        if found:
+            without = [mask.path.name for mask in found if not any(mask.images)]
+            if options.images is not None and without:
+                print(f"Without image: {len(without)} of {len(found)} masks, such as {without[0]}")
+            write_cells(options.output, lambda: read_labelled_pages(found, options.pixel_size), options.export)
+        print(f"Tables: {options.output}")
 
 
 def _zarrs(masks: Path) -> list[Path]:
@@ -139,6 +151,9 @@ def _measure_zarrs(results: list[Path], options: argparse.Namespace) -> None:
         from unetpipe.large.images import find_large
     except ImportError as error:
         raise InputError(f'To measure OME-Zarr, pip install "unetpipe[large]" is needed ({error}).') from error
+    from unetpipe.files import writing
+    from unetpipe.io.derived import CELLS
+
     if options.truth is not None:
         raise InputError(f"{results[0]} is an OME-Zarr, which is measured without truth; leave out --truth.")
     images = {} if options.images is None else dict(find_large(options.images, force=True))
@@ -147,13 +162,15 @@ def _measure_zarrs(results: list[Path], options: argparse.Namespace) -> None:
     missing = [name for name in names.values() if images and name not in named]
     if missing:
         raise InputError(f"{options.images} has no image {missing[0]}; it has {', '.join(sorted(named)[:5])}.")
-    write_cells(
-        options.output,
-        lambda: chain.from_iterable(
-            result_pages(path, named.get(name), options.pixel_size, name) for path, name in names.items()
-        ),
-        options.export,
-    )
+    with writing(options.output):
+        remove_old(options.output, CELLS)
+        write_cells(
+            options.output,
+            lambda: chain.from_iterable(
+                result_pages(path, named.get(name), options.pixel_size, name) for path, name in names.items()
+            ),
+            options.export,
+        )
 
 
 def _matcher(truth: Path | None, masks: list[Path]) -> MaskMatcher:

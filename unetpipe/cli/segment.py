@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unetpipe.bundle.settings import as_text
 from unetpipe.bundle.writing import find_bundle
-from unetpipe.cli.cells import add_export_argument, check_exports, write_cells
-from unetpipe.cli.options import add_bundle_and_model
+from unetpipe.cli.cells import add_export_argument, check_exports, remove_old, write_cells
+from unetpipe.cli.options import add_bundle_and_model, add_safe
 from unetpipe.errors import InputError
-from unetpipe.files import check_folder
+from unetpipe.files import check_folder, writing
 
 if TYPE_CHECKING:
     from unetpipe.datasets.records import Record
@@ -35,11 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--output", metavar="DIR", type=Path, required=True, help="folder for the masks")
     add_bundle_and_model(parser)
-    parser.add_argument(
-        "--safe",
-        action="store_true",
-        help="use only weights and plain values of the bundle; it cannot run code",
-    )
+    add_safe(parser)
     parser.add_argument(
         "--pixel-size",
         metavar="SIZE",
@@ -105,7 +102,7 @@ def run(options: argparse.Namespace) -> None:
     from unetpipe.cli.resuming import open_journal, remaining
     from unetpipe.datasets.images import find_images
     from unetpipe.predictor import Predictor
-    from unetpipe.tracking.link import link_folder
+    from unetpipe.tracking.link import link_folder, remove_tracks
 
     predictor = Predictor.load(
         bundle,
@@ -125,24 +122,34 @@ def run(options: argparse.Namespace) -> None:
         return
     folders = check_sequences(options.input, options.output) if options.track else []
     check_folder(options.output)
-    if len(todo) < len(records):
-        print(f"Complete already: {len(records) - len(todo)} of {len(records)} images")
-    if todo:
-        segment_images(predictor, todo, journal, folders, resume=options.resume)
-    print(f"Masks: {options.output}")
-    for folder in folders:
-        print(describe(link_folder(folder), folder))
-    if options.tables or options.export:
-        from unetpipe.datasets.labelled_pages import find_mask_files, read_labelled_pages
 
-        masks = find_mask_files(options.output, options.input, list(dict.fromkeys(r["mask_name"] for r in records)))
-        confidences = journal.confidences()
-        write_cells(
-            options.output,
-            lambda: read_labelled_pages(masks, options.pixel_size, confidences),
-            options.export,
-            options.tables,
-        )
+    def begin() -> None:
+        """Remove what will not fit the new masks."""
+        if not options.resume:
+            journal.begin()
+        for folder in folders:
+            remove_tracks(folder)
+        remove_old(options.output)
+
+    with writing(options.output):
+        if len(todo) < len(records):
+            print(f"Complete already: {len(records) - len(todo)} of {len(records)} images")
+        if todo:
+            segment_images(predictor, todo, journal, begin)
+        print(f"Masks: {options.output}")
+        for folder in folders:
+            print(describe(link_folder(folder), folder))
+        if options.tables or options.export:
+            from unetpipe.datasets.labelled_pages import find_mask_files, read_labelled_pages
+
+            masks = find_mask_files(options.output, options.input, list(dict.fromkeys(r["mask_name"] for r in records)))
+            confidences = journal.confidences()
+            write_cells(
+                options.output,
+                lambda: read_labelled_pages(masks, options.pixel_size, confidences),
+                options.export,
+                options.tables,
+            )
 
 
 def model_overrides(options: argparse.Namespace) -> dict[str, Any]:
@@ -151,22 +158,14 @@ def model_overrides(options: argparse.Namespace) -> dict[str, Any]:
     return {key: value for key, value in asked.items() if value is not None}
 
 
-def segment_images(
-    predictor: Predictor,
-    records: list[Record],
-    journal: Journal,
-    tracked: Sequence[Path] = (),
-    resume: bool = False,
-) -> None:
+def segment_images(predictor: Predictor, records: list[Record], journal: Journal, begin: Callable[[], None]) -> None:
     """Run the inference of the bundle on images; the journal notes each mask that is written.
 
-    When the bundle has checked everything, and before the first mask is written, the old track tables of the folders
-    ``tracked`` are removed, and unless ``resume`` the journal is emptied.
+    ``begin`` is called when the bundle has checked everything, before the first mask is written.
     """
     from ignite.engine import Events
 
     from unetpipe.bundle.workflow import open_workflow, parsed
-    from unetpipe.tracking.link import remove_tracks
 
     values = {
         **predictor.values,
@@ -177,10 +176,7 @@ def segment_images(
     workflow = open_workflow(predictor.configs, "infer", values)
     for key in ("preflight", "evaluator"):  # refuses a damaged config in one sentence
         parsed(workflow.parser, key, predictor.configs)
-    if not resume:
-        workflow.evaluator.add_event_handler(Events.STARTED, journal.begin)
-    for folder in tracked:
-        workflow.evaluator.add_event_handler(Events.STARTED, lambda engine, folder=folder: remove_tracks(folder))
+    workflow.evaluator.add_event_handler(Events.STARTED, begin)
     workflow.run()
     workflow.finalize()
 
@@ -238,19 +234,21 @@ def segment_large(options: argparse.Namespace, images: list[tuple[LazyImage, Pat
                 total = estimated_seconds(segmentation.work, seconds, processes.workers)
                 print(f"Time: {seconds:.2f} s a tile, about {say_time(total)} in all; nothing was written")
             else:
-                results.append((segmentation.run(), image, (folder / image.name).as_posix()))
+                result = segmentation.run(before_publishing=partial(remove_old, options.output))
+                results.append((result, image, (folder / image.name).as_posix()))
                 print(f"Result: {results[-1][0]}")
     if results and (options.tables or options.export):
         from unetpipe.large.cells import result_pages
 
-        write_cells(
-            options.output,
-            lambda: chain.from_iterable(
-                result_pages(result, image, options.pixel_size, name) for result, image, name in results
-            ),
-            options.export,
-            options.tables,
-        )
+        with writing(options.output):
+            write_cells(
+                options.output,
+                lambda: chain.from_iterable(
+                    result_pages(result, image, options.pixel_size, name) for result, image, name in results
+                ),
+                options.export,
+                options.tables,
+            )
 
 
 def _processes(options: argparse.Namespace) -> AbstractContextManager[Processes]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import json
 import re
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NotRequired, Required, TypedDict
@@ -47,6 +50,9 @@ class Record(TypedDict, total=False):
     """Path of the mask of what is annotated, where cells fill a field."""
 
 
+FILES = ("image", "label", "markers", "silver", "field")  # the keys whose values are paths that are read
+
+
 def mask_name(image_name: str) -> str:
     """Return the file name of an image's mask.
 
@@ -59,6 +65,25 @@ def mask_name(image_name: str) -> str:
     if frame:
         return f"mask{frame.group(1)}.tif"
     return f"{image_stem(image_name)}_mask{image_suffix(image_name) if is_nifti(image_name) else '.tif'}"
+
+
+def fingerprint(records: Sequence[Record]) -> str:
+    """Return a text that changes with the content of the images and of their truth, and with their order.
+
+    It does not change if the data set is moved or renamed.
+    """
+
+    @functools.cache
+    def checked(path: str) -> int:
+        value = 0
+        for file in sorted(Path(path).iterdir()) if Path(path).is_dir() else [Path(path)]:
+            with file.open("rb") as stream:
+                while part := stream.read(2**20):
+                    value = zlib.crc32(part, value)
+        return value
+
+    content = [[*(checked(record[key]) for key in FILES if key in record), record.get("page")] for record in records]  # type: ignore[literal-required]
+    return f"{len(content)} {zlib.crc32(json.dumps(content).encode()):08x}"
 
 
 def without_outputs(files: Sequence[Path]) -> list[Path]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,11 @@ from ignite.engine import Engine, Events
 from torch import nn
 from torch.optim.lr_scheduler import LRScheduler
 
+from unetpipe.datasets.records import Record, fingerprint
 from unetpipe.errors import InputError
 from unetpipe.networks import save_state
 from unetpipe.networks.weights import check_finite
-from unetpipe.training.checkpoints import read_checkpoint
+from unetpipe.training.checkpoints import check_new, read_checkpoint
 from unetpipe.training.distributed import rank
 
 PROGRESS = ("last_epoch", "_step_count", "_last_lr", "_get_lr_called_within_step", "_is_initial")
@@ -29,32 +31,47 @@ class Checkpoint:
     A resumed training ends with the same weights, bit for bit, as one that was never interrupted. If it is resumed with
     another number of epochs or another learning rate, it goes on where the schedule for these would be by now.
 
-    The checkpoint holds the given objects (weights, optimiser, scheduler), the epoch, and the best metric so
-    far. The state of the random generators is not saved: :class:`unetpipe.handlers.SeedEachEpoch` seeds each epoch by
-    its number. Attach it to the trainer as the last handler.
+    The checkpoint holds the given objects (weights, optimiser, scheduler), the epoch, the best metric so far, and a
+    fingerprint of the data. The first one is written before the first epoch. The state of the random generators is not
+    saved: :class:`unetpipe.handlers.SeedEachEpoch` seeds each epoch by its number. Attach it to the trainer as the last
+    handler.
 
     Parameters
     ----------
     path : path
-        The checkpoint. It is written under a temporary name and renamed, so it is always complete.
+        The checkpoint, ``checkpoints/last.pt`` in the folder of the training. It is written under a temporary name and
+        renamed, so it is always complete.
     objects : mapping
         Objects with a ``state_dict``, by name.
     evaluator : Engine
         The validating evaluator, which holds the best metric.
     resume : bool
         Whether to load the checkpoint. If there is none, training starts from the beginning.
+    records : sequence of Record, optional
+        What is trained on; a checkpoint of other images or masks is refused.
     """
 
     def __init__(
-        self, path: str | os.PathLike, objects: Mapping[str, Any], evaluator: Engine, resume: bool = False
+        self,
+        path: str | os.PathLike,
+        objects: Mapping[str, Any],
+        evaluator: Engine,
+        resume: bool = False,
+        records: Sequence[Record] | None = None,
     ) -> None:
         self.path = Path(path)
         self.objects = objects
         self.evaluator = evaluator
         self.resume = resume
+        self.records = records
+
+    @cached_property
+    def data(self) -> str | None:
+        """Fingerprint of what is trained on."""
+        return None if self.records is None else fingerprint(self.records)
 
     def attach(self, engine: Engine) -> None:
-        """Load at the start of the run if ``resume`` is true; save at the end of each epoch."""
+        """Load at the start of the run if ``resume`` is true, else save; save at the end of each epoch."""
         engine.add_event_handler(Events.STARTED, self.load)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self.save)
 
@@ -67,29 +84,38 @@ class Checkpoint:
                 check_finite(thing.state_dict(), f"The {name} after epoch {engine.state.epoch}")
         content: dict[str, Any] = {name: thing.state_dict() for name, thing in self.objects.items()}
         content["epoch"] = engine.state.epoch
+        content["data"] = self.data
         content["best_metric"] = self.evaluator.state.best_metric  # type: ignore[attr-defined]
         content["best_metric_epoch"] = self.evaluator.state.best_metric_epoch  # type: ignore[attr-defined]
         save_state(content, self.path)
 
     def load(self, engine: Engine) -> None:
-        """Load the checkpoint if ``resume`` is true and there is one.
+        """Load the checkpoint if ``resume`` is true and there is one; else write the first one.
 
         Raises
         ------
         InputError
-            If it has had more epochs than are asked for, or its schedule of the learning rate cannot be changed to
-            the one that is asked for.
+            Without ``resume``, if there is a training already. With it, if that training has had more epochs than are
+            asked for, belongs to other data, or its schedule of the learning rate cannot be changed to the one that is
+            asked for.
         """
         if not self.resume:
-            return
-        if not self.path.is_file():
+            check_new(self.path.parents[1])
+        elif not self.path.is_file():
             logger.info("There is no checkpoint %s yet; training starts from the beginning", self.path)
+        if not self.resume or not self.path.is_file():
+            self.save(engine)
             return
         content = read_checkpoint(self.path)
         done, asked_for = content["epoch"], engine.state.max_epochs or 0
         if asked_for < done:
             raise InputError(
                 f"The training in {self.path} has had {done} epochs already; resume it with max_epochs={done} or more."
+            )
+        if self.data is not None and content.get("data") not in (None, self.data):  # earlier versions did not note it
+            raise InputError(
+                f"The training in {self.path} had other images, masks or training frames; resume it with the data and "
+                "split that it began with, or begin with its weights (unetpipe train --from) in another folder."
             )
         schedules = [thing for thing in self.objects.values() if isinstance(thing, LRScheduler)]
         asked = [schedule.state_dict() for schedule in schedules]

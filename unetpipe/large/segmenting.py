@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -148,8 +148,15 @@ class LargeSegmentation:
         except (OSError, ValueError, KeyError, TypeError):  # it does not exist, is not ours, or lacks an array
             return False
 
-    def run(self, progress: bool = True) -> Path:
+    def run(self, progress: bool = True, before_publishing: Callable[[], object] = lambda: None) -> Path:
         """Compute what is not complete yet, and return the path of the result.
+
+        Parameters
+        ----------
+        progress : bool
+            Show progress bars.
+        before_publishing : callable
+            Called when all is computed, before the result gets its name.
 
         Raises
         ------
@@ -158,9 +165,9 @@ class LargeSegmentation:
             are lost repeatedly. What is complete is kept for a run with ``resume``.
         """
         with only_writer(self.target.parent / f".{self.target.name}.lock", self.target):
-            return self._run(progress)
+            return self._run(progress, before_publishing)
 
-    def _run(self, progress: bool) -> Path:
+    def _run(self, progress: bool, before_publishing: Callable[[], object]) -> Path:
         work = self.work
         if self.resume and self.is_complete():
             shutil.rmtree(work.folder, ignore_errors=True)  # left by a run that was killed after it had published
@@ -170,6 +177,7 @@ class LargeSegmentation:
                 f"The result of {work.image.path} takes up to {gib(disk_bytes(work.grid))}, and {self.target.parent} "
                 f"has {gib(free_space(self.target.parent))} free; name a folder on a larger disk."
             )
+        complete = 0
         try:
             if self._begun(work.folder) is None:
                 self._begin()
@@ -183,9 +191,17 @@ class LargeSegmentation:
                     initial=len(jobs) - len(todo),
                     disable=not progress or not jobs,
                 )
+                complete += len(jobs) - len(todo)
                 for _ in bar:
-                    pass
+                    complete += 1
+            before_publishing()
             publish(work, self.target, {"identity": self.identity, **self._facts()})
+        except InputError:
+            if complete:
+                logger.warning("What is complete is kept in %s: --resume goes on with it.", work.folder)
+            else:
+                shutil.rmtree(work.folder, ignore_errors=True)
+            raise
         except OSError as error:
             raise InputError(
                 f"{self.target} cannot be written ({first_line(error)}); --resume goes on with what is complete."

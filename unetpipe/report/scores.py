@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from unetpipe.io.derived import SCORES, note_derived, remove_derived
 from unetpipe.io.tables import format_table, write_csv, write_json
 from unetpipe.metrics.isbi2012 import ThresholdScores
 from unetpipe.metrics.pixels import TOLERANCES, BorderScore
@@ -90,6 +91,7 @@ def write_scores(
     The columns "cells", "missed", "invented" and "merging" of frames.csv are counted with the markers of the tracking
     truth where there are any, as DET is, and else with the segmentation truth.
     """
+    remove_derived(folder, SCORES)  # an earlier result of another kind had other tables
     scores: dict[str, Any] = {}
     header: list[str] = ["frame"]
     rows: list[tuple[Any, ...]] = []
@@ -106,6 +108,8 @@ def write_scores(
     scores |= {name: score.dice for name, score in (borders or {}).items()}
     write_csv(folder / "frames.csv", header, rows)
     write_json(folder / "scores.json", scores)
+    names = ("objects.csv", "frames.csv", "scores.json")[0 if summary is not None else 1 :]
+    note_derived(folder, SCORES, [folder / name for name in names])
 
 
 def _object_rows(frames: Sequence[FrameScore]) -> list[tuple[Any, ...]]:

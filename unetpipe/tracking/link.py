@@ -12,7 +12,7 @@ from scipy.optimize import linear_sum_assignment
 
 from unetpipe.datasets.results import TRACK_TABLE, mask_names, read_mask, result_masks
 from unetpipe.errors import InputError
-from unetpipe.files import check_folder
+from unetpipe.files import check_folder, writing
 from unetpipe.io.images import write_labels
 from unetpipe.io.track_tables import Track, write_tracks
 from unetpipe.metrics.matching import overlap
@@ -257,8 +257,9 @@ def link_folder(
     digits = len(masks[0].stem.removeprefix("mask"))
     _check_masks(list(masks.values()))
     check_target(target, {f"mask{frame:0{digits}d}.tif" for frame in masks})
-    remove_tracks(target)
-    return write_result(target, map(read_mask, masks.values()), linker, digits)
+    with writing(target):
+        remove_tracks(target)
+        return write_result(target, map(read_mask, masks.values()), linker, digits)
 
 
 def check_complete(frames: Collection[int], folder: str, stem: str = "mask") -> None:

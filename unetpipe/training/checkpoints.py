@@ -8,9 +8,11 @@ from typing import Any
 import torch
 from torch import nn
 
+from unetpipe.bundle.command_line import trains_for_monai_label
 from unetpipe.errors import InputError
-from unetpipe.networks import read_weights
 from unetpipe.networks.weights import UNREADABLE, load_tensors
+
+CHECKPOINT, MODEL = Path("checkpoints", "last.pt"), Path("models", "model.pt")  # in the folder of a training
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -35,15 +37,33 @@ def check_checkpoint(path: Path, network: nn.Module) -> None:
         )
 
 
-def check_replaced(folder: Path, network: nn.Module) -> None:
-    """Raise InputError if a folder holds the trained bundle of another network; damaged weights are replaced."""
-    path = folder / "models" / "model.pt"
-    try:
-        state = read_weights(path) if path.is_file() else None
-    except InputError:
+def check_new(folder: Path) -> None:
+    """Raise InputError if a folder holds a trained model, or the checkpoint of one epoch or more.
+
+    A MONAI Label server may train there: it replaces the model that it serves.
+    """
+    if trains_for_monai_label():
         return
-    if state is not None and not _fits(state, network):
-        raise InputError(f"{folder} holds the trained bundle of another network; name another output folder.")
+    checkpoint = folder / CHECKPOINT
+    if (folder / MODEL).is_file() or (checkpoint.is_file() and read_checkpoint(checkpoint)["epoch"] > 0):
+        raise InputError(
+            f"{folder} holds a training already, which a new one would replace; continue that one by --resume (under "
+            "python -m monai.bundle --resume True, from Python resume=True), or name another output folder."
+        )
+
+
+def check_resumed(folder: Path, network: nn.Module) -> None:
+    """Raise InputError if what a folder holds cannot be continued: of another network, or without a checkpoint.
+
+    An empty folder is right: training starts from the beginning.
+    """
+    checkpoint = folder / CHECKPOINT
+    check_checkpoint(checkpoint, network)
+    if (folder / MODEL).is_file() and not checkpoint.is_file():
+        raise InputError(
+            f"{folder} holds a trained model, but {CHECKPOINT} is missing, so its training cannot be continued; name "
+            "another output folder, and begin there with its weights (unetpipe train --from)."
+        )
 
 
 def _fits(state: Any, network: nn.Module) -> bool:

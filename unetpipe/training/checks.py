@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,10 @@ from unetpipe.datasets.records import Record
 from unetpipe.datasets.split import FEWEST_CELLS
 from unetpipe.datasets.survey import Survey
 from unetpipe.errors import InputError
-from unetpipe.files import check_folder
+from unetpipe.files import check_folder, writing
 from unetpipe.networks import UNet, inference_network, load_weights
-from unetpipe.training.checkpoints import check_checkpoint, check_replaced
+from unetpipe.training.checkpoints import check_new, check_resumed
+from unetpipe.training.distributed import rank
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +51,7 @@ def check_training(
     output_dir : path
         Where the trained bundle goes.
     resume : bool
-        Whether the checkpoint there, if there is one, is taken up.
+        Whether the checkpoint there, if there is one, is taken up. Without this the folder must hold no training.
 
     Returns
     -------
@@ -63,9 +65,11 @@ def check_training(
     """
     check_keys()
     check_folder(output_dir)
-    if resume:
-        check_checkpoint(Path(output_dir) / "checkpoints" / "last.pt", network)
-    check_replaced(Path(output_dir), network)
+    with writing(output_dir) if rank() == 0 else nullcontext():  # first of all, whether another training writes there
+        if resume:
+            check_resumed(Path(output_dir), network)
+        else:
+            check_new(Path(output_dir))
     _check_tile(network, tile)
     if trains_for_monai_label():
         return {}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import nullcontext
-from pathlib import Path
 from types import TracebackType
 
 import torch.distributed as dist
@@ -16,7 +15,7 @@ from unetpipe.bundle.command_line import runs_under_monai_bundle, trains_for_mon
 from unetpipe.bundle.options import check_values, read_command_line
 from unetpipe.bundle.running import running_parser
 from unetpipe.errors import InputError, input_error_behind
-from unetpipe.files import only_writer
+from unetpipe.files import writing
 from unetpipe.training.distributed import rank
 
 
@@ -28,7 +27,7 @@ def run_engine(engine: Engine, output_dir: str | os.PathLike | None = None) -> N
     engine : Engine
         The trainer or evaluator.
     output_dir : path, optional
-        The folder of a trained bundle, which no other process may write meanwhile.
+        The output folder, to which no other process may write meanwhile.
 
     Raises
     ------
@@ -36,8 +35,7 @@ def run_engine(engine: Engine, output_dir: str | os.PathLike | None = None) -> N
         If one ended the run: the InputError itself, not the exception in which MONAI wraps it. Any other exception is
         a bug and passes unchanged.
     """
-    writes = output_dir is not None and rank() == 0
-    held = only_writer(Path(output_dir) / ".lock", output_dir) if writes else nullcontext()  # type: ignore[arg-type]
+    held = writing(output_dir) if output_dir is not None and rank() == 0 else nullcontext()
     try:
         with held:
             engine.run()

@@ -17,7 +17,7 @@ from unetpipe.bundle.workflow import open_workflow, quiet
 from unetpipe.bundle.writing import find_bundle
 from unetpipe.errors import InputError, input_error_behind
 from unetpipe.networks import load_weights
-from unetpipe.training.checkpoints import read_checkpoint
+from unetpipe.training.checkpoints import CHECKPOINT, read_checkpoint
 from unetpipe.training.proposal import seconds_a_step, this_machine
 
 SHAPE = ("network_class", "in_channels", "out_channels", "channels", "norm", "normalization")
@@ -42,7 +42,7 @@ def train(
     data : path
         A data set in one of the layouts of ``docs/layouts.md``; ``unetpipe check`` describes it.
     output : path
-        Folder of the trained bundle.
+        Folder of the trained bundle. It must hold no training, unless ``resume``.
     recipe : str or sequence of str, optional
         Configs of the installed bundle on top of ``train.json``, such as "dic_hela"; later ones override earlier ones.
     resume : bool
@@ -148,7 +148,7 @@ class Training:
             self._workflow.finalize()
 
     def _epochs_done(self) -> int:
-        path = self.output / "checkpoints" / "last.pt"
+        path = self.output / CHECKPOINT
         return read_checkpoint(path)["epoch"] if self.resume and path.is_file() else 0
 
 

@@ -1,0 +1,91 @@
+"""Tables, pictures and exports that were made from masks: those of an earlier run do not stay beside new masks."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from unetpipe.files import write_text
+
+CELLS, SCORES = "cells", "scores"  # what is made: of the cells of masks, and of masks and their truth
+
+
+def note_derived(folder: str | os.PathLike, kind: str, paths: Iterable[Path]) -> None:
+    """Note files and folders that were written to an output folder, besides those that are noted already.
+
+    Parameters
+    ----------
+    folder : path
+        The output folder, which gets the file ``.KIND.json``.
+    kind : {"cells", "scores"}
+        What they hold.
+    paths : iterable of Path
+        They lie in the folder.
+    """
+    noted = _read(folder, kind) | {path.relative_to(folder).as_posix(): _state(path) for path in paths}
+    write_text(Path(folder, f".{kind}.json"), json.dumps(noted, indent=0) + "\n")
+
+
+def remove_derived(folder: str | os.PathLike, *kinds: str) -> list[str]:
+    """Remove what was noted, and return sentences that say so. What was changed since stays, and is named.
+
+    Parameters
+    ----------
+    folder : path
+        The output folder, which need not exist.
+    *kinds : {"cells", "scores"}
+        What to remove; by default everything.
+    """
+    removed, changed = [], []
+    for kind in kinds or (CELLS, SCORES):
+        for name, state in _read(folder, kind).items():
+            path = Path(folder, name)
+            if not _lies_in(path, folder):
+                continue
+            if _state(path) != state:
+                changed.append(name)
+            elif path.is_dir():
+                shutil.rmtree(path)
+                removed.append(name)
+            else:
+                path.unlink()
+                removed.append(name)
+        Path(folder, f".{kind}.json").unlink(missing_ok=True)
+    said = []
+    if removed:
+        said.append(f"Removed, as they belong to earlier masks: {_few(removed)}")
+    if changed:
+        said.append(f"Kept, though they belong to earlier masks, as they were changed since: {_few(changed)}")
+    return said
+
+
+def _read(folder: str | os.PathLike, kind: str) -> dict[str, list[int]]:
+    """Return the states of what is noted by name; nothing if the note is missing or damaged."""
+    try:
+        noted = json.loads(Path(folder, f".{kind}.json").read_text(encoding="utf-8"))
+        return {name: [int(number) for number in state] for name, state in noted.items()}
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
+        return {}
+
+
+def _state(path: Path) -> list[int]:
+    """Return the bytes of a file, or of all files of a folder, and the time of the last change."""
+    files = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]
+    states = [file.stat() for file in files]
+    return [sum(state.st_size for state in states), max((state.st_mtime_ns for state in states), default=0)]
+
+
+def _lies_in(path: Path, folder: str | os.PathLike) -> bool:
+    """Return whether something exists and really lies in a folder: the note may be anybody's."""
+    root = Path(folder).resolve()
+    try:
+        return path.resolve(strict=True) == root / path.relative_to(folder) != root
+    except (OSError, ValueError):
+        return False
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(sorted(names)[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
