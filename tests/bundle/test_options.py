@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
 from workflows import workflow
 
 from unetpipe.bundle.options import check_values, command_line_values
@@ -97,3 +99,37 @@ def test_torchrun_without_the_overlay_is_one_sentence(tmp_path: Path, monkeypatc
     assert said.startswith("torchrun started 2 processes, but the configs are for one; add multi_gpu_train.json")
     with_overlay = workflow(["train.json", "multi_gpu_train.json"], output_dir=str(tmp_path / "output"))
     with_overlay.parser.get_parsed_content("initialize#0")
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "cuda:-1", "meta", "gpu", 99, None, "", torch.device("cuda", 99)])
+def test_a_device_that_is_not_there_is_one_sentence(device: object) -> None:
+    with pytest.raises(InputError, match=r"^There is no device .*; there is cpu"):
+        check_values({"device": device})
+    check_values({"device": "cpu"})
+    check_values({"device": torch.device("cpu")})
+    check_values({"device": "$torch.device('cuda:0' if torch.cuda.is_available() else 'cpu')"})
+
+
+def test_every_way_in_asks_for_the_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from make_trained_bundle import FOLDER
+
+    from unetpipe.predictor import Predictor
+    from unetpipe.training.train import train
+
+    said = "There is no device 'cuda:99' on this machine"
+    with pytest.raises(InputError, match=said):
+        Predictor.load(FOLDER, device="cuda:99")
+    with pytest.raises(InputError, match=said):
+        train(FOLDER / "data", tmp_path / "out", device="cuda:99", channels=[4, 8], tile=66)
+    monkeypatch.chdir(tmp_path)
+    for verb, configs in (
+        ("run", [FOLDER / "configs" / "inference.json"]),
+        ("run", [FOLDER / "configs" / "train.json"]),
+        ("run", [FOLDER / "configs" / "train.json", FOLDER / "configs" / "evaluate.json"]),
+    ):
+        command = [sys.executable, "-m", "monai.bundle", verb, "--config_file", str([str(path) for path in configs])]
+        command += ["--device", "cuda:99", "--dataset_dir", str(FOLDER / "data"), "--output_dir", "out"]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert [line for line in done.stderr.splitlines() if "Error" in line] == [f"Error: {said}; there is cpu."]
+        assert "Traceback" not in done.stderr
+        assert not Path("out").exists()

@@ -10,6 +10,7 @@ from contextlib import suppress
 from numbers import Real
 from typing import Any
 
+import torch
 from monai.bundle import ConfigParser
 
 from unetpipe.bundle.command_line import RUN_ARGUMENTS, runs_under_monai_bundle
@@ -45,7 +46,7 @@ def command_line_values(arguments: Sequence[str]) -> dict[str, Any]:
     Raises
     ------
     InputError
-        If a path is missing.
+        If a path is missing, or begins as an expression does.
 
     Examples
     --------
@@ -65,8 +66,12 @@ def command_line_values(arguments: Sequence[str]) -> dict[str, Any]:
                 continue
             text = following
         if key in PATHS:
-            if not text.startswith(EXPRESSIONS):
-                values[key] = as_text(text)
+            if text.startswith(EXPRESSIONS):
+                raise InputError(
+                    f"--{key} {text!r} begins with {text[0]}, so MONAI would evaluate it; a path is written as "
+                    f"{f'./{text}'!r}, and an expression belongs into a config file."
+                )
+            values[key] = as_text(text)
         elif text.strip().lower() in CONSTANTS:
             values[key] = CONSTANTS[text.strip().lower()]
         elif text.startswith(("[", "{")):
@@ -88,7 +93,7 @@ def read_command_line(parser: ConfigParser, arguments: Sequence[str] | None = No
 
 
 def check_values(config: Mapping[str, Any]) -> None:
-    """Check the counts, numbers and switches of a config; what it computes by an expression is not looked at.
+    """Check the device, counts, numbers and switches of a config; what an expression computes is not looked at.
 
     Raises
     ------
@@ -98,6 +103,8 @@ def check_values(config: Mapping[str, Any]) -> None:
     for key, value in config.items():
         if isinstance(value, dict) or (isinstance(value, str) and value.startswith(EXPRESSIONS)):
             continue
+        if key == "device":
+            _check_device(value)
         number = isinstance(value, Real) and not isinstance(value, bool)
         if key in SWITCHES and isinstance(value, str):
             raise InputError(f"{key}={value!r} must be true or false.")
@@ -114,3 +121,16 @@ def check_values(config: Mapping[str, Any]) -> None:
                 kind = "above 0" if key in ABOVE_ZERO else "0 or more"
                 limit = f", at most {largest}" if largest < math.inf else ""
                 raise InputError(f"{key}={value!r} must be a number {kind}{limit}.")
+
+
+def _check_device(value: Any) -> None:
+    """Raise InputError unless this machine has a device; the sentence names those it has."""
+    accelerator = torch.accelerator.current_accelerator(check_available=True)
+    count = torch.accelerator.device_count()
+    there = ["cpu", *(f"{accelerator.type}:{number}" for number in range(count) if accelerator is not None)]
+    try:
+        device = torch.device(value)
+    except (RuntimeError, TypeError, ValueError):
+        device = torch.device("meta")  # holds no values
+    if device.type not in {name.partition(":")[0] for name in there} or (device.index and str(device) not in there):
+        raise InputError(f"There is no device {value!r} on this machine; there is {', '.join(there)}.")
