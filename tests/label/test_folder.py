@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+from make_trained_bundle import FOLDER as FOLDER_OF_BUNDLE
 
 from unetpipe.bundle.writing import find_bundle, write_bundle
 from unetpipe.errors import InputError
+from unetpipe.io import read_image, read_labels
 from unetpipe.label.folder import FOLDER, MODEL, check_studies, prepare
+from unetpipe.predictor import Predictor
+
+IMAGE = FOLDER_OF_BUNDLE / "data" / "images" / "01_t000.png"
 
 
 def test_the_model_is_a_copy_that_is_kept(trained: Path, tmp_path: Path):
@@ -115,3 +122,39 @@ def test_a_damaged_list_of_images(tmp_path: Path):
     (tmp_path / "datastore_v2.json").write_bytes(b'{"objects": {\xff')
     with pytest.raises(InputError, match=r"datastore_v2\.json is damaged"):
         check_studies(tmp_path)
+
+
+CODE = "$__import__('os').mkdir('RAN')"
+
+
+def test_a_safe_copy_has_nothing_of_the_bundle_that_could_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    bundle = shutil.copytree(FOLDER_OF_BUNDLE, tmp_path / "bundle")
+    path = bundle / "configs" / "train.json"
+    theirs = json.loads(path.read_text())
+    path.write_text(json.dumps({**theirs, "initialize": [CODE], "w0": CODE, "norm": "$1", "sigma": 4.5}))
+    (bundle / "configs" / "evaluate.json").write_text(json.dumps({"run": [CODE]}))
+    (tmp_path / "studies").mkdir()
+    copy = prepare(tmp_path / "studies", bundle, safe=True) / "model" / MODEL
+    for name in ("train.json", "inference.json", "evaluate.json", "metadata.json"):
+        ours, installed = (json.loads((root / "configs" / name).read_text()) for root in (copy, find_bundle()))
+        different = {key for key in ours | installed if ours.get(key) != installed.get(key)}
+        assert not any(isinstance(installed.get(key), dict) for key in different - {"min_size", "network_data_format"})
+        assert "RAN" not in (copy / "configs" / name).read_text()
+    trained = json.loads((copy / "configs" / "train.json").read_text())
+    assert (trained["sigma"], trained["channels"], trained["tile"]) == (4.5, theirs["channels"], theirs["tile"])
+    labels = Predictor.load(copy, amp=False)(read_image(IMAGE)[0])
+    np.testing.assert_array_equal(labels, read_labels(FOLDER_OF_BUNDLE / "expected" / IMAGE.name))
+    with pytest.raises(InputError, match=r"holds a model that began as .* --safe"):
+        prepare(tmp_path / "studies", bundle)
+    assert not (tmp_path / "RAN").exists()
+
+
+def test_a_bundle_that_cannot_be_used_safely_leaves_no_copy(tmp_path: Path):
+    bundle = shutil.copytree(FOLDER_OF_BUNDLE, tmp_path / "bundle")
+    path = bundle / "configs" / "inference.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "threshold": CODE}))
+    (tmp_path / "studies").mkdir()
+    with pytest.raises(InputError, match="cannot be used safely: its key 'threshold'"):
+        prepare(tmp_path / "studies", bundle, safe=True)
+    assert not (tmp_path / "studies" / FOLDER).exists()

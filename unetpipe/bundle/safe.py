@@ -9,7 +9,7 @@ from typing import Any
 
 from unetpipe.bundle.models import inference_configs
 from unetpipe.bundle.settings import EXPRESSIONS, as_text, check_setting
-from unetpipe.bundle.writing import find_bundle, read_config
+from unetpipe.bundle.writing import export_bundle, find_bundle, read_config
 from unetpipe.errors import InputError
 
 GIVEN_BY_THE_CALLER = ("dataset_dir", "output_dir")  # what a bundle says there is not read
@@ -33,6 +33,7 @@ EARLIER: dict[str, Any] = {
         "inferer": "@inferer",
         "val_handlers": "@handlers",
     },
+    "run": ["@preflight", {"_target_": "unetpipe.training.run_engine", "engine": "@evaluator"}],
 }
 
 
@@ -54,14 +55,47 @@ def safe_inference(bundle: str | os.PathLike, model: str | None = None) -> tuple
         If the bundle asks for more than weights and plain values of known keys; the sentence names the key.
     """
     (own,) = inference_configs(find_bundle())
-    known = read_config(own)
-    values: dict[str, Any] = {"weights": as_text(Path(bundle) / "models" / "model.pt")}
+    values, weights = _read_inference(bundle, model)
+    return [own], {**values, "weights": as_text(weights)}
+
+
+def export_safe(bundle: str | os.PathLike, output_dir: str | os.PathLike, model: str | None = None) -> None:
+    """Write the installed bundle with the weights and plain values of another one, which then is trusted.
+
+    Of ``train.json`` the plain values of known keys are taken, such as the tile; the rest is the installed one.
+
+    Parameters
+    ----------
+    bundle, model
+        As of :func:`safe_inference`, also for errors.
+    output_dir : path
+        The new bundle's folder; it must be new or empty.
+    """
+    values, weights = _read_inference(bundle, model)
+    known, training = (read_config(Path(root) / "configs" / "train.json") for root in (find_bundle(), bundle))
+    plain = {
+        key: value
+        for key, value in training.items()
+        if key not in GIVEN_BY_THE_CALLER
+        and key in known
+        and _is_plain(known[key])
+        and _is_plain(value)
+        and _fits(key, value, known)
+    }
+    export_bundle(find_bundle(), output_dir, weights=weights, settings={**plain, **values})
+
+
+def _read_inference(bundle: str | os.PathLike, model: str | None) -> tuple[dict[str, Any], Path]:
+    """Return the plain values of a bundle's inference and its weights; InputError if it asks for more."""
+    known = read_config(inference_configs(find_bundle())[0])
+    values: dict[str, Any] = {}
+    weights = Path(bundle) / "models" / "model.pt"
     for path in inference_configs(bundle, model):
         for key, value in read_config(path).items():
             if key in GIVEN_BY_THE_CALLER:
                 continue
             if key == "weights" and isinstance(value, str) and (place := WEIGHTS.fullmatch(value)):
-                values[key] = as_text(f"{os.fspath(bundle)}{place[1]}")
+                weights = Path(f"{os.fspath(bundle)}{place[1]}")
             elif _is_plain(known.get(key, {})) and _is_plain(value) and _fits(key, value, known):
                 values[key] = value
             elif key == "weights" or key not in known or value not in (known[key], EARLIER.get(key, known[key])):
@@ -69,7 +103,7 @@ def safe_inference(bundle: str | os.PathLike, model: str | None = None) -> tuple
                     f"{path} cannot be used safely: its key {key!r} is not a plain value of a known key; leave out "
                     "safe only if you trust whoever made this bundle."
                 )
-    return [own], values
+    return values, weights
 
 
 def _is_plain(value: Any) -> bool:

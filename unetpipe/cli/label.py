@@ -8,7 +8,7 @@ import socket
 import sys
 from pathlib import Path
 
-from unetpipe.cli.options import add_bundle_and_model
+from unetpipe.cli.options import add_bundle_and_model, add_safe
 from unetpipe.errors import InputError
 from unetpipe.files import first_line
 from unetpipe.label.access import FEATURES, Access, bytes_of, is_local, names_of
@@ -33,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "studies", metavar="DIR", type=Path, help="folder of TIFF, PNG or NIfTI images; labels are stored in it"
     )
     add_bundle_and_model(parser)
+    add_safe(parser)
     parser.add_argument(
         "--host",
         metavar="ADDRESS",
@@ -82,7 +83,9 @@ def run(options: argparse.Namespace) -> None:
     studies = check_studies(options.studies)
     check_port(options.host, options.port)
     check_package()
-    folder = prepare(studies, options.bundle if options.bundle is not None else find_bundle(), options.model)
+    folder = prepare(
+        studies, options.bundle if options.bundle is not None else find_bundle(), options.model, options.safe
+    )
     host = socket.gethostname() if options.host == "0.0.0.0" else options.host
     address = f"http://{host}:{options.port}"
     greeting = GREETING.format(

@@ -19,6 +19,15 @@ def add_bundle_and_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", metavar="NAME", help=model_help())
 
 
+def add_safe(parser: argparse.ArgumentParser) -> None:
+    """Add ``--safe``."""
+    parser.add_argument(
+        "--safe",
+        action="store_true",
+        help="use only weights and plain values of the bundle; it cannot run code",
+    )
+
+
 def model_help() -> str:
     """Describe an option that names a model; the names are those of the installed bundle."""
     return (

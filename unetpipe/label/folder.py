@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from pathlib import Path
 
 from unetpipe.bundle.models import export_model
+from unetpipe.bundle.safe import export_safe
 from unetpipe.errors import InputError
 from unetpipe.files import first_line, write_text
 from unetpipe.io.formats import LABEL_SUFFIXES, image_stem, image_suffix, images_in
@@ -80,25 +81,29 @@ def _check_list(path: Path) -> None:
         ) from None
 
 
-def prepare(studies: Path, bundle: Path, name: str | None = None) -> Path:
+def prepare(studies: Path, bundle: Path, name: str | None = None, safe: bool = False) -> Path:
     """Return the app's folder in the studies; make it, with a copy of the bundle, if it is not there.
 
     The copy has the bundle's own model, or the one named. Corrections go to the copy. A folder that holds a model
-    stays as it is: the work goes on with that model.
+    stays as it is: the work goes on with that model. If ``safe``, the copy is the installed bundle with the weights and
+    plain values of the other one (:func:`unetpipe.bundle.safe.export_safe`).
 
     Raises
     ------
     InputError
-        If the bundle is not one or has no weights, or the folder holds another model.
+        If the bundle is not one, has no weights or cannot be used safely, or the folder holds another model.
     """
     folder = studies / FOLDER
     model, origin = folder / "model" / MODEL, folder / "bundle.txt"
-    source = str(bundle.resolve()) + (f" --model {name}" if name else "")
+    source = str(bundle.resolve()) + (f" --model {name}" if name else "") + (" --safe" if safe else "")
     begun = origin.read_text(encoding="utf-8").strip() if origin.is_file() else "another"
     if not model.exists():
         unfinished = model.with_name(f".{MODEL}")  # renamed when all is there
         shutil.rmtree(unfinished, ignore_errors=True)
-        export_model(bundle, unfinished, name)
+        if safe:
+            export_safe(bundle, unfinished, name)
+        else:
+            export_model(bundle, unfinished, name)
         write_text(origin, source + "\n")
         unfinished.rename(model)
     elif begun != source:
