@@ -22,6 +22,7 @@ from typing import Any
 import nibabel
 import numpy as np
 import pytest
+import tifffile
 from make_trained_bundle import FOLDER
 
 from unetpipe.bundle.writing import read_config
@@ -54,6 +55,25 @@ def write_zip(path: Path) -> None:
         archive.writestr("01_GT/man_track.txt", "1 0 2 0\n")
 
 
+def write_itk(path: Path) -> None:
+    import itk
+
+    pages = PAGES[0] if path.suffix == ".dcm" else PAGES
+    itk.imwrite(itk.image_from_array(pages), str(path), compression=path.stem == "packed")
+
+
+def write_tiff(path: Path) -> None:
+    """Write what other programs write: tiles, compression, BigTIFF, OME and ImageJ metadata, colour maps."""
+    kinds: dict[str, dict[str, Any]] = {
+        "tiles": {"tile": (16, 16), "compression": "zlib", "photometric": "minisblack"},
+        "lzw": {"compression": "lzw", "predictor": True, "photometric": "minisblack", "rowsperstrip": 5},
+        "big": {"bigtiff": True, "photometric": "minisblack", "byteorder": ">"},
+        "a.ome": {"ome": True, "photometric": "minisblack", "metadata": {"axes": "ZYX"}},
+        "imagej": {"imagej": True, "metadata": {"axes": "ZYX"}},
+    }
+    tifffile.imwrite(path, PAGES, **kinds[path.stem])
+
+
 def read_pages(path: Path) -> None:
     image_size(path)
     for page in range(min(count_pages(path), 5)):
@@ -72,6 +92,8 @@ def read_bundle(path: Path) -> None:
 
 FORMATS: dict[str, tuple[Callable[[Path], Any], Callable[[Path], Any]]] = {
     "a.tif": (lambda path: write_label_pages(path, list(PAGES)), read_pages),
+    **{f"{name}.tif": (write_tiff, read_pages) for name in ("tiles", "lzw", "big", "a.ome", "imagej")},
+    **{name: (write_itk, read_pages) for name in ("a.mha", "packed.mha", "a.nrrd", "packed.nrrd", "a.mrc", "a.dcm")},
     "a.png": (lambda path: write_label_pages(path, [PAGES[0]]), read_pages),
     "a.nii": (write_nifti, read_pages),
     "a.nii.gz": (write_nifti, read_pages),

@@ -15,6 +15,7 @@ from unetpipe.files import check_fits, remember, unreadable
 
 KINDS = ("unsigned_char", "short", "unsigned_short", "int", "unsigned_int", "float", "double")  # that ITK reads
 MRC_HEADER = 1024  # bytes
+LARGEST_RATIO = 1100  # of zlib, by which MetaImage and NRRD compress; it is 1032
 SUFFIXES = (".mha", ".mhd", ".nrrd", ".nhdr", ".mrc", ".dcm")
 
 
@@ -57,6 +58,11 @@ def _shape(path: Path) -> tuple[int, ...]:
     if header.GetNumberOfComponents() != 1 or kind not in KINDS:
         raise InputError(f"{path} holds {header.GetNumberOfComponents()} × {kind}; only grey values are read from it.")
     needed = math.prod(shape) * header.GetComponentSize()
+    if path.suffix.lower() in (".mha", ".nrrd") and LARGEST_RATIO * path.stat().st_size < needed:
+        raise InputError(
+            f"{path} cannot be read as an image (its header claims {needed} bytes, the file has "
+            f"{path.stat().st_size}); is it complete?"
+        )
     check_fits(path, needed)
     if path.suffix.lower() == ".mrc" and path.stat().st_size < _mrc_header(path) + needed:  # ITK would read on
         raise InputError(f"{path} cannot be read as an image (pixels lie beyond its end); is it complete?")
