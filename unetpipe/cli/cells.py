@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unetpipe.export import CELL_EXPORTS, export_cells, load_export
-from unetpipe.io.derived import CELLS, note_derived, remove_derived
 
 if TYPE_CHECKING:
     from unetpipe.morphometry import LabelledPage
@@ -34,6 +33,8 @@ def check_exports(names: Sequence[str]) -> None:
 
 def remove_old(folder: Path, *kinds: str) -> None:
     """Remove tables and exports of earlier masks, and say so (:func:`unetpipe.io.derived.remove_derived`)."""
+    from unetpipe.io.derived import remove_derived
+
     for sentence in remove_derived(folder, *kinds):
         print(sentence)
 
@@ -54,6 +55,8 @@ def write_cells(
     table : bool
         Whether to write the table.
     """
+    from unetpipe.io.derived import CELLS, note_derived
+
     if table:
         from unetpipe.export.table import write_cell_table
 
