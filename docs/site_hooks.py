@@ -42,6 +42,11 @@ def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
     return markdown
 
 
+def on_page_content(html: str, **_: object) -> str:
+    """Take away the roles of Sphinx from docstrings: they are written for ``help()``, and would be shown as text."""
+    return re.sub(r":(?:attr|class|data|func|meth|mod):(?=<code>)", "", html)
+
+
 def on_post_page(output: str, page: Page, **_: object) -> str:
     """Load the script that searches a site opened as a file from the site, not from the network."""
     return output.replace(WORKER, get_relative_url("iframe-worker.js", page.url))

@@ -79,9 +79,9 @@ def segment(
         A trained bundle's folder; by default the bundle that comes with the package.
     model : str, optional
         One of the bundle's models by name, such as "dic_hela"; by default its own.
-    axes : {"yx", "yxc", "nyx"}, optional
-        The order of the axes. By default, an array with three axes is (H, W, C) if the network takes several channels
-        and the last axis has that length; otherwise it is (N, H, W).
+    axes : str, optional
+        The order of the axes: "yx", "yxc" or "nyx". By default, an array with three axes is (H, W, C) if the network
+        takes several channels and the last axis has that length; otherwise it is (N, H, W).
     return_probabilities : bool
         Also return the probability of "cell".
     pixel_size : float, optional
