@@ -1,4 +1,4 @@
-"""SEG, DET and TRA against py-ctcmetrics, the community's form of the challenge's measures."""
+"""SEG, DET, TRA and the divisions found against py-ctcmetrics, the community's form of the challenge's measures."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ctc_metrics.metrics.biological.bc import raw_division_metrics
 from ctc_metrics.scripts.evaluate import calculate_metrics, load_data
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from unetpipe.io.images import read_labels, write_labels
 from unetpipe.io.track_tables import Track, write_tracks
+from unetpipe.metrics import score_divisions
 from unetpipe.metrics.ctc import score_result
+from unetpipe.metrics.matching import match_frame
 from unetpipe.tracking import write_result
 
 SHAPE = (24, 40)
@@ -118,6 +121,42 @@ def tracked(maps: list[np.ndarray], rng: np.random.Generator) -> tuple[list[np.n
         result.append(labels[each])
         before |= running
     return result, tracks
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(seed=st.integers(0, 2**32 - 1), tolerance=st.integers(0, 2))
+def test_divisions_are_those_of_py_ctcmetrics(seed: int, tolerance: int) -> None:
+    rng = np.random.default_rng(seed)
+    maps, tracks = reference(rng, 6)
+    found, found_tracks = late(maps, tracks, rng)
+    matches = {frame: match_frame(*pair) for frame, pair in enumerate(zip(maps, found, strict=True))}
+    pairs = [[p for p in zip(m.reference, m.matched, strict=True) if p[1]] for m in matches.values()]
+    expected = raw_division_metrics(
+        np.array(found_tracks),
+        np.array(tracks),
+        [[cell for cell, _ in each] for each in pairs],
+        [[other for _, other in each] for each in pairs],
+        tolerance,
+    )
+    assert tuple(score_divisions(matches, tracks, found_tracks, tolerance)) == expected
+
+
+def late(maps: list[np.ndarray], tracks: list[Track], rng: np.random.Generator) -> tuple[list[np.ndarray], list[Track]]:
+    """Return the maps with some divisions a frame or two late, with some children lost or given to another parent."""
+    result, found = [each.copy() for each in maps], {track.label: track for track in tracks}
+    for track in tracks:
+        children = [other for other in found.values() if other.parent == track.label]
+        delay = int(rng.integers(0, 3))
+        if len(children) == 2 and delay and all(child.end - child.begin >= delay for child in children):
+            for frame in range(track.end + 1, track.end + 1 + delay):
+                result[frame][np.isin(result[frame], [child.label for child in children])] = track.label
+            found[track.label] = track._replace(end=track.end + delay)
+            found |= {child.label: child._replace(begin=child.begin + delay) for child in children}
+    for track in list(found.values()):
+        if track.parent and rng.random() < 0.2:
+            ended = [other.label for other in found.values() if other.end < track.begin]
+            found[track.label] = track._replace(parent=int(rng.choice([0, *ended])))
+    return result, list(found.values())
 
 
 def write(folder: Path, stem: str, maps: list[np.ndarray]) -> None:

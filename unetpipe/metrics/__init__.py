@@ -7,6 +7,7 @@ from unetpipe.metrics.best_threshold import (
 )
 from unetpipe.metrics.ctc import CTCScore, score_result
 from unetpipe.metrics.detection import detection_score, mean_precision
+from unetpipe.metrics.divisions import score_divisions
 from unetpipe.metrics.matching import within_known
 from unetpipe.metrics.pixels import BorderScore, border_score, mask_dice, mask_iou
 from unetpipe.metrics.seg_det_tra import (
@@ -38,6 +39,7 @@ __all__ = [
     "mask_iou",
     "mean_precision",
     "object_jaccards",
+    "score_divisions",
     "score_result",
     "score_segmentation",
     "seg_score",

@@ -15,6 +15,7 @@ from unetpipe.datasets.results import TRACK_TABLE, mask_names, read_mask, result
 from unetpipe.datasets.split import Frames, parse_frames
 from unetpipe.errors import InputError
 from unetpipe.io.track_tables import Track, check_tracks, read_tracks
+from unetpipe.metrics.divisions import score_divisions
 from unetpipe.metrics.matching import FrameMatch, match_frame
 from unetpipe.metrics.seg_det_tra import AOGMErrors, count_errors
 from unetpipe.metrics.summary import FrameScore, ReferenceObject, Summary, score_segmentation, summarise
@@ -105,7 +106,8 @@ def score_result(result_dir: str | os.PathLike, truth_dir: str | os.PathLike, fr
     tables: tuple[list[Track], list[Track]] | tuple[()] = ()
     if chosen is None:
         tables = _read_tables(truth_dir / "TRA" / "man_track.txt", result_dir / TRACK_TABLE, matches)
-    summary = summarise(scores, count_errors(matches, *tables), with_tracks=bool(tables))
+    divisions = score_divisions(matches, *tables) if tables else None
+    summary = summarise(scores, count_errors(matches, *tables), bool(tables), divisions)
     objects = [cell for score in scores if score.segmentation for cell in score.segmentation.objects]
     return CTCScore(
         seg=summary.seg,

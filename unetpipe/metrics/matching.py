@@ -122,14 +122,20 @@ def overlap(truth: np.ndarray, result: np.ndarray) -> Overlap:
     """
     if truth.shape != result.shape:
         raise ValueError(f"Truth {truth.shape} and result {result.shape} must have the same shape.")
-    (truth_ids, rows), (result_ids, columns) = _indexed(truth), _indexed(result)
+    (truth_ids, rows), (result_ids, columns) = indexed(truth), indexed(result)
     shape = (len(truth_ids) + 1, len(result_ids) + 1)
     counts = np.bincount(rows * shape[1] + columns, minlength=shape[0] * shape[1]).reshape(shape)
     return Overlap(truth_ids, result_ids, counts)
 
 
-def _indexed(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the ids without 0, and each pixel's place among them, counted from 1; 0 is background."""
+def indexed(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ids of an instance map without 0, rising, and each pixel's place among them, from 1; 0 is background.
+
+    Raises
+    ------
+    ValueError
+        If the map holds anything but integers from 0.
+    """
     if labels.dtype.kind not in "biu":
         raise ValueError(f"An instance map holds integer ids, not {labels.dtype}.")
     flat = labels.ravel().astype(np.int64)

@@ -138,6 +138,9 @@ class Summary:
         Mean over the frames, as the Data Science Bowl 2018 takes it.
     errors : AOGMErrors or None
         What DET and TRA count.
+    divisions : DetectionScore or None
+        Divisions found, to one frame (:func:`unetpipe.metrics.score_divisions`); needs a result with tracks, and a
+        division in truth or result.
     """
 
     frames: int
@@ -149,6 +152,7 @@ class Summary:
     detection: DetectionScore | None
     mean_precision: float | None
     errors: AOGMErrors | None
+    divisions: DetectionScore | None = None
 
     def scores(self) -> dict[str, float | None]:
         """Return the measures by name, in the order in which they are shown."""
@@ -157,6 +161,7 @@ class Summary:
             "SEG": self.seg,
             "DET": self.det,
             "TRA": self.tra,
+            "division_F1": self.divisions.f1 if self.divisions else None,
             "IoU": pixels.iou if pixels else None,
             "Dice": pixels.dice if pixels else None,
             "precision": found.precision if found else None,
@@ -166,7 +171,12 @@ class Summary:
         }
 
 
-def summarise(frames: Sequence[FrameScore], errors: AOGMErrors | None = None, with_tracks: bool = False) -> Summary:
+def summarise(
+    frames: Sequence[FrameScore],
+    errors: AOGMErrors | None = None,
+    with_tracks: bool = False,
+    divisions: DetectionScore | None = None,
+) -> Summary:
     """Sum up the scores of frames.
 
     Parameters
@@ -178,6 +188,8 @@ def summarise(frames: Sequence[FrameScore], errors: AOGMErrors | None = None, wi
         vertices are counted here.
     with_tracks : bool
         Whether ``errors`` counts edges too; only then TRA is computed.
+    divisions : DetectionScore, optional
+        Divisions found.
     """
     segmented = [frame.segmentation for frame in frames if frame.segmentation is not None]
     jaccards = [cell.jaccard for score in segmented for cell in score.objects]
@@ -194,6 +206,7 @@ def summarise(frames: Sequence[FrameScore], errors: AOGMErrors | None = None, wi
         detection=DetectionScore(*_sums([score.detection for score in segmented])) if segmented else None,
         mean_precision=float(np.mean([score.mean_precision for score in segmented])) if segmented else None,
         errors=errors if known else None,
+        divisions=divisions if divisions is not None and any(divisions) else None,
     )
 
 

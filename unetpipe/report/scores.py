@@ -10,6 +10,7 @@ from typing import Any
 
 from unetpipe.io.derived import SCORES, note_derived, remove_derived
 from unetpipe.io.tables import format_table, write_csv, write_json
+from unetpipe.metrics.divisions import TOLERANCE
 from unetpipe.metrics.isbi2012 import ThresholdScores
 from unetpipe.metrics.pixels import TOLERANCES, BorderScore
 from unetpipe.metrics.summary import FrameScore, Summary
@@ -27,6 +28,7 @@ def print_summary(summary: Summary) -> None:
         "SEG": "needs SEG/man_segNNN.tif in the truth",
         "DET": "needs TRA/man_trackNNN.tif in the truth",
         "TRA": "needs TRA/man_trackNNN.tif in the truth",
+        "division_F1": "needs tracks in truth and result",
     }
     if summary.frames:
         frames = f"{summary.frames} frame{'s' if summary.frames != 1 else ''}"
@@ -38,6 +40,11 @@ def print_summary(summary: Summary) -> None:
         errors = summary.errors
         remarks["DET"] = f"{errors.fn} missed, {errors.fp} invented, {errors.ns} to split"
         remarks["TRA"] = "" if summary.tra is not None else "needs tracks: res_track.txt, by unetpipe link"
+    if summary.divisions is not None:
+        found = summary.divisions
+        remarks["division_F1"] = f"{found.tp} found, {found.fp} invented, {found.fn} missed; within {TOLERANCE} frame"
+    elif summary.tra is not None:
+        remarks["division_F1"] = "no cell divides"
     if summary.detection is not None:
         found = summary.detection
         remarks["precision"] = f"{found.tp} found, {found.fp} invented, {found.fn} missed"
