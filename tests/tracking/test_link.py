@@ -143,7 +143,8 @@ def test_written_results_are_valid(tmp_path_factory: pytest.TempPathFactory, see
     frames = random_frames(np.random.default_rng(seed))
     tracks = write_result(folder, iter(frames))
     assert read_tracks(folder / "res_track.txt") == tracks
-    assert sorted(path.name for path in folder.iterdir()) == [*(f"mask00{n}.tif" for n in range(5)), "res_track.txt"]
+    masks = [f"mask00{number}.tif" for number in range(5)]
+    assert sorted(path.name for path in folder.iterdir()) == [*masks, "res_track.txt", "tracks.csv"]
     assert validate_sequence(str(folder), threads=1) == {"Valid": 1}
 
 

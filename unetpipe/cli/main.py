@@ -21,7 +21,7 @@ VERBS = {
     "check": "look at a folder of data: what it holds, what is wrong, how to train on it",
     "segment": "segment an image, a stack, a volume, a folder of them, or a data set",
     "evaluate": "score a result as the Cell Tracking Challenge or ISBI 2012 do",
-    "link": "link the cells of a segmented sequence from frame to frame, and write res_track.txt",
+    "link": "link the cells of a segmented sequence from frame to frame, and measure their tracks",
     "measure": "measure masks: density and shape of cells; areas and volume of a NIfTI mask",
     "label": "annotate, correct and retrain on a folder of images, with MONAI Label",
     "fetch": "download a public data set",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from unetpipe.cli.cells import add_export_argument, check_exports, remove_old, write_cells
+from unetpipe.cli.options import check_pixel_size
 from unetpipe.errors import InputError
 
 if TYPE_CHECKING:
@@ -94,8 +94,7 @@ def run(options: argparse.Namespace) -> None:
     if not options.masks.exists():
         raise InputError(f"There is no mask or folder {options.masks}.")
     check_exports(options.export)
-    if options.pixel_size is not None and not (math.isfinite(options.pixel_size) and options.pixel_size > 0):
-        raise InputError(f"--pixel-size {options.pixel_size} must be a finite number above 0.")
+    check_pixel_size(options.pixel_size)
     results = _zarrs(options.masks)
     if results:
         _measure_zarrs(results, options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import re
 import shlex
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from unetpipe.bundle.models import model_names
 from unetpipe.bundle.writing import find_bundle
+from unetpipe.errors import InputError
 
 
 def add_bundle_and_model(parser: argparse.ArgumentParser) -> None:
@@ -49,3 +51,9 @@ def as_command(parts: Sequence[str], windows: bool = os.name == "nt") -> str:
     if not windows:
         return shlex.join(parts)
     return " ".join(part if re.fullmatch(r"[\w.:\\/=-]+", part) else f'"{part}"' for part in parts)
+
+
+def check_pixel_size(size: float | None) -> None:
+    """Raise InputError unless a pixel size is unknown or a finite number above 0."""
+    if size is not None and not (math.isfinite(size) and size > 0):
+        raise InputError(f"--pixel-size {size} must be a finite number above 0.")

@@ -59,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--track",
         action="store_true",
-        help="link the cells of a sequence tNNN.tif from frame to frame (unetpipe link) and write res_track.txt",
+        help="link the cells of a sequence tNNN.tif (unetpipe link), and write res_track.txt and tracks.csv",
     )
     parser.add_argument(
         "--tables",
@@ -138,7 +138,7 @@ def run(options: argparse.Namespace) -> None:
             segment_images(predictor, todo, journal, begin)
         print(f"Masks: {options.output}")
         for folder in folders:
-            print(describe(link_folder(folder), folder))
+            print(describe(link_folder(folder, pixel_size=options.pixel_size), folder))
         if options.tables or options.export:
             from unetpipe.datasets.labelled_pages import find_mask_files, read_labelled_pages
 

@@ -12,7 +12,7 @@ from monai.utils import convert_to_numpy
 from unetpipe.io.track_tables import read_tracks
 from unetpipe.metrics.matching import FrameMatch, match_frame
 from unetpipe.metrics.seg_det_tra import count_errors
-from unetpipe.tracking.link import CellLinker
+from unetpipe.tracking.overlap import CellLinker
 
 
 class TRAMetric(CumulativeIterationMetric):
