@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -43,6 +44,34 @@ def test_options_reach_the_linker(masks: Path, capsys: pytest.CaptureFixture):
     assert len((masks / "res_track.txt").read_text().splitlines()) > 6
     assert main(["link", str(masks), "--min-iou", "2"]) == 1
     assert "min_iou=2.0" in capsys.readouterr().err
+
+
+def test_linkers_have_their_own_options(masks: Path, capsys: pytest.CaptureFixture):
+    assert main(["link", str(masks), "--linker", "laptrack", "--min-iou", "0.2"]) == 1
+    assert "--min-iou is not an option of the linker laptrack" in capsys.readouterr().err
+    assert main(["link", str(masks), "--max-distance", "9"]) == 1
+    assert "--max-distance is not an option of the linker overlap" in capsys.readouterr().err
+    assert main(["link", str(masks), "--pixel-size", "0"]) == 1
+    assert "--pixel-size 0.0 must be a finite number above 0" in capsys.readouterr().err
+
+
+def test_cells_are_linked_by_laptrack(masks: Path, synthetic: Path, tmp_path: Path):
+    pytest.importorskip("laptrack")
+    arguments = ["--linker", "laptrack", "--max-distance", "20", "--max-gap", "1", "--pixel-size", "0.5"]
+    assert main(["link", str(masks), *arguments]) == 0
+    assert validate_sequence(str(masks), threads=1) == {"Valid": 1}
+    assert main(["evaluate", str(masks), str(synthetic / "01_GT"), "--output", str(tmp_path / "out")]) == 0
+    assert json.loads((tmp_path / "out" / "scores.json").read_text())["TRA"] == 1
+    assert "displacement_um" in (masks / "tracks.csv").read_text().splitlines()[0]
+
+
+def test_without_laptrack_it_says_what_to_install(
+    masks: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+):
+    monkeypatch.setitem(sys.modules, "laptrack", None)
+    monkeypatch.delitem(sys.modules, "unetpipe.tracking.centroids", raising=False)
+    assert main(["link", str(masks), "--linker", "laptrack"]) == 1
+    assert 'pip install "unetpipe[track]"' in capsys.readouterr().err
 
 
 def test_interrupted_linking_can_be_done_again(masks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -106,6 +135,8 @@ def test_segment_with_tracks(trained: Path, synthetic: Path, tmp_path: Path, cap
     arguments = ["segment", str(images), "--output", str(tmp_path / "RES"), "--bundle", str(trained), "--track"]
     assert main(arguments) == 0
     assert validate_sequence(str(tmp_path / "RES"), threads=1) == {"Valid": 1}
+    rows = (tmp_path / "RES" / "tracks.csv").read_text().splitlines()[1:]
+    assert len(rows) == len((tmp_path / "RES" / "res_track.txt").read_text().splitlines())
     capsys.readouterr()
     whole = (images / "t002.tif").read_bytes()
     Image.new("RGB", (128, 96)).save(images / "t002.tif")

@@ -6,15 +6,24 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from unetpipe.cli.options import check_pixel_size
+from unetpipe.errors import InputError
+from unetpipe.files import check_folder
+
 if TYPE_CHECKING:
     from unetpipe.io.track_tables import Track
+
+PARAMETERS = {
+    "overlap": ("min_iou", "daughter_ratio"),
+    "laptrack": ("max_distance",),
+}  # of each linker, besides max_gap
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
     parser.description = (
-        "Link the cells of a sequence from frame to frame by overlap, with divisions and short gaps. "
-        "Outlines stay as they are; only the labels change."
+        "Link the cells of a sequence from frame to frame, with divisions and short gaps. Outlines stay as they are; "
+        "only the labels change. tracks.csv has a row for each track: its length, area and path, and what to look at."
     )
     parser.add_argument(
         "masks", metavar="MASKS", type=Path, help="folder of mask000.tif, mask001.tif … (NN_RES), of any tool"
@@ -23,33 +32,78 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output", metavar="DIR", type=Path, help="folder for the linked masks (default: they are replaced in place)"
     )
     parser.add_argument(
-        "--min-iou",
-        metavar="IOU",
-        type=float,
-        default=0.1,
-        help="two outlines of a lower IoU are not the same cell; lower it for cells that move far (default: 0.1)",
+        "--linker",
+        choices=tuple(PARAMETERS),
+        default="overlap",
+        help="overlap: outlines that overlap are the same cell; laptrack: centroids that are near are, for cells that "
+        "move far (default: overlap)",
     )
     parser.add_argument(
         "--max-gap", metavar="FRAMES", type=int, default=2, help="frames that a cell may be missing (default: 2)"
     )
     parser.add_argument(
+        "--min-iou",
+        metavar="IOU",
+        type=float,
+        help="overlap: two outlines of a lower IoU are not the same cell; lower it for cells that move far "
+        "(default: 0.1)",
+    )
+    parser.add_argument(
         "--daughter-ratio",
         metavar="RATIO",
         type=float,
-        default=1 / 3,
-        help="least size of the smaller daughter of a division, as a share of the larger one (default: 1/3)",
+        help="overlap: least size of the smaller daughter of a division, as a share of the larger one (default: 1/3)",
+    )
+    parser.add_argument(
+        "--max-distance",
+        metavar="PIXELS",
+        type=float,
+        help="laptrack: centroids that are this far apart are not the same cell (default: the diameter of a circle of "
+        "the cells' median area)",
+    )
+    parser.add_argument(
+        "--pixel-size",
+        metavar="MICROMETRES",
+        type=float,
+        help="pixel size of the masks (default: unknown, tracks.csv is in pixels)",
+    )
+    parser.add_argument(
+        "--report",
+        metavar="DIR",
+        type=Path,
+        help="folder for report.html, which shows the lineage tree and what to look at (default: none)",
+    )
+    parser.add_argument(
+        "--images",
+        metavar="DIR",
+        type=Path,
+        help="images of the report: folder of t000.tif, t001.tif … (default: NN beside a folder NN_RES)",
     )
 
 
 def run(options: argparse.Namespace) -> None:
     """Link, write, and say what was found."""
+    if options.images is not None and options.report is None:
+        raise InputError("--images is for the report, which needs --report.")
+    check_pixel_size(options.pixel_size)
     from unetpipe.cli.cells import remove_old
-    from unetpipe.tracking import CellLinker, link_folder
+    from unetpipe.tracking import link_folder, make_linker
 
-    linker = CellLinker(options.min_iou, options.max_gap, options.daughter_ratio)
+    parameters = {name: getattr(options, name) for names in PARAMETERS.values() for name in names}
+    given = {name: value for name, value in parameters.items() if value is not None}
+    foreign = [name for name in given if name not in PARAMETERS[options.linker]]
+    if foreign:
+        raise InputError(f"--{foreign[0].replace('_', '-')} is not an option of the linker {options.linker}.")
+    linker = make_linker(options.linker, max_gap=options.max_gap, **given)
     target = options.masks if options.output is None else options.output
-    print(describe(link_folder(options.masks, options.output, linker), target))
+    if options.report is not None:
+        check_folder(options.report)
+    print(describe(link_folder(options.masks, options.output, linker, options.pixel_size), target))
     remove_old(target)
+    if options.report is not None:
+        from unetpipe.report.results import report_tracks
+
+        report_tracks(target, options.report, options.images, options.masks)
 
 
 def describe(tracks: list[Track], folder: Path) -> str:

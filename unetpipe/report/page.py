@@ -22,6 +22,8 @@ import unetpipe
 from unetpipe.files import write_text
 from unetpipe.report import charts
 from unetpipe.report.gallery import SYMBOLS, Gallery, make_view
+from unetpipe.report.lineage import WIDTH
+from unetpipe.report.tracks import KINDS, Lineage
 
 NAME = "report.html"
 LISTED = 200  # frames in the table of all frames
@@ -30,6 +32,7 @@ MEANINGS = {
     "SEG": "mean Jaccard index of the cells",
     "DET": "cells found, over all frames with markers",
     "TRA": "cells found and followed",
+    "division_F1": "divisions found, to one frame",
     "IoU": "all pixels, cell or background",
     "Dice": "all pixels, cell or background",
     "precision": "share of the objects that are cells",
@@ -76,6 +79,7 @@ def write_report(
     logs: str | os.PathLike | None = None,
     seconds: float | None = None,
     remark: str = "",
+    lineage: Lineage | None = None,
 ) -> None:
     """Write the scores, curves, mistakes and settings of a result as one HTML file that loads nothing from a network.
 
@@ -99,6 +103,8 @@ def write_report(
         How long the run took.
     remark : str
         What a reader should know about the scores.
+    lineage : Lineage, optional
+        The tracks of the result.
 
     Raises
     ------
@@ -143,6 +149,9 @@ def write_report(
         elapsed=None if seconds is None else say_time(seconds),
         remark=remark,
         trained=_training_time(laid_out),
+        lineage=lineage,
+        lineage_width=WIDTH,
+        kinds=KINDS,
     )
     write_text(path, page)
 

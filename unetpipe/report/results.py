@@ -11,13 +11,15 @@ from scipy import ndimage
 
 from unetpipe.datasets import components
 from unetpipe.datasets.ctc import numbered_files, read_marked_truth, truth_files
-from unetpipe.datasets.results import result_masks
+from unetpipe.datasets.results import TRACK_TABLE, result_masks
 from unetpipe.errors import InputError
 from unetpipe.io import read_image, read_labels
 from unetpipe.metrics.isbi2012 import ThresholdScores
 from unetpipe.report.gallery import Gallery, ScoredFrame
 from unetpipe.report.page import NAME, write_report
+from unetpipe.report.tracks import read_lineage
 
+IMAGE = r"t(\d{3,})\.tiff?"
 NO_OUTLINES = (
     "The truth has no outlines of cells (SEG/man_segNNN.tif), so mistakes cannot be drawn; frames.csv has their number "
     "in each frame."
@@ -57,8 +59,44 @@ def report_masks(
     data = truth.resolve().parent
     title = f"{result.resolve().name} against {truth.resolve().name} of {data.name}"
     remark = "" if gallery.judged else NO_OUTLINES
-    write_report(output / NAME, gallery, title, data=data, scores=scores, remark=remark)
+    linked = frames is None and (result / TRACK_TABLE).is_file()
+    lineage = read_lineage(result, _image_folder(truth, images)) if linked else None
+    write_report(output / NAME, gallery, title, data=data, scores=scores, remark=remark, lineage=lineage)
     print(f"Report: {output / NAME}")
+
+
+def report_tracks(result: Path, output: Path, images: Path | None = None, source: Path | None = None) -> None:
+    """Write ``report.html`` about the tracks of linked masks, without truth, and print its path.
+
+    Parameters
+    ----------
+    result : Path
+        Folder of ``maskNNN.tif`` and ``res_track.txt``.
+    output : Path
+        Folder of the report.
+    images : Path, optional
+        Folder of ``tNNN.tif``; by default ``NN`` beside ``source``. Without images, cells are drawn on black.
+    source : Path, optional
+        The folder ``NN_RES`` that was linked; by default ``result``.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read, ``images`` holds no image, the track table does not fit the masks, an image differs in
+        size from its mask, or the page cannot be written.
+    """
+    if images is not None and not numbered_files(images, IMAGE):
+        raise InputError(f"{images} holds no image t000.tif, t001.tif …, as the report needs them.")
+    folder = result.resolve()
+    lineage = read_lineage(result, _image_folder(source or result, images))
+    write_report(output / NAME, Gallery(), f"Tracks of {folder.name}", data=folder, scores={}, lineage=lineage)
+    print(f"Report: {output / NAME}")
+
+
+def _image_folder(folder: Path, named: Path | None) -> Path:
+    """Return the folder of the images: the one that the user names, or ``NN`` beside ``NN_GT`` or ``NN_RES``."""
+    whole = folder.resolve()  # resolved, because "." has no name
+    return whole.with_name(re.sub(r"^(\d{2,})_.*", r"\1", whole.name)) if named is None else named
 
 
 def report_stack(
@@ -109,9 +147,8 @@ def report_stack(
 def _frames(result: Path, truth: Path, images: Path | None, frames: Collection[int] | None) -> Iterator[ScoredFrame]:
     masks = result_masks(result)
     segmented, markers, silver = truth_files(truth)
-    whole = truth.resolve()  # resolved, because "." has no name
-    folder = whole.with_name(re.sub("_(GT|ST)$", "", whole.name)) if images is None else images
-    pictures = numbered_files(folder, r"t(\d{3,})\.tiff?")
+    folder = _image_folder(truth, images)
+    pictures = numbered_files(folder, IMAGE)
     for frame, label in sorted(segmented.items()):
         if frames is not None and frame not in frames:
             continue
