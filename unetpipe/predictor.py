@@ -28,6 +28,7 @@ from unetpipe.inferers import OverlapTileInferer
 from unetpipe.instances import InstanceSettings
 from unetpipe.morphometry import measure_cells
 from unetpipe.networks import UNet
+from unetpipe.scope import THREE_DIMENSIONS
 
 NORMALIZATION = "NormalizeIntensityd"  # by each channel's mean and standard deviation
 # bundles of earlier versions lack these keys
@@ -334,6 +335,7 @@ class Predictor:
             raise InputError(
                 f"An array of shape {image.shape}, {image.dtype}, with axes={axes!r} cannot be segmented; give numbers "
                 'as (H, W), (H, W, C) or (N, H, W), and axes="yx", "yxc" or "nyx".'
+                + (f" {THREE_DIMENSIONS}" if image.ndim > 3 or "z" in axes.lower() else "")
             )
         if axes == "yx":
             stack = image[None, None]

@@ -17,6 +17,7 @@ from unetpipe.cli.cells import add_export_argument, check_exports, remove_old, w
 from unetpipe.cli.options import add_bundle_and_model, add_safe
 from unetpipe.errors import InputError
 from unetpipe.files import check_folder, writing
+from unetpipe.scope import THREE_DIMENSIONS
 
 if TYPE_CHECKING:
     from unetpipe.datasets.records import Record
@@ -101,6 +102,7 @@ def run(options: argparse.Namespace) -> None:
     from unetpipe.cli.resuming import describe as describe_work
     from unetpipe.cli.resuming import open_journal, remaining
     from unetpipe.datasets.images import find_images
+    from unetpipe.io.formats import is_volume
     from unetpipe.predictor import Predictor
     from unetpipe.tracking.link import link_folder, remove_tracks
 
@@ -120,6 +122,8 @@ def run(options: argparse.Namespace) -> None:
     if options.dry_run:
         print(describe_work(todo, predictor) if todo else "Every mask is complete.")
         return
+    if any("page" in record and is_volume(record["image"]) for record in records):
+        print(f"Note: {THREE_DIMENSIONS}")
     folders = check_sequences(options.input, options.output) if options.track else []
     check_folder(options.output)
 
