@@ -19,7 +19,7 @@ from unetpipe.errors import InputError
 
 PATHS = ("bundle_root", "dataset_dir", "output_dir", "weights")
 SWITCHES = (
-    *("hold_out", "resume", "amp", "progress", "rescale", "border_weight_outside_cells_only"),
+    *("hold_out", "resume", "amp", "progress", "rescale", "strict", "border_weight_outside_cells_only"),
     *("device_batches", "compile"),
 )
 COUNTS = {

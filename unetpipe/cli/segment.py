@@ -58,6 +58,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="probability above which a pixel is cell, 0 to 1 (default: as the model says)",
     )
     parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="end with an error, and without that image's mask, where a result is unlike what the model was trained on",
+    )
+    parser.add_argument(
         "--track",
         action="store_true",
         help="link the cells of a sequence tNNN.tif (unetpipe link), and write res_track.txt and tracks.csv",
@@ -114,6 +119,7 @@ def run(options: argparse.Namespace) -> None:
         output_dir=as_text(options.output),
         image_pixel_size=options.pixel_size,
         rescale=options.rescale,
+        strict=options.strict,
         **model_overrides(options),
     )
     records = find_images(options.input)
