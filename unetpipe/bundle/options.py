@@ -25,6 +25,7 @@ SWITCHES = (
 COUNTS = {
     **dict.fromkeys(("max_epochs", "steps_per_epoch", "batch_size", "val_interval", "in_channels", "out_channels"), 1),
     **dict.fromkeys(("num_workers", "seed", "rotations"), 0),
+    "image_batch": 1,
 }
 # smallest and largest value; the smallest one itself is allowed where it is 0 and the key is not in ABOVE_ZERO
 NUMBERS = {
@@ -108,6 +109,8 @@ def check_values(config: Mapping[str, Any]) -> None:
         number = isinstance(value, Real) and not isinstance(value, bool)
         if key in SWITCHES and isinstance(value, str):
             raise InputError(f"{key}={value!r} must be true or false.")
+        if key == "image_batch" and value is None:
+            continue
         if key in COUNTS and (not number or not float(value).is_integer() or value < COUNTS[key]):
             raise InputError(f"{key}={value!r} must be a whole number, {COUNTS[key]} or more.")
         if key in NUMBERS and value is not None:

@@ -26,6 +26,7 @@ CLASSES = {
 EARLIER: dict[str, Any] = {
     "device": "$torch.device('cuda:0' if torch.cuda.is_available() else 'cpu')",
     "network": "$@network_def.to(device=@device, memory_format=torch.channels_last)",
+    "dataloader": {"_target_": "unetpipe.handlers.ReadAheadLoader", "dataset": "@dataset", "batch_size": 1},
     "evaluator": {
         "_target_": "SupervisedEvaluator",
         "device": "@device",
