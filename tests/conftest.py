@@ -13,6 +13,13 @@ from unetpipe.datasets import write_synthetic_ctc
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out on Windows what it cannot do."""
+    for item in items:
+        if os.name == "nt" and item.get_closest_marker("posix"):
+            item.add_marker(pytest.mark.skip(reason="Windows has no such signals or pipes"))
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of real data: UNETPIPE_TEST_DATA, else ../shared/data beside the checkout, else skip."""

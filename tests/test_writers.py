@@ -58,6 +58,7 @@ def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
         time.sleep(0.01)
 
 
+@pytest.mark.posix
 def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path: Path) -> None:
     killed = subprocess.run([sys.executable, "-c", DIES_WRITING, str(tmp_path)])
     assert killed.returncode == -signal.SIGKILL

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+import pytest
 import torch
 from monai.bundle import ConfigParser
 from workflows import BUNDLE
@@ -45,6 +46,7 @@ def run(arguments: list[str]) -> subprocess.CompletedProcess:
     return subprocess.run(arguments, env=environment, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.posix
 def test_a_rank_that_is_killed_costs_its_epoch_alone(synthetic: Path, tmp_path: Path) -> None:
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     done = run(training(synthetic, whole))

@@ -15,6 +15,7 @@ from unetpipe.cli.main import CLOSED, main
 DATA = FOLDER / "data"
 
 
+@pytest.mark.posix
 def test_a_pipe_that_closes_ends_the_program_in_silence() -> None:
     command = [sys.executable, "-u", "-m", "unetpipe", "check", str(DATA)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -25,6 +26,7 @@ def test_a_pipe_that_closes_ends_the_program_in_silence() -> None:
     assert process.wait() == CLOSED
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize("arguments", [["segment", "PIPE"], ["segment", "FOLDER"], ["segment", "/dev/null"]])
 def test_what_is_not_a_file_is_refused(
     arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]

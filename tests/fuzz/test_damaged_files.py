@@ -9,7 +9,6 @@ import gzip
 import json
 import os
 import random
-import resource
 import shutil
 import time
 import warnings
@@ -33,6 +32,11 @@ from unetpipe.io.track_tables import read_tracks
 from unetpipe.networks import read_weights
 from unetpipe.predictor import Predictor
 from unetpipe.training.checkpoints import read_checkpoint
+
+try:
+    import resource
+except ImportError:  # Windows has no limits of this kind
+    resource = None  # type: ignore[assignment]
 
 COUNT, SEED = int(os.environ.get("UNETPIPE_FUZZ", "50")), 0
 SECONDS = 10  # for one file; what takes longer hangs
@@ -181,6 +185,9 @@ def mutated(content: bytes, chance: random.Random) -> bytes:
 @contextmanager
 def bounded() -> Iterator[None]:
     """Let the block take little more memory than there is."""
+    if resource is None:
+        yield
+        return
     old = resource.getrlimit(resource.RLIMIT_AS)
     pages = int(Path("/proc/self/statm").read_text().split()[0]) if Path("/proc/self/statm").exists() else None
     if pages is not None:

@@ -19,6 +19,7 @@ from unetpipe.errors import InputError
 from unetpipe.large import LargeSegmentation, OmeZarrImage
 from unetpipe.large.processes import cluster_processes, local_processes
 
+pytestmark = pytest.mark.posix
 BLOCK = 32
 # files of the work folder, and how many of them there are when the blow falls
 MOMENTS = [("result.ome.zarr/0/c/*/*", 7), ("components/*", 5), ("result.ome.zarr/labels/cells/0/c/*/*", 3)]
