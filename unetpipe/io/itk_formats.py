@@ -1,4 +1,4 @@
-"""MetaImage, NRRD, MRC and DICOM, read by ITK: a page of a volume (K, H, W) is a slice (H, W), as it is stored.
+"""NRRD, MRC and DICOM, read by ITK: a page of a volume (K, H, W) is a slice (H, W), as it is stored.
 
 A series of DICOM files is a folder of images, each a page of its own, by the files' names.
 """
@@ -15,8 +15,11 @@ from unetpipe.files import check_fits, remember, unreadable
 
 KINDS = ("unsigned_char", "short", "unsigned_short", "int", "unsigned_int", "float", "double")  # that ITK reads
 MRC_HEADER = 1024  # bytes
-LARGEST_RATIO = 1100  # of zlib, by which MetaImage and NRRD compress; it is 1032
-SUFFIXES = (".mha", ".mhd", ".nrrd", ".nhdr", ".mrc", ".dcm")
+HEADER = 2**16  # bytes, in which the lines of a NRRD's header and the transfer syntax of a DICOM file are
+RATIOS = {"raw": 1, "gzip": 1100, "gz": 1100, "txt": 4, "text": 4, "ascii": 4}  # most bytes of pixels for one in a NRRD
+PLAIN = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")  # transfer syntaxes without compression
+DICOM_RATIO = 10_000  # of JPEG 2000, for an empty image
+SUFFIXES = (".nrrd", ".nhdr", ".mrc", ".dcm")
 
 
 def count_pages(path: Path) -> int:
@@ -58,14 +61,13 @@ def _shape(path: Path) -> tuple[int, ...]:
     if header.GetNumberOfComponents() != 1 or kind not in KINDS:
         raise InputError(f"{path} holds {header.GetNumberOfComponents()} × {kind}; only grey values are read from it.")
     needed = math.prod(shape) * header.GetComponentSize()
-    if path.suffix.lower() in (".mha", ".nrrd") and LARGEST_RATIO * path.stat().st_size < needed:
-        raise InputError(
-            f"{path} cannot be read as an image (its header claims {needed} bytes, the file has "
-            f"{path.stat().st_size}); is it complete?"
-        )
     check_fits(path, needed)
-    if path.suffix.lower() == ".mrc" and path.stat().st_size < _mrc_header(path) + needed:  # ITK would read on
-        raise InputError(f"{path} cannot be read as an image (pixels lie beyond its end); is it complete?")
+    check = {".mrc": _most_in_mrc, ".dcm": _most_in_dicom}.get(path.suffix.lower(), _most_in_nrrd)
+    if check(path) < needed:  # ITK would take the memory, and what lies beyond the end for pixels
+        raise InputError(
+            f"{path} cannot be read as an image (its header claims {needed} bytes of pixels, more than there can be); "
+            "is it complete?"
+        )
     return shape
 
 
@@ -82,12 +84,37 @@ def _volume(path: Path) -> np.ndarray:
     return array.reshape(-1, *shape[-2:])
 
 
-def _mrc_header(path: Path) -> int:
-    """Return the number of bytes before the pixels, which the word at byte 92 adds to, in the order of byte 212."""
+def _most_in_mrc(path: Path) -> int:
+    """Return the bytes after the header, which the word at byte 92 adds to, in the order of byte 212."""
     with path.open("rb") as file:
         header = file.read(MRC_HEADER)
     order = "big" if header[212] == 0x11 else "little"
-    return MRC_HEADER + int.from_bytes(header[92:96], order)  # type: ignore[arg-type]
+    return path.stat().st_size - MRC_HEADER - int.from_bytes(header[92:96], order)  # type: ignore[arg-type]
+
+
+def _most_in_nrrd(path: Path) -> int:
+    """Return the most bytes that the pixels may have, by the lines of the header that say how and where they are."""
+    with path.open("rb") as file:
+        lines = file.read(HEADER).decode("latin-1").splitlines()
+    keys: dict[str, str] = {}
+    for line in lines[: lines.index("") if "" in lines else None]:
+        key, _, value = line.partition(":")
+        keys[key.strip().lower().replace(" ", "")] = value.strip()
+    source = path.parent / keys.get("datafile", path.name)
+    if source.parent != path.parent or not source.is_file():
+        raise InputError(f"{path} names {keys['datafile']!r} for its pixels; that must be one file beside it.")
+    if keys.get("encoding", "").lower() not in RATIOS:
+        raise InputError(f"{path} has the encoding {keys.get('encoding')!r}; only {', '.join(RATIOS)} are read.")
+    return source.stat().st_size * RATIOS[keys["encoding"].lower()]
+
+
+def _most_in_dicom(path: Path) -> int:
+    """Return the most bytes that the pixels may have, by the transfer syntax."""
+    with path.open("rb") as file:
+        header = file.read(HEADER)
+    _, found, rest = header.partition(b"\x02\x00\x10\x00UI")
+    syntax = rest[2 : 2 + int.from_bytes(rest[:2], "little")].rstrip(b"\0 ").decode("latin-1")
+    return path.stat().st_size * (1 if not found or syntax in PLAIN else DICOM_RATIO)
 
 
 def _unreadable(path: Path, error: Exception) -> InputError:

@@ -37,6 +37,8 @@ def load_tensors(path: str | os.PathLike) -> Any:
     """Read tensors and plain values onto the CPU, from a file that cannot run code; one of UNREADABLE if damaged."""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
+            if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
+                raise ValueError("it is compressed, as torch never saves")  # a few bytes may become gigabytes
             damaged = archive.testzip()  # torch does not compare the check sums
         if damaged is not None:
             raise ValueError(f"{damaged} is damaged")
