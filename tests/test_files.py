@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from unetpipe.errors import InputError
-from unetpipe.files import check_folder, remember, replacing, write_text
+from unetpipe.files import check_folder, remember, replacing, replacing_files, write_text
 
 
 def test_written_file_takes_its_place(tmp_path: Path):
@@ -73,3 +73,34 @@ def test_another_file_may_tell_that_a_folder_changed(tmp_path: Path):
     assert names(tmp_path) == ["state"]
     write_text(tmp_path / "state", "22")
     assert names(tmp_path) == ["new", "state"]
+
+
+def test_files_take_their_places_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_text(tmp_path / "b" / "second", "old")
+    write_text(tmp_path / "kept", "kept")
+    order: list[str] = []
+    replace = Path.replace
+
+    def noting(self: Path, target: Path) -> Path:
+        order.append(Path(target).name)
+        return replace(self, target)
+
+    with replacing_files(tmp_path, ["a/first", "b/second"]) as beside:
+        for name in ("b/second", "a/first", "c", "d"):
+            write_text(beside / name, "new")
+        assert (tmp_path / "b" / "second").read_text() == "old"
+        assert not (tmp_path / "a").exists()
+        monkeypatch.setattr(Path, "replace", noting)
+    assert order[2:] == ["first", "second"]
+    assert sorted(order[:2]) == ["c", "d"]
+    assert (tmp_path / "b" / "second").read_text() == "new"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b", "c", "d", "kept"]
+
+    def fail() -> None:
+        with replacing_files(tmp_path, []) as beside:
+            write_text(beside / "c", "newer")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert (tmp_path / "c").read_text() == "new"

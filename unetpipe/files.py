@@ -9,7 +9,7 @@ import re
 import shutil
 import tempfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
@@ -114,6 +114,38 @@ def replacing_folder(path: str | os.PathLike) -> Iterator[Path]:
             new.replace(path)
     except OSError as error:
         raise InputError(f"{path} cannot be written ({first_line(error)}).") from error
+
+
+@contextmanager
+def replacing_files(folder: str | os.PathLike, last: Sequence[str]) -> Iterator[Path]:
+    """Give a temporary folder; when the block ends well, its files take their places in ``folder``, at once.
+
+    Parameters
+    ----------
+    folder : path
+        It is made if it is missing. Files that the block does not write stay.
+    last : sequence of str
+        Files that come after all others, in this order, relative to the folder: without the last one, a reader sees
+        that the folder is not complete.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be written.
+    """
+    folder = Path(folder)
+    try:
+        with tempfile.TemporaryDirectory(dir=folder, prefix=_prepare(folder / "files")) as name:
+            beside = Path(name)
+            yield beside
+            places = [path.relative_to(beside) for path in beside.rglob("*") if path.is_file()]
+            for place in places:
+                (folder / place).parent.mkdir(parents=True, exist_ok=True)
+            order = {name: number for number, name in enumerate(last)}
+            for place in sorted(places, key=lambda place: order.get(place.as_posix(), -1)):
+                (beside / place).replace(folder / place)
+    except OSError as error:
+        raise InputError(f"{folder} cannot be written ({first_line(error)}).") from error
 
 
 @contextmanager
