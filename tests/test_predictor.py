@@ -9,14 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from large_images import small_bundle
+from PIL import Image
 from workflows import run
 
 import unetpipe
+from unetpipe.bundle.models import add_model
 from unetpipe.cli.main import main
-from unetpipe.errors import InputError
+from unetpipe.errors import FitWarning, InputError
 from unetpipe.instances import InstanceSettings
 from unetpipe.io import read_image, read_labels
 from unetpipe.morphometry import measure_cells
+from unetpipe.predictor import Predictor
 
 
 @pytest.fixture
@@ -191,9 +194,71 @@ def test_a_result_holds_labels_probabilities_table_and_warnings(trained: Path, i
     assert result.table.keys() == expected.keys()
     assert all(np.array_equal(result.table[name], values) for name, values in expected.items())
     assert result.table["confidence"].min() > 0.5
-    (warning,) = result.warnings
+    warning, *misfits = result.warnings
     assert "The images have a pixel size of 0.2, the network was trained at 0.5" in warning
-    assert unetpipe.segment(image, trained, return_result=True).warnings == ()
+    assert misfits == Predictor.load(trained).segment(image)[2]
+
+
+def test_a_result_that_does_not_fit_the_training_is_said_or_refused(trained: Path, image: np.ndarray):
+    predictor = Predictor.load(trained)
+    facts = predictor.trained_on
+    assert facts is not None
+    assert facts.cell_areas[0] <= facts.cell_areas[2] <= facts.cell_areas[4]
+    assert facts.doubt is not None
+    assert facts.doubt > 0
+    sizes = [area / 100 for area in facts.cell_areas]
+    values = {**facts.as_values(), "cell_areas": sizes, "doubt": None}
+    with pytest.warns(FitWarning, match="as large as any cell this model was trained on"):
+        Predictor.load(trained, trained_on=values)(image)
+    with pytest.raises(InputError, match="as large as any cell this model was trained on"):
+        Predictor.load(trained, trained_on=values, strict=True)(image)
+
+
+def test_a_bundle_that_does_not_say_what_it_was_trained_on_warns_of_nothing(
+    trained: Path, image: np.ndarray, tmp_path: Path
+):
+    folder = shutil.copytree(trained, tmp_path / "old")
+    path = folder / "configs" / "inference.json"
+    values = json.loads(path.read_text())
+    del values["trained_on"]
+    path.write_text(json.dumps(values))
+    predictor = Predictor.load(folder)
+    assert predictor.trained_on is None
+    assert predictor.segment(image)[2] == []
+    # its weights as a model of another bundle do not take over what that one was trained on
+    add_model(folder, trained_copy := shutil.copytree(trained, tmp_path / "new"), "old")
+    assert Predictor.load(trained_copy).trained_on is not None
+    assert Predictor.load(trained_copy, "old").trained_on is None
+    assert Predictor.load(trained_copy, "old", safe=True).trained_on is None
+    assert Predictor.load(folder, safe=True).trained_on is None
+
+
+def test_what_a_bundle_was_trained_on_is_not_run(trained: Path, tmp_path: Path):
+    folder = shutil.copytree(trained, tmp_path / "bundle")
+    assert Predictor.load(folder, safe=True).trained_on == Predictor.load(folder).trained_on
+    path = folder / "configs" / "inference.json"
+    values = json.loads(path.read_text())
+    path.write_text(json.dumps({**values, "trained_on": {**values["trained_on"], "doubt": "$1"}}))
+    with pytest.raises(InputError, match="not what a training writes"):
+        Predictor.load(folder, safe=True)
+
+
+def test_segment_strict_writes_no_mask_of_an_image_that_does_not_fit(
+    trained: Path, image: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture
+):
+    folder = shutil.copytree(trained, tmp_path / "bundle")
+    path = folder / "configs" / "inference.json"
+    values = json.loads(path.read_text())
+    sizes = [area / 100 for area in values["trained_on"]["cell_areas"]]
+    path.write_text(json.dumps({**values, "trained_on": {**values["trained_on"], "cell_areas": sizes}}))
+    source, output = tmp_path / "image.png", tmp_path / "masks"
+    Image.fromarray(image.astype(np.uint8)).save(source)
+    arguments = ["segment", str(source), "--bundle", str(folder), "--output", str(output)]
+    assert main([*arguments, "--strict"]) == 1
+    assert "as large as any cell this model was trained on" in capsys.readouterr().err
+    assert not list(output.glob("*.tif"))
+    assert main(arguments) == 0
+    assert list(output.glob("*.tif"))
 
 
 def test_a_result_of_a_stack_counts_pages(trained: Path, image: np.ndarray):

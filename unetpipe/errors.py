@@ -7,6 +7,10 @@ class InputError(ValueError):
     """Something the user gave is wrong; the message is one sentence: what, where, and what would be right."""
 
 
+class FitWarning(UserWarning):
+    """A result is unlike what the model was trained on; the message is one sentence: what is, and what to try."""
+
+
 def input_error_behind(error: BaseException | None) -> InputError | None:
     """Return the InputError that caused an exception, if one did: MONAI wraps what a config or transform raises."""
     while error is not None and not isinstance(error, InputError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,21 +18,29 @@ import torch
 from monai.bundle import ConfigParser
 from monai.inferers import Inferer
 
-from unetpipe.bundle.models import inference_configs
+from unetpipe.bundle.models import facts_of, inference_configs
 from unetpipe.bundle.options import check_values
 from unetpipe.bundle.safe import safe_inference
 from unetpipe.bundle.settings import as_text, check_key
 from unetpipe.bundle.workflow import check_configs, parsed
 from unetpipe.bundle.writing import find_bundle
-from unetpipe.errors import InputError
+from unetpipe.errors import FitWarning, InputError
 from unetpipe.inferers import OverlapTileInferer
-from unetpipe.instances import InstanceSettings
+from unetpipe.instances import InstanceSettings, TrainedOn
 from unetpipe.morphometry import measure_cells
 from unetpipe.networks import UNet
+from unetpipe.scope import THREE_DIMENSIONS
 
 NORMALIZATION = "NormalizeIntensityd"  # by each channel's mean and standard deviation
 # bundles of earlier versions lack these keys
-DEFAULTS = {"normalization": NORMALIZATION, "rotations": 0, "scale": 1.0, "pixel_size": None}
+DEFAULTS = {
+    "normalization": NORMALIZATION,
+    "rotations": 0,
+    "scale": 1.0,
+    "pixel_size": None,
+    "trained_on": None,
+    "strict": False,
+}
 
 
 @dataclass(frozen=True)
@@ -48,7 +57,8 @@ class Segmentation:
         Columns with a value a cell, as :func:`unetpipe.morphometry.measure_cells` gives them; of a stack first
         ``page``, from 0. ``pandas.DataFrame(table)`` makes a data frame of it.
     warnings : tuple of str
-        What was logged as a warning, such as a pixel size that differs from that of the training data.
+        What was logged as a warning, such as a pixel size that differs from that of the training data, and what does
+        not fit the model, such as objects larger than any cell it was trained on.
     """
 
     labels: np.ndarray
@@ -67,6 +77,7 @@ def segment(
     pixel_size: float | None = None,
     rescale: bool = False,
     return_result: bool = False,
+    strict: bool = False,
 ) -> np.ndarray | tuple[np.ndarray, np.ndarray] | Segmentation:
     """Segment an image or a stack that is an array.
 
@@ -91,6 +102,9 @@ def segment(
         Scale the image to the bundle's pixel size; the result has the image's own size.
     return_result : bool
         Return a :class:`Segmentation`, which also measures each cell, instead of arrays.
+    strict : bool
+        Raise InputError if the result does not fit what the model was trained on. By default a
+        :class:`unetpipe.errors.FitWarning` says so.
 
     Returns
     -------
@@ -102,20 +116,28 @@ def segment(
     Raises
     ------
     InputError
-        If the axes, channels or pixels do not fit, or the bundle cannot be used.
+        If the axes, channels or pixels do not fit, or the bundle cannot be used; with ``strict`` if the result does
+        not fit.
 
     Examples
     --------
     >>> import numpy as np
-    >>> segment(np.random.default_rng(0).random((60, 80))).shape
+    >>> segment(np.zeros((60, 80))).shape
     (60, 80)
     """
-    with _warnings_of("unetpipe") as warnings:
-        predictor = Predictor.load(bundle, model, image_pixel_size=pixel_size, rescale=rescale)
-        if not return_result:
-            return predictor(image, axes, return_probabilities)
-        labels, probabilities = predictor(image, axes, return_probabilities=True)
-    return Segmentation(labels, probabilities, predictor.measure(image, labels, probabilities, axes), tuple(warnings))
+    with _warnings_of("unetpipe") as logged:
+        predictor = Predictor.load(bundle, model, image_pixel_size=pixel_size, rescale=rescale, strict=strict)
+        labels, probabilities, misfits = predictor.segment(image, axes)
+    _warn(misfits)
+    if not return_result:
+        return (labels, probabilities) if return_probabilities else labels
+    table = predictor.measure(image, labels, probabilities, axes)
+    return Segmentation(labels, probabilities, table, (*logged, *misfits))
+
+
+def _warn(misfits: Sequence[str]) -> None:
+    for sentence in misfits:
+        warnings.warn(sentence, FitWarning, stacklevel=3)
 
 
 @contextmanager
@@ -175,6 +197,8 @@ class Predictor:
         self._config.read_config(self.configs)
         self._config.update(self.values)
         self._config.update({key: value for key, value in DEFAULTS.items() if key not in self._config})
+        # an overlay with weights of its own does not take over what others were trained on
+        self.values["trained_on"] = self._config["trained_on"] = facts_of(self.configs, self.values)
         known = {
             **DEFAULTS,
             **ConfigParser.load_config_files(self.configs),
@@ -285,6 +309,16 @@ class Predictor:
         return self._get("pixel_size")
 
     @cached_property
+    def trained_on(self) -> TrainedOn | None:
+        """What the model was trained on; None for bundles of earlier versions."""
+        return TrainedOn.parse(self.values["trained_on"], f"trained_on in {' with '.join(self.configs)}")
+
+    @cached_property
+    def strict(self) -> bool:
+        """Whether a result that does not fit what the model was trained on is an error."""
+        return self._get("strict", bool)
+
+    @cached_property
     def settings(self) -> InstanceSettings:
         """How the probability becomes cells; ``min_size`` is in pixels of the image, whatever the scale."""
         return self._get("instances", lambda part: part.settings)
@@ -293,14 +327,40 @@ class Predictor:
         self, image: np.ndarray, axes: str | None = None, return_probabilities: bool = False
     ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
         """Return the labels of an array, and the probabilities with ``return_probabilities`` (:func:`segment`)."""
+        labels, probabilities, misfits = self.segment(image, axes)
+        _warn(misfits)
+        return (labels, probabilities) if return_probabilities else labels
+
+    def segment(self, image: np.ndarray, axes: str | None = None) -> tuple[np.ndarray, np.ndarray, list[str]]:
+        """Segment an array as :func:`segment` does, but return also what does not fit the model.
+
+        Returns
+        -------
+        labels, probabilities : ndarray
+            (H, W) or (N, H, W).
+        misfits : list of str
+            A sentence for each thing that is unlike what the model was trained on.
+
+        Raises
+        ------
+        InputError
+            As from :func:`segment`; if the model is strict, also with the first of the sentences.
+        """
         image = np.asarray(image)
         axes = axes or self._guess_axes(image)
-        labels, probabilities = (
-            np.stack(part) for part in zip(*map(self._segment_one, self._as_stack(image, axes)), strict=True)
-        )
-        if axes != "nyx":
-            labels, probabilities = labels[0], probabilities[0]
-        return (labels, probabilities) if return_probabilities else labels
+        found = []
+        misfits: list[str] = []
+        for number, page in enumerate(self._as_stack(image, axes)):
+            labels, probability, normalized = self._segment_one(page)
+            found.append((labels, probability))
+            if self.trained_on is not None:
+                where = f"Page {number}: " if axes == "nyx" and len(image) > 1 else ""
+                sentences = self.trained_on.misfits(probability, labels, normalized, self.scale)
+                misfits += [where + sentence for sentence in sentences]
+            if misfits and self.strict:
+                raise InputError(misfits[0])
+        labels, probabilities = (np.stack(part) for part in zip(*found, strict=True))
+        return (labels, probabilities, misfits) if axes == "nyx" else (labels[0], probabilities[0], misfits)
 
     def measure(
         self, image: np.ndarray, labels: np.ndarray, probabilities: np.ndarray, axes: str | None = None
@@ -315,13 +375,13 @@ class Predictor:
         pages = np.repeat(np.arange(len(tables)), [len(table["id"]) for table in tables])
         return {"page": pages, **{name: np.concatenate([table[name] for table in tables]) for name in tables[0]}}
 
-    def _segment_one(self, page: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return labels and probability of "cell" of (C, H, W), each (H, W)."""
+    def _segment_one(self, page: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return labels (H, W), probability of "cell" (H, W) and the normalised image of (C, H, W)."""
         item = self.normalize({"image": torch.from_numpy(page.astype(np.float32))})
         with torch.no_grad():
             logits = self.inferer(item["image"][None].to(self.device), self.network)[0]
         probability = 1 - np.asarray(torch.softmax(logits.float(), dim=0)[0].cpu())
-        return self.settings.instances(probability), probability
+        return self.settings.instances(probability), probability, np.asarray(item["image"])
 
     def _guess_axes(self, image: np.ndarray) -> str:
         if image.ndim == 2:
@@ -334,6 +394,7 @@ class Predictor:
             raise InputError(
                 f"An array of shape {image.shape}, {image.dtype}, with axes={axes!r} cannot be segmented; give numbers "
                 'as (H, W), (H, W, C) or (N, H, W), and axes="yx", "yxc" or "nyx".'
+                + (f" {THREE_DIMENSIONS}" if image.ndim > 3 or "z" in axes.lower() else "")
             )
         if axes == "yx":
             stack = image[None, None]

@@ -15,7 +15,8 @@ import shlex
 import shutil
 import sys
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -215,20 +216,22 @@ def parse(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     if words[0] == "torchrun":
         words = ["python", *words[words.index("-m") :]]
     match words:
-        case ["unetpipe", *arguments]:
-            parse_only(lambda: main(arguments), arguments, monkeypatch)
+        case ["unetpipe", verb, *arguments]:
+            with monkeypatch.context() as patch:
+                patch.setattr(import_module(f"unetpipe.cli.{verb}"), "run", lambda options: None)
+                assert run_main([verb, *arguments]) == 0, shlex.join(words)
         case ["python", "-m", "monai.bundle", _, *arguments]:
             check_keys(arguments)
         case ["python", "-m", module, *arguments] if module.startswith(("experiments.", "benchmarks")):
-            parse_only(lambda: runpy.run_module(module, run_name="__main__"), arguments, monkeypatch)
+            parse_only(module, arguments, monkeypatch)
         case ["python", "-c", code]:
             ast.parse(code)
         case ["python", "-m", *_]:
             assert is_set_up(words), shlex.join(words)
 
 
-def parse_only(run: Callable[[], object], arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run a program until its options are parsed."""
+def parse_only(module: str, arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run a module until its options are parsed."""
     whole = argparse.ArgumentParser.parse_args
 
     def parse_args(parser: argparse.ArgumentParser, *given: Any, **named: Any) -> None:
@@ -242,7 +245,7 @@ def parse_only(run: Callable[[], object], arguments: list[str], monkeypatch: pyt
         patch.setattr(argparse.ArgumentParser, "parse_args", parse_args)
         patch.setattr(sys, "argv", ["program", *arguments])
         with pytest.raises(Parsed):
-            run()
+            runpy.run_module(module, run_name="__main__")
 
 
 def check_keys(arguments: list[str]) -> None:

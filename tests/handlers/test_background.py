@@ -9,7 +9,7 @@ from ignite.engine import Engine
 from monai.data import Dataset
 
 from unetpipe.errors import InputError
-from unetpipe.handlers import BackgroundPostprocessing, ReadAheadLoader
+from unetpipe.handlers import BackgroundPostprocessing, ReadAheadLoader, background
 
 
 def evaluator(transform, workers: int | None = None) -> Engine:
@@ -80,7 +80,7 @@ def test_what_goes_wrong_at_the_end_ends_the_run_too() -> None:
 
 def test_read_ahead_yields_what_the_loader_yields() -> None:
     loader = ReadAheadLoader(Dataset([{"image": torch.tensor(float(number))} for number in range(5)]), batch_size=2)
-    assert len(loader) == 3
+    assert len(loader) == 5  # images
     assert [batch["image"].tolist() for batch in loader] == [[0, 1], [2, 3], [4]]
 
 
@@ -111,3 +111,34 @@ def test_next_batch_is_read_meanwhile() -> None:
         time.sleep(0.01)
     assert read == [0, 1]
     batches.close()
+
+
+SIDES = [4, 4, 4, 6, 4, 4]
+
+
+def images() -> Dataset:
+    return Dataset([{"image": torch.full((1, side, side), float(number))} for number, side in enumerate(SIDES)])
+
+
+def test_images_of_one_size_in_a_row_form_a_batch() -> None:
+    batches = [batch["image"] for batch in ReadAheadLoader(images(), batch_size=2)]
+    assert [tuple(batch.shape[::3]) for batch in batches] == [(2, 4), (1, 4), (1, 6), (2, 4)]
+    assert torch.cat([batch[:, 0, 0, 0] for batch in batches]).tolist() == list(range(6))
+
+
+def test_by_default_one_on_a_cpu_and_many_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [len(batch["image"]) for batch in ReadAheadLoader(images(), batch_size=None)] == [1] * 6
+    on_gpu = ReadAheadLoader(images(), batch_size=None, device="cuda")
+    assert [len(batch["image"]) for batch in on_gpu] == [3, 1, 2]
+    monkeypatch.setattr(background, "MOST_PIXELS", 2 * 4 * 4)
+    assert [len(batch["image"]) for batch in on_gpu] == [2, 1, 1, 2]
+
+
+def test_an_engine_takes_each_image_once_however_many_batches_they_make() -> None:
+    engine = Engine(lambda engine, batch: list(batch["image"][:, 0, 0, 0]))
+    done: list[float] = []
+    BackgroundPostprocessing(lambda item: done.append(float(item)), 1).attach(engine)
+    for _ in range(2):  # and once more when it runs again
+        engine.state.epoch = engine.state.iteration = 0
+        engine.run(ReadAheadLoader(images(), batch_size=2), max_epochs=1)
+    assert done == 2 * list(range(6))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from monai.data import MetaTensor
 from torch import Tensor, nn
 
-from unetpipe.inferers import OverlapTileInferer, plan_tiles
+from unetpipe.inferers import OverlapTileInferer, overlap_tile, plan_tiles
 from unetpipe.inferers.overlap_tile import unwrap
 from unetpipe.networks import UNet, fold_batch_norm
 
@@ -246,6 +246,37 @@ def test_out_of_memory_goes_on_with_smaller_tiles(error: Exception, caplog):
         result = OverlapTileInferer(132, margin=margin, step=step)(image, small_memory)
     assert torch.allclose(result, expected, atol=1e-12)
     assert "Out of GPU memory" in caplog.text
+
+
+def test_out_of_memory_goes_on_with_fewer_tiles_at_a_time(caplog) -> None:
+    network = UNet(channels=(2, 4, 8), dropout=0).double().eval()
+    image = torch.randn(2, 1, 90, 70, dtype=torch.float64)
+    counts: list[int] = []
+
+    def small_memory(tiles: torch.Tensor) -> torch.Tensor:
+        counts.append(len(tiles))
+        if len(tiles) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return network(tiles)
+
+    margin, step = network.margin, network.step
+    with torch.no_grad():
+        expected = OverlapTileInferer(64, margin=margin, step=step)(image, network)
+        result = OverlapTileInferer(64, 8, margin=margin, step=step)(image, small_memory)
+    assert torch.allclose(result, expected, atol=1e-12)
+    assert counts[:3] == [8, 4, 2]
+    assert "2 tile(s) at a time" in caplog.text
+
+
+def test_tiles_at_a_time_follow_the_memory_of_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = UNet(channels=(2, 4, 8))
+    each = overlap_tile.network_bytes(network, 60 * 60)
+    together = OverlapTileInferer._tiles_together
+    assert together((60, 60), network, torch.device("cpu")) == 1
+    monkeypatch.setattr(overlap_tile, "_device_of", lambda network, device: device)
+    for free, expected in ((each, 1), (2 * 5 * each, 5), (1000 * each, 16)):
+        monkeypatch.setattr(overlap_tile, "free_memory", lambda device, free=free: free)
+        assert together((60, 60), network, torch.device("cuda")) == expected
 
 
 def test_out_of_memory_at_the_smallest_tile_is_raised():

@@ -8,7 +8,15 @@ import torch
 from monai.inferers import SimpleInferer
 
 from unetpipe.errors import InputError
-from unetpipe.inferers import SYMMETRIES, OverlapTileInferer, RotationInferer, Symmetry, SymmetryInferer, rotated
+from unetpipe.inferers import (
+    SYMMETRIES,
+    OverlapTileInferer,
+    RotationInferer,
+    Symmetry,
+    SymmetryInferer,
+    rotated,
+    rotations,
+)
 from unetpipe.inferers.rotations import rotate
 from unetpipe.networks import UNet
 
@@ -97,3 +105,34 @@ def test_a_part_of_an_image_is_where_its_symmetry_says(symmetry: Symmetry):
 def test_the_eight_symmetries_differ():
     image = torch.arange(9).reshape(3, 3)
     assert len({tuple(symmetry.images(image).flatten().tolist()) for symmetry in SYMMETRIES}) == 8
+
+
+@pytest.mark.parametrize("size", [(20, 20), (12, 20)])
+@pytest.mark.parametrize("kind", [SymmetryInferer, RotationInferer])
+def test_versions_together_are_the_same_as_one_by_one(kind: type, size: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    network = UNet(channels=(2, 4), dropout=0, norm="batch").eval()
+    images = torch.randn(2, 1, *size)
+    batches: list[int] = []
+
+    def count(given: torch.Tensor) -> torch.Tensor:
+        batches.append(len(given))
+        return network(given)
+
+    inferer = OverlapTileInferer(66, sw_batch_size=16, margin=network.margin, step=network.step)
+    with torch.no_grad():
+        one, together = (kind(inferer, together=how)(images, count) for how in (False, True))
+    torch.testing.assert_close(one, together, atol=1e-5, rtol=1e-5)
+    assert max(batches) > 2
+
+
+def test_large_versions_are_computed_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rotations, "MOST_VALUES", 5 * 12 * 12)
+    sizes: list[int] = []
+
+    def compute(images: torch.Tensor, network: object) -> torch.Tensor:
+        sizes.append(len(images))
+        return pointwise(images)
+
+    SymmetryInferer(compute)(torch.zeros(1, 1, 12, 12, device="meta"), pointwise)  # type: ignore[arg-type]
+    assert sizes == [5, 3]

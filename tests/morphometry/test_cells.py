@@ -68,12 +68,24 @@ def test_confidence_tracks_and_micrometres():
     probability = np.random.default_rng(0).random(labels.shape).astype(np.float32)
     columns = measure_cells(labels, probability=probability, pixel_size=0.5, tracks=[Track(4, 0, 3, 2), Track(1, 0, 1)])
     rows = {cell: row for row, cell in enumerate(columns["id"].tolist())}
-    assert columns["confidence"][rows[4]] == pytest.approx(probability[labels == 4].mean(dtype=float))
+    for cell, row in rows.items():  # a pixel between two cells counts for both
+        around = (distance_transform_edt(labels != cell) <= 2) & (labels == 0)
+        sure = np.concatenate([probability[labels == cell], 1 - probability[around]])
+        assert columns["confidence"][row] == pytest.approx(sure.mean(dtype=float))
     assert (columns["track"][rows[4]], columns["parent"][rows[4]], columns["parent"][rows[1]]) == (4, 2, 0)
     assert columns["area_um2"][rows[3]] == 80 * 0.25
     assert columns["perimeter_um"][rows[3]] == columns["perimeter"][rows[3]] / 2
     assert columns["pieces"][[rows[1], rows[4], rows[6], rows[7]]].tolist() == [1, 2, 2, 2]
     assert not measure_cells(labels).keys() & {"confidence", "track", "area_um2", "intensity_mean_0"}
+
+
+def test_a_vague_border_lowers_the_confidence():
+    labels = np.pad(np.ones((8, 8), np.int32), 6)
+    sharp = labels.astype(np.float32)
+    vague = np.where(labels > 0, sharp, 0.45).astype(np.float32)
+    confidences = [measure_cells(labels, probability=probability)["confidence"][0] for probability in (sharp, vague)]
+    assert confidences[0] == 1
+    assert confidences[1] < 0.8
 
 
 def test_one_pixel():

@@ -9,12 +9,16 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from unetpipe.bundle.settings import EXPRESSIONS, as_text
 from unetpipe.bundle.writing import export_bundle, read_config
 from unetpipe.errors import InputError
 from unetpipe.files import write_text
+
+TRAINED_ON = "trained_on"  # the key with what a model was trained on
 
 
 def model_names(bundle: str | os.PathLike) -> list[str]:
@@ -39,6 +43,25 @@ def inference_configs(bundle: str | os.PathLike, model: str | None = None) -> li
     if model not in names:
         raise InputError(f"{bundle} has no model {model!r}; it has {', '.join(names) or 'no named models'}.")
     return [str(config), str(Path(bundle) / "models" / model / "inference.json")]
+
+
+def facts_of(configs: Sequence[str], values: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
+    """Return what a model was trained on, as its configs hold it, or None.
+
+    It belongs to the weights: a config that names weights and does not say what they were trained on has None, whatever
+    the configs before it say.
+
+    Parameters
+    ----------
+    configs : sequence of str
+        As of :func:`inference_configs`.
+    values : mapping, optional
+        Values that override the configs.
+    """
+    for config in (values or {}, *(read_config(path) for path in reversed(configs) if Path(path).is_file())):
+        if TRAINED_ON in config or "weights" in config:
+            return config.get(TRAINED_ON)
+    return None
 
 
 def add_model(trained: str | os.PathLike, bundle: str | os.PathLike, name: str) -> None:
@@ -71,7 +94,11 @@ def add_model(trained: str | os.PathLike, bundle: str | os.PathLike, name: str) 
     half = {key: value.half() if value.is_floating_point() else value for key, value in state.items()}
     folder = Path(bundle) / "models" / name
     save_state(half, folder / "model.pt")
-    overlay = {"weights": f"$@bundle_root + '/models/{name}/model.pt'", **overlay}
+    overlay = {
+        "weights": f"$@bundle_root + '/models/{name}/model.pt'",
+        **overlay,
+        TRAINED_ON: facts_of([theirs]),
+    }
     write_text(folder / "inference.json", json.dumps(overlay, indent=4) + "\n")
 
 
@@ -106,6 +133,7 @@ def export_model(
     parser["bundle_root"] = as_text(bundle)
     values = read_config(Path(bundle) / "models" / name / "inference.json")
     values.pop("weights", None)
+    values.setdefault(TRAINED_ON, None)
     export_bundle(bundle, output_dir, half, parser.get_parsed_content("weights"), values)
 
 

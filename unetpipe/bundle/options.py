@@ -19,12 +19,13 @@ from unetpipe.errors import InputError
 
 PATHS = ("bundle_root", "dataset_dir", "output_dir", "weights")
 SWITCHES = (
-    *("hold_out", "resume", "amp", "progress", "rescale", "border_weight_outside_cells_only"),
+    *("hold_out", "resume", "amp", "progress", "rescale", "strict", "border_weight_outside_cells_only"),
     *("device_batches", "compile"),
 )
 COUNTS = {
     **dict.fromkeys(("max_epochs", "steps_per_epoch", "batch_size", "val_interval", "in_channels", "out_channels"), 1),
     **dict.fromkeys(("num_workers", "seed", "rotations"), 0),
+    "image_batch": 1,
 }
 # smallest and largest value; the smallest one itself is allowed where it is 0 and the key is not in ABOVE_ZERO
 NUMBERS = {
@@ -108,6 +109,8 @@ def check_values(config: Mapping[str, Any]) -> None:
         number = isinstance(value, Real) and not isinstance(value, bool)
         if key in SWITCHES and isinstance(value, str):
             raise InputError(f"{key}={value!r} must be true or false.")
+        if key == "image_batch" and value is None:
+            continue
         if key in COUNTS and (not number or not float(value).is_integer() or value < COUNTS[key]):
             raise InputError(f"{key}={value!r} must be a whole number, {COUNTS[key]} or more.")
         if key in NUMBERS and value is not None:

@@ -7,10 +7,11 @@ import re
 from pathlib import Path
 from typing import Any
 
-from unetpipe.bundle.models import inference_configs
+from unetpipe.bundle.models import TRAINED_ON, facts_of, inference_configs
 from unetpipe.bundle.settings import EXPRESSIONS, as_text, check_setting
 from unetpipe.bundle.writing import export_bundle, find_bundle, read_config
 from unetpipe.errors import InputError
+from unetpipe.instances import TrainedOn
 
 GIVEN_BY_THE_CALLER = ("dataset_dir", "output_dir")  # what a bundle says there is not read
 WEIGHTS = re.compile(r"\$@bundle_root \+ '(/models/(?:\w[\w.-]*/)?model\.pt)'")
@@ -25,6 +26,7 @@ CLASSES = {
 EARLIER: dict[str, Any] = {
     "device": "$torch.device('cuda:0' if torch.cuda.is_available() else 'cpu')",
     "network": "$@network_def.to(device=@device, memory_format=torch.channels_last)",
+    "dataloader": {"_target_": "unetpipe.handlers.ReadAheadLoader", "dataset": "@dataset", "batch_size": 1},
     "evaluator": {
         "_target_": "SupervisedEvaluator",
         "device": "@device",
@@ -34,6 +36,15 @@ EARLIER: dict[str, Any] = {
         "val_handlers": "@handlers",
     },
     "run": ["@preflight", {"_target_": "unetpipe.training.run_engine", "engine": "@evaluator"}],
+    "instances": {
+        "_target_": "unetpipe.instances.InstancesFromProbabilityd",
+        "keys": "pred",
+        "threshold": "@threshold",
+        "min_size": "$round(@min_size / @scale**2)",
+        "ridge_refill_radius": "@ridge_refill_radius",
+        "marker_threshold": "@marker_threshold",
+        "merge_threshold": "@merge_threshold",
+    },
 }
 
 
@@ -90,9 +101,13 @@ def _read_inference(bundle: str | os.PathLike, model: str | None) -> tuple[dict[
     known = read_config(inference_configs(find_bundle())[0])
     values: dict[str, Any] = {}
     weights = Path(bundle) / "models" / "model.pt"
-    for path in inference_configs(bundle, model):
+    configs = inference_configs(bundle, model)
+    facts = facts_of(configs)
+    TrainedOn.parse(facts, f"trained_on in {' with '.join(configs)}")  # only numbers: nothing that MONAI would run
+    values[TRAINED_ON] = facts
+    for path in configs:
         for key, value in read_config(path).items():
-            if key in GIVEN_BY_THE_CALLER:
+            if key in GIVEN_BY_THE_CALLER or key == TRAINED_ON:
                 continue
             if key == "weights" and isinstance(value, str) and (place := WEIGHTS.fullmatch(value)):
                 weights = Path(f"{os.fspath(bundle)}{place[1]}")

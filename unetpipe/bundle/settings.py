@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from unetpipe.errors import InputError
+from unetpipe.scope import KEYS, plain
 
 EXPRESSIONS = ("$", "@", "%")  # what MONAI's parser takes a text for that begins so: code, a reference, a file
 CONSTANTS = {"true": True, "false": False, "null": None, "none": None}
@@ -97,6 +98,8 @@ def check_key(key: str, config: Mapping[str, Any], others: Iterable[str] = ()) -
         elif isinstance(found, list) and part.isdigit() and int(part) < len(found):
             found = found[int(part)]
         else:
+            if plain(part) in KEYS:
+                raise InputError(KEYS[plain(part)])
             near = difflib.get_close_matches(key, [*config, *others], n=1)
             hint = f"; did you mean {near[0]}?" if near else "."
             raise InputError(f"No config has the key {key!r}{hint}")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from importlib import import_module
 
 from unetpipe import __version__
+from unetpipe.cli.answers import Parser, unknown_arguments, unknown_verb, wish
 from unetpipe.errors import input_error_behind
 
 STOPPED = 130  # the status that a shell gives to a program ended by Ctrl-C
@@ -42,16 +42,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         it prints to was closed.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
-    parser = argparse.ArgumentParser(prog="unetpipe", description="U-Net for touching cells, as a MONAI pipeline.")
+    parser = Parser(prog="unetpipe", description="U-Net for touching cells, as a MONAI pipeline.")
     parser.add_argument("--version", action="version", version=f"unetpipe {__version__}")
     verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
+    if arguments and not arguments[0].startswith("-") and arguments[0] not in VERBS:
+        parser.error(unknown_verb(arguments[0], VERBS))
     for name, summary in VERBS.items():
         verb = verbs.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
         if name in arguments[:1]:
             module = import_module(f"unetpipe.cli.{name}")
             module.add_arguments(verb)
             verb.set_defaults(run=module.run)
-    options = parser.parse_args(arguments)
+            answer = wish(arguments[1:], verb.option_strings())
+            if answer:
+                verb.error(answer)
+    options, rest = parser.parse_known_args(arguments)
+    if rest:
+        verb = verbs.choices[arguments[0]]
+        verb.error(unknown_arguments(rest, arguments[0], verb.option_strings(), _keys(arguments[0])))
     if isinstance(sys.stdout, io.TextIOWrapper):  # signs and names that a console of Windows lacks are spelt out
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
@@ -71,6 +79,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("Stopped.", file=sys.stderr)
         return STOPPED
     return 0
+
+
+def _keys(verb: str) -> Collection[str]:
+    """Return the keys that ``--set`` of a verb takes."""
+    if verb != "train":
+        return ()
+    from unetpipe.bundle.writing import find_bundle, read_config
+
+    return read_config(find_bundle() / "configs" / "train.json")
 
 
 def _is_closed_pipe(error: BaseException | None) -> bool:

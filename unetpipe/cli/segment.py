@@ -17,6 +17,7 @@ from unetpipe.cli.cells import add_export_argument, check_exports, remove_old, w
 from unetpipe.cli.options import add_bundle_and_model, add_safe
 from unetpipe.errors import InputError
 from unetpipe.files import check_folder, writing
+from unetpipe.scope import THREE_DIMENSIONS
 
 if TYPE_CHECKING:
     from unetpipe.datasets.records import Record
@@ -55,6 +56,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PROBABILITY",
         type=float,
         help="probability above which a pixel is cell, 0 to 1 (default: as the model says)",
+    )
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="end with an error, and without that image's mask, where a result is unlike what the model was trained on",
     )
     parser.add_argument(
         "--track",
@@ -101,6 +107,7 @@ def run(options: argparse.Namespace) -> None:
     from unetpipe.cli.resuming import describe as describe_work
     from unetpipe.cli.resuming import open_journal, remaining
     from unetpipe.datasets.images import find_images
+    from unetpipe.io.formats import is_volume
     from unetpipe.predictor import Predictor
     from unetpipe.tracking.link import link_folder, remove_tracks
 
@@ -112,6 +119,7 @@ def run(options: argparse.Namespace) -> None:
         output_dir=as_text(options.output),
         image_pixel_size=options.pixel_size,
         rescale=options.rescale,
+        strict=options.strict,
         **model_overrides(options),
     )
     records = find_images(options.input)
@@ -120,6 +128,8 @@ def run(options: argparse.Namespace) -> None:
     if options.dry_run:
         print(describe_work(todo, predictor) if todo else "Every mask is complete.")
         return
+    if any("page" in record and is_volume(record["image"]) for record in records):
+        print(f"Note: {THREE_DIMENSIONS}")
     folders = check_sequences(options.input, options.output) if options.track else []
     check_folder(options.output)
 

@@ -12,6 +12,7 @@ from unetpipe.datasets.images import read_for_network
 from unetpipe.datasets.layouts import check_same_size, read_truth
 from unetpipe.datasets.records import Record
 from unetpipe.errors import InputError, stop
+from unetpipe.scope import SEVERAL_CLASSES
 
 SMALLEST_MEDIAN = 12  # px; a smaller median cell is more likely a rim of grey values
 
@@ -85,6 +86,11 @@ class Survey(NamedTuple):
                 f"The median cell has only {median:g} pixels. Masks that were resized with interpolation, or saved as "
                 "JPEG, hold many grey values at the rims of the cells; each would be a cell. Save masks as PNG or "
                 "TIFF, and resize them by nearest neighbour."
+            )
+        if any(frame.record.get("masks") == "classes" for frame in frames):
+            said.append(
+                f"The values of the masks look like classes, and training makes one class of them. {SEVERAL_CLASSES} "
+                "If each value is a cell, set masks=instances."
             )
         return said
 

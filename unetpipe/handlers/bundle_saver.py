@@ -5,20 +5,25 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from ignite.engine import Engine, Events
+from monai.utils import convert_to_numpy
 from torch import nn
 
 from unetpipe.bundle.carrying import plain_config
 from unetpipe.bundle.command_line import trains_for_monai_label
+from unetpipe.bundle.models import TRAINED_ON
 from unetpipe.bundle.running import running_parser
 from unetpipe.bundle.writing import check_bundle, write_bundle
 from unetpipe.files import replacing_files
 from unetpipe.inferers.overlap_tile import unwrap
+from unetpipe.instances.trained_on import TrainedOn, doubt
 from unetpipe.networks import save_state
 from unetpipe.networks.weights import check_finite
+from unetpipe.training.facts import TrainingFacts
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +59,9 @@ class BundleSaver:
     keep_best : bool
         False writes after every validation, so that the last model is kept. Use it if no frame is held out:
         then validation cannot tell which model is the best.
+    facts : TrainingFacts, optional
+        What the training set is like. It is written with the highest doubt on a validation frame
+        (:class:`unetpipe.instances.TrainedOn`), so that inference can say what does not fit.
 
     Raises
     ------
@@ -69,6 +77,7 @@ class BundleSaver:
         settings: Mapping[str, Any],
         metric: ChoosingMetric | None = None,
         keep_best: bool = True,
+        facts: TrainingFacts | None = None,
     ) -> None:
         check_bundle(bundle_root)
         parser = None if trains_for_monai_label() else running_parser()  # MONAI Label's overrides are not for others
@@ -79,10 +88,17 @@ class BundleSaver:
         self.settings = settings
         self.metric = metric
         self.keep_best = keep_best
+        self.facts = facts
+        self._trained_on: TrainedOn | None = None
+        self._doubts: list[float] = []
 
     def attach(self, engine: Engine) -> None:
         """Call this handler after each validation."""
         engine.add_event_handler(Events.EPOCH_COMPLETED, self)
+        if self.facts is not None:
+            self._trained_on = self.facts.compute()
+            engine.add_event_handler(Events.EPOCH_STARTED, self._doubts.clear)
+            engine.add_event_handler(Events.ITERATION_COMPLETED, self._note_doubt)
 
     def __call__(self, engine: Engine) -> None:
         """Write the bundle if this epoch's key metric is the best, or every time."""
@@ -98,6 +114,9 @@ class BundleSaver:
             return
         chosen = self.metric.best if self.metric is not None else {}
         settings = {**self.settings, **chosen}
+        settings[TRAINED_ON] = None  # not what the weights of the template were trained on
+        if self._trained_on is not None:
+            settings[TRAINED_ON] = replace(self._trained_on, doubt=max(self._doubts, default=None)).as_values()
         if Path(settings.get("dataset_dir", "")).is_dir():
             settings["dataset_dir"] = str(Path(settings["dataset_dir"]).resolve())
         network = unwrap(self.network)
@@ -114,3 +133,10 @@ class BundleSaver:
             dict(chosen),
             self.output_dir,
         )
+
+    def _note_doubt(self, engine: Engine) -> None:
+        """Note how uncertain the network is on the validation frames, whose probabilities are the engine's output."""
+        assert self._trained_on is not None
+        for item in engine.state.output:  # type: ignore[union-attr]
+            probability = 1 - convert_to_numpy(item["pred"])[0]  # type: ignore[index]
+            self._doubts.append(round(doubt(probability, self._trained_on.cell_areas[2]), 4))

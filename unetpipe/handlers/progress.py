@@ -27,7 +27,7 @@ class Progress:
     evaluator : Engine, optional
         The engine that validates a trainer; its metrics are named too.
     unit : str
-        What an iteration is called, in the singular: "step", "image".
+        What is counted, in the singular: "step" counts iterations, "image" the images of their batches.
     """
 
     def __init__(self, evaluator: Engine | None = None, unit: str = "step") -> None:
@@ -52,6 +52,7 @@ class Progress:
             self.length = int(engine.state.epoch_length or 0)
             self.total = int(engine.state.max_epochs or 1) * self.length
             self.first = (engine.state.epoch - 1) * self.length
+            self.done = self.first
             self.since = time.monotonic()
             self.bar = tqdm(
                 total=self.total,
@@ -63,10 +64,12 @@ class Progress:
             )
         self.bar.set_description(_epoch(engine), refresh=False)
 
-    def step(self) -> None:
-        """Move the bar by one iteration."""
+    def step(self, engine: Engine) -> None:
+        """Move the bar by one step, or by the images of a batch."""
+        count = len(engine.state.output) if self.unit == "image" and isinstance(engine.state.output, list) else 1
+        self.done += count
         if self.bar is not None:
-            self.bar.update()
+            self.bar.update(count)
 
     def end_epoch(self, engine: Engine) -> None:
         """Name the metrics of the epoch, on the bar or in a line."""
@@ -80,7 +83,7 @@ class Progress:
             self.bar.set_postfix(shown)
         if sys.stdout.isatty() and sys.stderr.isatty():
             return
-        done, seconds = engine.state.iteration, time.monotonic() - self.since
+        done, seconds = self.done, time.monotonic() - self.since
         left = seconds / (done - self.first) * (self.total - done)
         values = ", ".join(f"{name} {value}" for name, value in shown.items())
         time_said = f"{tqdm.format_interval(left)} left" if left else f"{tqdm.format_interval(seconds)} in all"

@@ -46,8 +46,9 @@ class OverlapTileInferer(Inferer):
         Side(s) of the network's *input* tile in pixels, as in MONAI's sliding window. A smaller
         image gets a smaller tile, so that nothing far outside the image is computed. By default
         the tile is chosen from the size of the image and the free memory (:func:`choose_tile`).
-    sw_batch_size : int
-        Tiles per forward pass.
+    sw_batch_size : int, optional
+        Tiles per forward pass, of all images of the batch. By default one on a CPU, and on a GPU as many as its free
+        memory takes, at most 16.
     margin : int, optional
         Pixels that the network loses on each side; by default the network's own ``margin``.
     step : int, optional
@@ -63,15 +64,16 @@ class OverlapTileInferer(Inferer):
     -----
     For images (B, C, H, W) the result (B, K, H, W) equals, to float rounding,
     ``network(np.pad(image, margin, mode="reflect"))`` padded further at the bottom and right to a
-    size valid for the network. Each output pixel is written once. If a GPU runs out of memory, the
-    tile is halved and a warning is logged; the result is the same. In evaluation mode, batch norms
-    are folded first, so that a network gives the same masks however it was loaded.
+    size valid for the network. Each output pixel is written once. If a GPU runs out of memory, fewer
+    tiles are computed at a time, then smaller ones, and a warning is logged; the result is the same.
+    In evaluation mode, batch norms are folded first, so that a network gives the same masks however
+    it was loaded.
     """
 
     def __init__(
         self,
         roi_size: int | Sequence[int] | None = None,
-        sw_batch_size: int = 1,
+        sw_batch_size: int | None = None,
         margin: int | None = None,
         step: int | None = None,
         device: torch.device | str | None = None,
@@ -79,7 +81,7 @@ class OverlapTileInferer(Inferer):
     ) -> None:
         super().__init__()
         self.roi_size = None if roi_size is None else ensure_tuple_rep(roi_size, 2)
-        if min(self.roi_size or (1,)) < 1 or sw_batch_size < 1:
+        if min(self.roi_size or (1,)) < 1 or (sw_batch_size is not None and sw_batch_size < 1):
             raise ValueError(f"roi_size={roi_size} and sw_batch_size={sw_batch_size} must be positive.")
         self.sw_batch_size = sw_batch_size
         self.margin = margin
@@ -101,12 +103,18 @@ class OverlapTileInferer(Inferer):
             network = network if unwrap(network) is not network else fold_batch_norm(network)  # not a compiled one
         height, width = inputs.shape[-2:]
         roi_size = self.tile((height, width), network, inputs.device)
+        together = self.sw_batch_size or self._tiles_together(roi_size, network, inputs.device)
         while True:
             try:
-                return self._infer(inputs, network, roi_size, margin, step, *args, **kwargs)
+                return self._infer(inputs, network, roi_size, together, margin, step, *args, **kwargs)
             except RuntimeError as error:
                 if not is_out_of_memory(error):
                     raise
+                if together > 1:
+                    together //= 2
+                    logger.warning("Out of GPU memory; trying again with %d tile(s) at a time", together)
+                    empty_cache()
+                    continue
                 smaller = (halve_tile(roi_size[0], margin, step), halve_tile(roi_size[1], margin, step))
                 if smaller == roi_size:
                     raise
@@ -118,16 +126,26 @@ class OverlapTileInferer(Inferer):
         """Return the input tile (height, width) that an image of that size, on that device, is computed with."""
         if self.roi_size is not None:
             return self.roi_size
-        memory = free_memory(_device_of(network, device)) // (2 * self.sw_batch_size)
+        memory = free_memory(_device_of(network, device)) // (2 * (self.sw_batch_size or 1))
         chosen = choose_tile(size, unwrap(network), memory)
         logger.debug("Images of %s pixels in tiles of %s", size, chosen)
         return chosen
+
+    @staticmethod
+    def _tiles_together(roi_size: tuple[int, int], network: Any, device: torch.device) -> int:
+        """Return how many tiles fit into half of a GPU's free memory, at most 16; a CPU gains nothing by several."""
+        device = _device_of(network, device)
+        if device.type == "cpu" or not hasattr(unwrap(network), "values_per_pixel"):
+            return 1
+        each = network_bytes(unwrap(network), roi_size[0] * roi_size[1])
+        return min(max(free_memory(device) // (2 * each), 1), MOST_TOGETHER)
 
     def _infer(
         self,
         inputs: Tensor,
         network: Callable[..., Tensor],
         roi_size: tuple[int, int],
+        together: int,
         margin: int,
         step: int,
         *args: Any,
@@ -141,7 +159,7 @@ class OverlapTileInferer(Inferer):
 
         result: Tensor | None = None
         jobs = [(image, row, column) for image in range(inputs.shape[0]) for row, column in product(rows, columns)]
-        for batch in tqdm(list(_batches(jobs, self.sw_batch_size)), desc="tiles", disable=not self.progress):
+        for batch in tqdm(list(_batches(jobs, together)), desc="tiles", disable=not self.progress):
             tiles = torch.stack(
                 [
                     mirror_crop(images[image], row.start - margin, column.start - margin, row_tile, column_tile)
@@ -240,6 +258,7 @@ def _batches(jobs: list, size: int) -> Iterator[list]:
         yield jobs[start : start + size]
 
 
+MOST_TOGETHER = 16  # tiles in a forward pass
 LARGEST_OUTPUT = 2052  # px; neighbours compute 7 % twice at this size (margin 92), and little less at larger ones
 
 

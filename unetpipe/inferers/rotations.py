@@ -8,7 +8,7 @@ Ronneberger et al. 2015, section 4: the EM result is the mean over 7 rotated ver
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import torch
@@ -18,6 +18,8 @@ from torch import Tensor
 
 from unetpipe.errors import InputError
 from unetpipe.mirror import mirror_crop
+
+MOST_VALUES = 2**23  # of the versions of an image that a GPU computes as one batch
 
 
 class Symmetry(NamedTuple):
@@ -78,22 +80,26 @@ class SymmetryInferer(Inferer):
     ----------
     inferer : Inferer
         Computes the logits of one version, at the size of its input.
+    together : bool, optional
+        Whether versions of one size are computed as one batch. By default they are on a GPU, unless the images are
+        large; a CPU gains nothing.
 
     Notes
     -----
     The result is the logarithm of the mean probability; a softmax of it gives that mean.
     """
 
-    def __init__(self, inferer: Inferer) -> None:
+    def __init__(self, inferer: Inferer, together: bool | None = None) -> None:
         super().__init__()
         self.inferer = inferer
+        self.together = together
 
     def __call__(self, inputs: Tensor, network: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
         """Return (B, K, H, W) for images (B, C, H, W)."""
+        versions = (symmetry.images(inputs) for symmetry in SYMMETRIES)
+        found = _probabilities(self.inferer, versions, network, self.together, *args, **kwargs)
         total: Tensor | None = None
-        for symmetry in SYMMETRIES:
-            version = symmetry.images(inputs).contiguous()
-            probability = torch.softmax(self.inferer(version, network, *args, **kwargs).float(), dim=1)
+        for symmetry, probability in zip(SYMMETRIES, found, strict=True):
             back = symmetry.inverse.images(probability)
             total = back if total is None else total + back
         return log_probability(total / len(SYMMETRIES))  # type: ignore[arg-type,operator]
@@ -108,6 +114,8 @@ class RotationInferer(Inferer):
         Computes the logits of one version, at the size of its input.
     count : int
         Number of rotations, including the unrotated image.
+    together : bool, optional
+        As for :class:`SymmetryInferer`.
 
     Notes
     -----
@@ -115,8 +123,9 @@ class RotationInferer(Inferer):
     lost. The result is the logarithm of the mean probability; a softmax of it gives that mean.
     """
 
-    def __init__(self, inferer: Inferer, count: int = 7) -> None:
+    def __init__(self, inferer: Inferer, count: int = 7, together: bool | None = None) -> None:
         super().__init__()
+        self.together = together
         if count < 1:
             raise ValueError(f"count={count} must be at least 1.")
         self.inferer = inferer
@@ -129,12 +138,34 @@ class RotationInferer(Inferer):
         top, left = (side - height) // 2, (side - width) // 2
         square = mirror_crop(inputs, -top, -left, side, side)
         total = torch.softmax(self.inferer(inputs, network, *args, **kwargs).float(), dim=1)
-        for turn in range(1, self.count):
-            angle = 2 * math.pi * turn / self.count
-            logits = self.inferer(rotate(square, angle), network, *args, **kwargs)
-            back = rotate(torch.softmax(logits.float(), dim=1), -angle)
+        angles = [2 * math.pi * turn / self.count for turn in range(1, self.count)]
+        versions = (rotate(square, angle) for angle in angles)
+        found = _probabilities(self.inferer, versions, network, self.together, *args, **kwargs)
+        for angle, probability in zip(angles, found, strict=True):
+            back = rotate(probability, -angle)
             total = total + back[..., top : top + height, left : left + width]
         return log_probability(total / self.count)
+
+
+def _probabilities(
+    inferer: Inferer, versions: Iterable[Tensor], network: Any, together: bool | None, *args: Any, **kwargs: Any
+) -> Iterator[Tensor]:
+    """Yield the class probabilities of each version (B, C, H, W), in order; versions in a row of one size at a time."""
+
+    def compute(part: list[Tensor]) -> Iterator[Tensor]:
+        logits = inferer(torch.cat(part).contiguous(), network, *args, **kwargs)
+        yield from torch.softmax(logits.float(), dim=1).split(len(part[0]))
+
+    waiting: list[Tensor] = []
+    for version in versions:
+        at_once = together if together is not None else version.device.type != "cpu"
+        full = not at_once or (together is None and (len(waiting) + 1) * version.numel() > MOST_VALUES)
+        if waiting and (full or version.shape != waiting[0].shape):
+            yield from compute(waiting)
+            waiting = []
+        waiting.append(version)
+    if waiting:
+        yield from compute(waiting)
 
 
 def rotated(inferer: Inferer, rotations: int = 0) -> Inferer:

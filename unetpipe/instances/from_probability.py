@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Real
@@ -19,7 +20,10 @@ from unetpipe.datasets.masks import EVERY_NEIGHBOUR, components
 from unetpipe.errors import InputError
 from unetpipe.instances.ridge import refill_ridge
 from unetpipe.instances.splitting import inner_peaks, merge_open_borders, split_at_markers
+from unetpipe.instances.trained_on import TrainedOn
 from unetpipe.morphometry.confidence import cell_confidences
+
+logger = logging.getLogger(__name__)
 
 
 def background_regions(mask: np.ndarray) -> tuple[np.ndarray, int]:
@@ -195,17 +199,35 @@ class InstancesFromProbabilityd(MapTransform):
         The probabilities. Class 0 is background; the probability of "cell" is 1 minus that of background.
     allow_missing_keys : bool
         Whether an item may lack a key.
+    trained_on : mapping, optional
+        What the model was trained on (:meth:`unetpipe.instances.TrainedOn.as_values`). A result that does not fit is
+        logged as a warning.
+    strict : bool
+        Raise InputError instead of the warning.
+    scale : float
+        By which factor the images were scaled for the network.
     settings
         The fields of :class:`InstanceSettings`, such as ``threshold=0.4``.
 
     Raises
     ------
     InputError
-        If a threshold is not a number from 0 to 1.
+        If a threshold is not a number from 0 to 1, or ``trained_on`` is not what a training writes.
     """
 
-    def __init__(self, keys: KeysCollection, allow_missing_keys: bool = False, **settings: Any) -> None:
+    def __init__(
+        self,
+        keys: KeysCollection,
+        allow_missing_keys: bool = False,
+        trained_on: Mapping[str, Any] | None = None,
+        strict: bool = False,
+        scale: float = 1.0,
+        **settings: Any,
+    ) -> None:
         super().__init__(keys, allow_missing_keys)
+        self.trained_on = TrainedOn.parse(trained_on)
+        self.strict = strict
+        self.scale = scale
         self.settings = InstanceSettings(**settings)
 
     def __call__(self, data: Mapping[Any, Any]) -> dict[Any, Any]:
@@ -217,7 +239,24 @@ class InstancesFromProbabilityd(MapTransform):
         for key in self.key_iterator(item):
             probability = 1 - convert_to_numpy(item[key])[0]
             instances = self.settings.instances(probability)
+            self._check(item[key], probability, instances, item.get("image"))
             item[f"{key}_confidence"] = cell_confidences(instances, probability)
             tensor = torch.from_numpy(instances[None])
             item[key] = MetaTensor(tensor).copy_meta_from(item[key]) if isinstance(item[key], MetaTensor) else tensor
         return item
+
+    def _check(self, result: Any, probability: np.ndarray, instances: np.ndarray, image: Any) -> None:
+        """Log what does not fit the model, or raise InputError if that is asked for."""
+        if self.trained_on is None:
+            return
+        pixels = convert_to_numpy(image) if isinstance(image, torch.Tensor) else None
+        misfits = self.trained_on.misfits(probability, instances, pixels, self.scale)
+        meta = result.meta if isinstance(result, MetaTensor) else {}
+        name = str(meta.get("filename_or_obj", ""))
+        if int(meta.get("pages", 1)) > 1:
+            name += f", page {meta.get('page', 0)}"
+        sentences = [f"{name}: {sentence}" if name else sentence for sentence in misfits]
+        if sentences and self.strict:
+            raise InputError(sentences[0])
+        for sentence in sentences:
+            logger.warning(sentence)

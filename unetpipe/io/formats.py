@@ -75,6 +75,11 @@ def is_nifti(path: str | os.PathLike) -> bool:
     return image_suffix(path).lower() in nifti.SUFFIXES
 
 
+def is_volume(path: str | os.PathLike) -> bool:
+    """Return whether a file is of a kind whose pages are the slices of a body, as those of medical images are."""
+    return format_of(path) in (nifti, itk_formats)
+
+
 def images_in(folder: Path) -> list[Path]:
     """Return the image files of a folder by name, without hidden files; numbers count as such: img_2 before img_10."""
     return sorted(

@@ -66,13 +66,19 @@ class CellInferTask(InferTask):
         suffix = "." + str(request.get("result_extension") or image_suffix(image)).lstrip(".")
         check_suffix(suffix, len(pages))
         predictor = self.predictor(find_device(request.get("device")))
-        cells = [_segment(predictor, image, page)[0] for page in pages]
+        found = [_segment(predictor, image, page) for page in pages]
+        cells = [labels for labels, _, _ in found]
         masks = cells if kind == "instances" else [(page > 0).astype(np.uint16) for page in cells]
         file = self._new_file(suffix)
         write_masks(file, masks, image, pages[0])
         result: dict[str, Any] = {
             "label_names": self.labels,
             "cells": [int(page.max(initial=0)) for page in cells],
+            "warnings": [
+                f"Page {page}: {sentence}" if len(pages) > 1 else sentence
+                for page, (_, _, misfits) in zip(pages, found, strict=True)
+                for sentence in misfits
+            ],
             "latencies": {"total": round(time.time() - begin, 2)},
         }
         if outlines:
@@ -109,10 +115,9 @@ class CellInferTask(InferTask):
         return name
 
 
-def _segment(predictor: Predictor, image: str, page: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return labels and probability of "cell" (H, W) of a page."""
-    labels, probability = predictor(np.moveaxis(read_image(image, page), 0, -1), "yxc", return_probabilities=True)
-    return labels, probability
+def _segment(predictor: Predictor, image: str, page: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Return labels and probability of "cell" (H, W) of a page, and what does not fit the model."""
+    return predictor.segment(np.moveaxis(read_image(image, page), 0, -1), "yxc")
 
 
 def _pages(image: str, page: Any) -> list[int]:

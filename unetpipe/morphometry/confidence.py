@@ -1,4 +1,4 @@
-"""The confidence of each cell: the mean probability of its pixels, whatever number the cell is given later."""
+"""The confidence of each cell, inside and at its border, whatever number the cell is given later."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from unetpipe.morphometry.cells import number_labels
+from unetpipe.morphometry.cells import mean_certainty, number_labels
 
 
 def cell_confidences(labels: np.ndarray, probability: np.ndarray) -> list[float]:
-    """Return the mean probability of each cell, in the order of their first pixels, row by row.
+    """Return the confidence of each cell, in the order of their first pixels, row by row.
 
-    This order stays the same when cells are given other ids, such as those of tracks.
+    This order stays the same when cells are given other ids, such as those of tracks. The confidence is that of
+    :func:`unetpipe.morphometry.cells.mean_certainty`.
 
     Parameters
     ----------
@@ -23,13 +24,12 @@ def cell_confidences(labels: np.ndarray, probability: np.ndarray) -> list[float]
 
     Examples
     --------
-    >>> cell_confidences(np.array([[0, 7, 7, 2]]), np.array([[0.1, 0.6, 0.8, 0.9]]))
-    [0.7, 0.9]
+    >>> cell_confidences(np.array([[0, 7, 7, 2]]), np.array([[0.1, 0.6, 0.9, 0.95]]))
+    [0.8, 0.95]
     """
     _, numbered = number_labels(labels)
-    sums = np.bincount(numbered.ravel(), weights=probability.ravel())
-    means = sums / np.maximum(np.bincount(numbered.ravel()), 1)
-    return [round(float(means[number]), 6) for number in _by_first_pixel(numbered)]
+    means = mean_certainty(numbered, probability, numbered == 0)
+    return [round(float(means[number - 1]), 6) for number in _by_first_pixel(numbered)]
 
 
 def confidence_by_id(labels: np.ndarray, confidences: Sequence[float] | None) -> dict[int, float] | None:

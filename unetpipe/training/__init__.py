@@ -4,6 +4,7 @@ from unetpipe.training.batches import PrepareBatchWeighted
 from unetpipe.training.checks import check_evaluation, check_inference, check_training
 from unetpipe.training.device_batches import DeviceBatches, training_loader
 from unetpipe.training.distributed import ShareOfSamples
+from unetpipe.training.facts import TrainingFacts
 from unetpipe.training.frames import FrameDataset
 from unetpipe.training.proposal import Machine, Proposal, epochs_within, propose, seconds_a_step, this_machine
 from unetpipe.training.run import one_line_mistakes, run_engine
@@ -15,6 +16,7 @@ __all__ = [
     "PrepareBatchWeighted",
     "Proposal",
     "ShareOfSamples",
+    "TrainingFacts",
     "check_evaluation",
     "check_inference",
     "check_training",

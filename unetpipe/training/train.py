@@ -17,6 +17,7 @@ from unetpipe.bundle.workflow import open_workflow, quiet
 from unetpipe.bundle.writing import find_bundle
 from unetpipe.errors import InputError, input_error_behind
 from unetpipe.networks import load_weights
+from unetpipe.scope import SEVERAL_CLASSES
 from unetpipe.training.checkpoints import CHECKPOINT, read_checkpoint
 from unetpipe.training.proposal import seconds_a_step, this_machine
 
@@ -96,6 +97,8 @@ class Training:
             if key in OWN:
                 raise InputError(f"{key} cannot be set; it is given by {OWN[key]}.")
             check_setting(key, value, config)
+        if isinstance(classes := settings.get("out_channels"), int) and classes > 2:
+            raise InputError(f"out_channels={classes} is not possible. {SEVERAL_CLASSES}")
         self.data, self.output, self.resume, self.start_from = Path(data), Path(output), resume, start_from
         weights = None
         if start_from is not None:

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from unetpipe.errors import InputError
+from unetpipe.instances import TrainedOn
+from unetpipe.instances.trained_on import SCALES, doubt, image_detail, unlikeness
+
+FACTS = TrainedOn((80.0, 90.0, 100.0, 110.0, 120.0), (0.1, 0.4), ((0.1, 0.5),) * len(SCALES), 0.1)
+
+
+def squares(*sides: int) -> np.ndarray:
+    """Return squares beside each other."""
+    labels = np.zeros((70, sum(sides) + 4 * len(sides)), np.int32)
+    left = 2
+    for number, side in enumerate(sides, 1):
+        labels[2 : 2 + side, left : left + side] = number
+        left += side + 4
+    return labels
+
+
+def sure(labels: np.ndarray, wrong: float = 0.01) -> np.ndarray:
+    return np.where(labels > 0, 1 - wrong, 0.0).astype(np.float32)
+
+
+def test_what_is_like_the_training_is_not_mentioned() -> None:
+    labels = squares(10, 9, 10)
+    assert FACTS.misfits(sure(labels), labels) == []
+
+
+@pytest.mark.parametrize(("scale", "count"), [(1.0, 1), (0.5, 0), (2.0, 2)])
+def test_a_large_object_is_counted_at_the_scale_of_the_network(scale: float, count: int) -> None:
+    labels = squares(10, 16)  # 100 and 256 pixels; the largest cell of the training has 120
+    found = FACTS.misfits(sure(labels), labels, scale=scale)
+    assert [sentence.split()[0] for sentence in found if "as large as any cell" in sentence] == [str(count)] * (
+        count > 0
+    )
+
+
+def test_cells_of_another_size_are_mentioned() -> None:
+    labels = squares(5, 5, 6, 5)
+    (found,) = FACTS.misfits(sure(labels), labels)
+    assert "smaller than nearly all" in found
+
+
+def test_an_uncertain_network_is_mentioned() -> None:
+    labels = squares(10, 10)
+    (found,) = FACTS.misfits(sure(labels, wrong=0.3), labels)
+    assert "3.0 times as uncertain" in found
+    assert FACTS.misfits(sure(labels, wrong=0.12), labels) == []
+    strange = np.random.default_rng(0).random((1, *labels.shape))  # only the finest detail
+    (found,) = FACTS.misfits(sure(labels, wrong=0.12), labels, strange)
+    assert "detail" in found
+
+
+def test_nothing_found_is_mentioned_where_each_training_frame_had_cells() -> None:
+    nothing = np.zeros((40, 40), np.int32)
+    (found,) = FACTS.misfits(sure(nothing), nothing)
+    assert found.startswith("No cell was found")
+    may_be_empty = TrainedOn(FACTS.cell_areas, (0.0, 0.4), FACTS.detail, 0.1)
+    assert may_be_empty.misfits(sure(nothing), nothing) == []
+
+
+def test_values_are_read_as_they_were_written() -> None:
+    assert TrainedOn.parse(FACTS.as_values()) == FACTS
+    assert TrainedOn.parse(None) is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"cell_areas": [1, 2]},
+        {"foreground": "$1"},
+        {"doubt": "@x"},
+        {"doubt": -1},
+        {"detail": []},
+        {"_target_": "os.mkdir"},
+    ],
+)
+def test_other_values_are_refused(change: dict) -> None:
+    with pytest.raises(InputError, match="not what a training writes"):
+        TrainedOn.parse({**FACTS.as_values(), **change})
+
+
+def test_doubt_is_that_of_the_pixels_over_those_of_the_cells() -> None:
+    probability = np.array([[0.9, 0.9, 0.4, 0.0]])
+    assert doubt(probability, 1) == pytest.approx(0.6 / 2)
+    assert doubt(probability, 10) == pytest.approx(0.06)
+
+
+def test_detail_does_not_depend_on_brightness_and_contrast() -> None:
+    image = np.random.default_rng(1).random((1, 64, 64))
+    np.testing.assert_allclose(image_detail(3 * image + 5), image_detail(image), rtol=1e-4)
+    assert image_detail(np.ones((1, 8, 8))) == [0.0] * len(SCALES)
+    assert unlikeness([0.5, 0.2], [(0.1, 0.25), (0.4, 0.5)]) == 2.0
