@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Real
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -25,7 +26,9 @@ from unetpipe.bundle.settings import as_text, check_key
 from unetpipe.bundle.workflow import check_configs, parsed
 from unetpipe.bundle.writing import find_bundle
 from unetpipe.errors import FitWarning, InputError
+from unetpipe.fit import estimate_diameter, facts_behind
 from unetpipe.inferers import OverlapTileInferer
+from unetpipe.inferers.rescale import LARGEST_FACTOR
 from unetpipe.instances import InstanceSettings, TrainedOn
 from unetpipe.morphometry import measure_cells
 from unetpipe.networks import UNet
@@ -78,6 +81,7 @@ def segment(
     rescale: bool = False,
     return_result: bool = False,
     strict: bool = False,
+    diameter: float | Literal["auto"] | None = None,
 ) -> np.ndarray | tuple[np.ndarray, np.ndarray] | Segmentation:
     """Segment an image or a stack that is an array.
 
@@ -105,6 +109,9 @@ def segment(
     strict : bool
         Raise InputError if the result does not fit what the model was trained on. By default a
         :class:`unetpipe.errors.FitWarning` says so.
+    diameter : float or "auto", optional
+        Diameter of the cells in pixels: the image is scaled so that they have the size that the model was trained on.
+        "auto" estimates it from the image, or the first one of a stack (:func:`unetpipe.fit.estimate_diameter`).
 
     Returns
     -------
@@ -126,7 +133,10 @@ def segment(
     (60, 80)
     """
     with _warnings_of("unetpipe") as logged:
-        predictor = Predictor.load(bundle, model, image_pixel_size=pixel_size, rescale=rescale, strict=strict)
+        values: dict[str, Any] = {"image_pixel_size": pixel_size, "rescale": rescale, "strict": strict}
+        if diameter == "auto":
+            diameter = Predictor.load(bundle, model).estimate_diameter(image, axes)
+        predictor = Predictor.load(bundle, model, diameter=diameter, **values)
         labels, probabilities, misfits = predictor.segment(image, axes)
     _warn(misfits)
     if not return_result:
@@ -210,7 +220,13 @@ class Predictor:
 
     @classmethod
     def load(
-        cls, bundle: str | os.PathLike | None = None, model: str | None = None, *, safe: bool = False, **overrides: Any
+        cls,
+        bundle: str | os.PathLike | None = None,
+        model: str | None = None,
+        *,
+        safe: bool = False,
+        diameter: float | None = None,
+        **overrides: Any,
     ) -> Predictor:
         """Return the predictor of a bundle's model.
 
@@ -223,19 +239,36 @@ class Predictor:
         safe : bool
             The config of a bundle is a program: MONAI runs what it names. True takes only the weights and plain values
             from the bundle and the rest from the installed ``inference.json``, and refuses a bundle that needs more.
+        diameter : float, optional
+            Diameter of the cells in pixels: images are scaled so that they have the size that the model was trained on.
         **overrides
             Values for keys of its ``inference.json``, such as ``threshold`` or ``roi_size``.
 
         Raises
         ------
         InputError
-            If the folder is not a bundle, has no such model, or cannot be used safely (with ``safe``).
+            If the folder is not a bundle, has no such model, or cannot be used safely (with ``safe``); if the diameter
+            is not a number above 0, or it is not known what the model was trained on.
         """
         folder = find_bundle() if bundle is None else bundle
         if safe:
             configs, values = safe_inference(folder, model)
-            return cls(configs, {"bundle_root": as_text(find_bundle()), **values, **overrides})
-        return cls(inference_configs(folder, model), {"bundle_root": as_text(folder), **overrides})
+            predictor = cls(configs, {"bundle_root": as_text(find_bundle()), **values, **overrides})
+        else:
+            predictor = cls(inference_configs(folder, model), {"bundle_root": as_text(folder), **overrides})
+        if diameter is None:
+            return predictor
+        if overrides.get("rescale"):
+            raise InputError("diameter and rescale both scale the images; give one of them.")
+        if isinstance(diameter, bool) or not isinstance(diameter, Real) or not 0 < float(diameter) < np.inf:
+            raise InputError(f"diameter={diameter!r} must be a number of pixels above 0.")
+        scale = facts_behind(predictor).diameter / float(diameter)
+        if not 1 / LARGEST_FACTOR <= scale <= LARGEST_FACTOR:
+            raise InputError(
+                f"A diameter of {diameter:g} pixels would scale the images by {scale:.3g}; give that of the cells in "
+                "the images, in pixels."
+            )
+        return cls(predictor.configs, {**predictor.values, "scale": scale})
 
     def prepare(self) -> Predictor:
         """Read the weights now, and return the predictor; later changes of the bundle's files do not matter to it."""
@@ -361,6 +394,11 @@ class Predictor:
                 raise InputError(misfits[0])
         labels, probabilities = (np.stack(part) for part in zip(*found, strict=True))
         return (labels, probabilities, misfits) if axes == "nyx" else (labels[0], probabilities[0], misfits)
+
+    def estimate_diameter(self, image: np.ndarray, axes: str | None = None) -> float:
+        """Return the diameter of the cells of an image, or the first of a stack, in pixels (:mod:`unetpipe.fit`)."""
+        image = np.asarray(image)
+        return estimate_diameter(self, self._as_stack(image, axes or self._guess_axes(image))[0])
 
     def measure(
         self, image: np.ndarray, labels: np.ndarray, probabilities: np.ndarray, axes: str | None = None

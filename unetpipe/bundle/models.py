@@ -45,6 +45,15 @@ def inference_configs(bundle: str | os.PathLike, model: str | None = None) -> li
     return [str(config), str(Path(bundle) / "models" / model / "inference.json")]
 
 
+def about_models(bundle: str | os.PathLike) -> dict[str, dict[str, str]]:
+    """Return by the names of models what each is "for" and its "score", as ``models/about.json`` says; else nothing."""
+    path = Path(bundle) / "models" / "about.json"
+    told = read_config(path) if path.is_file() else {}
+    return {
+        name: {key: str(text) for key, text in entry.items()} for name, entry in told.items() if isinstance(entry, dict)
+    }
+
+
 def facts_of(configs: Sequence[str], values: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
     """Return what a model was trained on, as its configs hold it, or None.
 

@@ -19,6 +19,7 @@ CLOSED = 141  # and to one whose output nobody reads any more
 VERBS = {
     "train": "train a network on images and masks",
     "check": "look at a folder of data: what it holds, what is wrong, how to train on it",
+    "models": "list the models that come with unetpipe: what each is for, and how it scored",
     "segment": "segment an image, a stack, a volume, a folder of them, or a data set",
     "evaluate": "score a result as the Cell Tracking Challenge or ISBI 2012 do",
     "link": "link the cells of a segmented sequence from frame to frame, and measure their tracks",

@@ -15,10 +15,10 @@ from unetpipe.bundle.writing import find_bundle
 from unetpipe.errors import InputError
 
 
-def add_bundle_and_model(parser: argparse.ArgumentParser) -> None:
-    """Add ``--bundle`` and ``--model``."""
+def add_bundle_and_model(parser: argparse.ArgumentParser, more: str = "") -> None:
+    """Add ``--bundle`` and ``--model``; ``more`` is said of the latter."""
     parser.add_argument("--bundle", metavar="DIR", type=Path, help="a trained bundle (default: the installed one)")
-    parser.add_argument("--model", metavar="NAME", help=model_help())
+    parser.add_argument("--model", metavar="NAME", help=model_help() + more)
 
 
 def add_safe(parser: argparse.ArgumentParser) -> None:

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from unetpipe.predictor import Predictor
 
 
+AUTO = "auto"
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
     parser.add_argument(
@@ -36,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a TIFF, PNG or NIfTI file, an OME-Zarr, a folder of these, or a data set",
     )
     parser.add_argument("--output", metavar="DIR", type=Path, required=True, help="folder for the masks")
-    add_bundle_and_model(parser)
+    add_bundle_and_model(parser, "; auto: the one that fits up to 3 of the images best, if one does")
     add_safe(parser)
     parser.add_argument(
         "--pixel-size",
@@ -45,6 +48,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="pixel size of the images, in the unit of the bundle (micrometres) (default: unknown)",
     )
     parser.add_argument("--rescale", action="store_true", help="scale the images to the pixel size of the bundle")
+    parser.add_argument(
+        "--diameter",
+        metavar="PIXELS",
+        type=_diameter,
+        help="diameter of the cells: scale the images so that they have the size that the model was trained on; auto: "
+        "estimate it from up to 3 images",
+    )
     parser.add_argument(
         "--rotations",
         metavar="NUMBER",
@@ -97,8 +107,12 @@ def run(options: argparse.Namespace) -> None:
     check_exports(options.export)
     if "geff" in options.export and not options.track:
         raise InputError("--export geff writes tracks, so it needs --track.")
+    if options.diameter is not None and options.rescale:
+        raise InputError("--diameter and --rescale both scale the images; give one of them.")
     images = find_large_images(options)
     if images:
+        if options.diameter is not None or options.strict or options.model == AUTO:
+            raise InputError("--diameter, --strict and --model auto need images that fit into memory.")
         if options.track:
             raise InputError("--track needs a sequence of images that fit into memory.")
         segment_large(options, images)
@@ -111,6 +125,15 @@ def run(options: argparse.Namespace) -> None:
     from unetpipe.predictor import Predictor
     from unetpipe.tracking.link import link_folder, remove_tracks
 
+    records = find_images(options.input)
+    if options.model == AUTO:
+        from unetpipe.cli.fitting import chosen_model
+
+        options.model = chosen_model(bundle, records, options.safe)
+    if options.diameter == AUTO:
+        from unetpipe.cli.fitting import estimated_diameter
+
+        options.diameter = estimated_diameter(Predictor.load(bundle, options.model, safe=options.safe), records)
     predictor = Predictor.load(
         bundle,
         options.model,
@@ -120,9 +143,9 @@ def run(options: argparse.Namespace) -> None:
         image_pixel_size=options.pixel_size,
         rescale=options.rescale,
         strict=options.strict,
+        diameter=options.diameter,
         **model_overrides(options),
     )
-    records = find_images(options.input)
     journal = open_journal(options.output, predictor)
     todo = remaining(records, options.output, journal) if options.resume else records
     if options.dry_run:
@@ -160,6 +183,16 @@ def run(options: argparse.Namespace) -> None:
                 options.export,
                 options.tables,
             )
+
+
+def _diameter(text: str) -> float | str:
+    """Return a number, or "auto"."""
+    if text == AUTO:
+        return text
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of pixels, nor auto") from None
 
 
 def model_overrides(options: argparse.Namespace) -> dict[str, Any]:
