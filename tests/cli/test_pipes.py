@@ -11,6 +11,7 @@ import pytest
 from make_trained_bundle import FOLDER
 
 from unetpipe.cli.main import CLOSED, main
+from unetpipe.errors import InputError
 
 DATA = FOLDER / "data"
 
@@ -51,3 +52,11 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     monkeypatch.setattr("unetpipe.cli.link.run", run)
     assert main(["link", "folder"]) == 1
     assert "The package torchvision is not installed" in capsys.readouterr().err
+
+
+def test_a_variable_shows_the_traceback_behind_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    arguments = ["link", str(tmp_path)]
+    assert main(arguments) == 1
+    monkeypatch.setenv("UNETPIPE_DEBUG", "1")
+    with pytest.raises(InputError):
+        main(arguments)

@@ -14,7 +14,7 @@ import numpy as np
 from monai.bundle import ConfigParser
 from monai.bundle.utils import DEFAULT_MLFLOW_SETTINGS
 
-from unetpipe.bundle.settings import EXPRESSIONS
+from unetpipe.bundle.settings import is_plain
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ def carry_over(configs: dict[str, dict[str, Any]], running: Mapping[str, Any], s
     for place in list(_changes(before_kept, after)):
         old, new, theirs = _get(before, place), _get(after, place), _get(inference, place)
         key = old[1:] if isinstance(old, str) and old.startswith("@") else None
-        if key in settings and theirs == old and _is_plain(new):
+        if key in settings and theirs == old and new is not MISSING and is_plain(new):
             settings[key] = new
             _put(after, place, old)
         elif (old is not MISSING and theirs == old) or (
@@ -125,10 +125,6 @@ def _put(config: dict[str, Any], place: Place, value: Any) -> None:
         part.pop(place[-1], None)
     else:
         part[place[-1]] = value
-
-
-def _is_plain(value: Any) -> bool:
-    return value is not MISSING and not isinstance(value, dict) and not str(value).startswith(EXPRESSIONS)
 
 
 def _plain(value: Any) -> Any:

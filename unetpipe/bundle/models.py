@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from unetpipe.bundle.settings import EXPRESSIONS, as_text
+from unetpipe.bundle.settings import as_text, is_plain
 from unetpipe.bundle.writing import export_bundle, read_config
 from unetpipe.errors import InputError
 from unetpipe.files import write_text
@@ -91,18 +91,17 @@ def add_model(trained: str | os.PathLike, bundle: str | os.PathLike, name: str) 
         If one of the two is not a bundle, the weights cannot be read, or the name holds other characters than letters,
         digits, ``_``, ``-`` and ``.``.
     """
-    from unetpipe.networks.weights import read_weights, save_state
+    from unetpipe.networks.weights import half_precision, read_weights, save_state
 
     if not re.fullmatch(r"\w[\w.-]*", name):  # it becomes a part of a path and of an expression
         raise InputError(f"A model cannot be called {name!r}; use letters, digits, _, - and dots.")
 
     (own,), (theirs,) = inference_configs(bundle), inference_configs(trained)
     base, values = read_config(own), read_config(theirs)
-    overlay = {key: values[key] for key in base if key in values and _is_value(base[key]) and key not in NOT_THE_MODELS}
+    overlay = {key: values[key] for key in base if key in values and is_plain(base[key]) and key not in NOT_THE_MODELS}
     state = read_weights(Path(trained) / "models" / "model.pt")
-    half = {key: value.half() if value.is_floating_point() else value for key, value in state.items()}
     folder = Path(bundle) / "models" / name
-    save_state(half, folder / "model.pt")
+    save_state(half_precision(state), folder / "model.pt")
     overlay = {
         "weights": f"$@bundle_root + '/models/{name}/model.pt'",
         **overlay,
@@ -159,10 +158,3 @@ NOT_THE_MODELS = {
     "image_pixel_size",
     "rescale",
 }
-
-
-def _is_value(entry: object) -> bool:
-    """Return whether an entry of a config is a plain value: not a part to build, not an expression."""
-    if isinstance(entry, list):
-        return all(_is_value(part) for part in entry)
-    return not isinstance(entry, dict) and not (isinstance(entry, str) and entry.startswith(EXPRESSIONS))

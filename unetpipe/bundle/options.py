@@ -14,7 +14,7 @@ import torch
 from monai.bundle import ConfigParser
 
 from unetpipe.bundle.command_line import RUN_ARGUMENTS, runs_under_monai_bundle
-from unetpipe.bundle.settings import CONSTANTS, EXPRESSIONS, as_text
+from unetpipe.bundle.settings import CONSTANTS, as_text, is_expression
 from unetpipe.errors import InputError
 
 PATHS = ("bundle_root", "dataset_dir", "output_dir", "weights")
@@ -67,7 +67,7 @@ def command_line_values(arguments: Sequence[str]) -> dict[str, Any]:
                 continue
             text = following
         if key in PATHS:
-            if text.startswith(EXPRESSIONS):
+            if is_expression(text):
                 raise InputError(
                     f"--{key} {text!r} begins with {text[0]}, so MONAI would evaluate it; a path is written as "
                     f"{f'./{text}'!r}, and an expression belongs into a config file."
@@ -102,7 +102,7 @@ def check_values(config: Mapping[str, Any]) -> None:
         Naming the key, its value and what would be right.
     """
     for key, value in config.items():
-        if isinstance(value, dict) or (isinstance(value, str) and value.startswith(EXPRESSIONS)):
+        if isinstance(value, dict) or is_expression(value):
             continue
         if key == "device":
             _check_device(value)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from unetpipe.bundle.models import TRAINED_ON, facts_of, inference_configs
-from unetpipe.bundle.settings import EXPRESSIONS, as_text, check_setting
+from unetpipe.bundle.settings import as_text, check_setting, is_plain
 from unetpipe.bundle.writing import export_bundle, find_bundle, read_config
 from unetpipe.errors import InputError
 from unetpipe.instances import TrainedOn
@@ -89,8 +89,8 @@ def export_safe(bundle: str | os.PathLike, output_dir: str | os.PathLike, model:
         for key, value in training.items()
         if key not in GIVEN_BY_THE_CALLER
         and key in known
-        and _is_plain(known[key])
-        and _is_plain(value)
+        and is_plain(known[key])
+        and is_plain(value)
         and _fits(key, value, known)
     }
     export_bundle(find_bundle(), output_dir, weights=weights, settings={**plain, **values})
@@ -111,7 +111,7 @@ def _read_inference(bundle: str | os.PathLike, model: str | None) -> tuple[dict[
                 continue
             if key == "weights" and isinstance(value, str) and (place := WEIGHTS.fullmatch(value)):
                 weights = Path(f"{os.fspath(bundle)}{place[1]}")
-            elif _is_plain(known.get(key, {})) and _is_plain(value) and _fits(key, value, known):
+            elif is_plain(known.get(key, {})) and is_plain(value) and _fits(key, value, known):
                 values[key] = value
             elif key == "weights" or key not in known or value not in (known[key], EARLIER.get(key, known[key])):
                 raise InputError(
@@ -119,13 +119,6 @@ def _read_inference(bundle: str | os.PathLike, model: str | None) -> tuple[dict[
                     "safe only if you trust whoever made this bundle."
                 )
     return values, weights
-
-
-def _is_plain(value: Any) -> bool:
-    """Return whether a value is data: not a part to build, not an expression."""
-    if isinstance(value, list):
-        return all(_is_plain(part) and not isinstance(part, list) for part in value)
-    return not isinstance(value, dict) and not (isinstance(value, str) and value.startswith(EXPRESSIONS))
 
 
 def _fits(key: str, value: Any, known: dict[str, Any]) -> bool:

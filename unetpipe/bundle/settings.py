@@ -76,7 +76,7 @@ def check_setting(key: str, value: Any, config: Mapping[str, Any]) -> None:
     check_key(key, config)
     default = config.get(key)
     kind = KINDS.get(type(default))
-    if kind is None or _is_expression(value) or (value is None and not isinstance(default, bool)):
+    if kind is None or is_expression(value) or (value is None and not isinstance(default, bool)):
         return
     if KINDS.get(type(value)) != kind:
         raise InputError(f"{key}={value!r} must be {kind}; the default is {json.dumps(default)}.")
@@ -122,5 +122,19 @@ def as_text(value: str | os.PathLike) -> str:
     return f"${ascii(text).translate(escaped)}"
 
 
-def _is_expression(value: Any) -> bool:
+def is_expression(value: Any) -> bool:
+    """Return whether MONAI's parser evaluates a value: code, a reference, or a part of another file."""
     return isinstance(value, str) and value.startswith(EXPRESSIONS)
+
+
+def is_plain(value: Any) -> bool:
+    """Return whether a value of a config is data: not a part to build, not an expression, and in a list neither.
+
+    Examples
+    --------
+    >>> is_plain([1, "two"]), is_plain("@min_size"), is_plain([["$1"]]), is_plain({"_target_": "UNet"})
+    (True, False, False, False)
+    """
+    if isinstance(value, list):
+        return all(map(is_plain, value))
+    return not isinstance(value, dict) and not is_expression(value)

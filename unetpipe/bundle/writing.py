@@ -130,7 +130,7 @@ def export_bundle(
     InputError
         If the bundle or its weights are missing, or the output folder is not empty.
     """
-    from unetpipe.networks.weights import read_weights, save_state
+    from unetpipe.networks.weights import half_precision, read_weights, save_state
 
     source, target = Path(bundle), Path(output_dir)
     check_bundle(source)
@@ -138,7 +138,7 @@ def export_bundle(
     check_folder(target)
     with new_folder(target) as unfinished:
         if half:
-            state = {name: value.half() if value.is_floating_point() else value for name, value in state.items()}
+            state = half_precision(state)
         save_state(state, unfinished / "models" / "model.pt")
         write_bundle(source, unfinished, {**(settings or {}), "dataset_dir": "data"})
 

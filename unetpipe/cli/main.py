@@ -12,6 +12,7 @@ from unetpipe import __version__
 from unetpipe.cli.answers import Parser, unknown_arguments, unknown_verb, wish
 from unetpipe.errors import input_error_behind
 
+DEBUG = "UNETPIPE_DEBUG"  # the variable that shows the traceback of a mistake, too
 STOPPED = 130  # the status that a shell gives to a program ended by Ctrl-C
 CLOSED = 141  # and to one whose output nobody reads any more
 
@@ -67,6 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.run(options)
         sys.stdout.flush()
     except Exception as error:
+        if os.environ.get(DEBUG):
+            raise
         mistake: object = input_error_behind(error)
         if mistake is None and _is_closed_pipe(error):  # as of unetpipe … | head
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left to print goes there

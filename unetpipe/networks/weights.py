@@ -101,6 +101,11 @@ def check_finite(state: Mapping[str, Tensor], name: str) -> None:
         raise InputError(f"{name} holds weights that are NaN or infinite, such as {wrong}; train again.")
 
 
+def half_precision(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return a state_dict whose floating-point weights are in half precision; :func:`load_weights` converts them."""
+    return {name: value.half() if value.is_floating_point() else value for name, value in state.items()}
+
+
 def save_state(state: Mapping[str, Any], path: str | os.PathLike) -> None:
     """Write a state_dict, or a mapping of several. The file appears under its name only when complete.
 
