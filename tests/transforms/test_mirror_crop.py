@@ -44,6 +44,28 @@ def test_every_pixel_is_the_centre_equally_often() -> None:
     assert np.bincount(centres, minlength=12) == pytest.approx(200, abs=60)
 
 
+@pytest.mark.parametrize(
+    ("prob", "weight", "low", "high"), [(0.5, 0.0, 1200, 1520), (1.0, 0.0, 2400, 2400), (0.5, 1.0, 140, 260)]
+)
+def test_where_not_all_is_annotated_some_windows_are_centred_on_a_cell(
+    prob: float, weight: float, low: int, high: int
+) -> None:
+    """One pixel of 12 is a cell. It is the centre of half of 2400 windows, and of a twelfth of the other half."""
+    image = torch.arange(12).reshape(1, 3, 4)
+    item = {"image": image, "label": (image == 7).int(), "weight": torch.where(image == 0, weight, 1.0)}
+    transform = RandMirrorCropd("image", 3, cell_centred_prob=prob).set_random_state(0)
+    centres = [int(transform(item)["image"][0, 1, 1]) for _ in range(2400)]
+    assert low <= centres.count(7) <= high
+    assert (prob == 1 and not weight) or set(centres) == set(range(12))
+
+
+def test_a_partly_annotated_image_without_cells_is_cut_anywhere() -> None:
+    image = torch.arange(12).reshape(1, 3, 4)
+    item = {"image": image, "label": torch.zeros_like(image), "weight": torch.zeros_like(image)}
+    transform = RandMirrorCropd("image", 3, cell_centred_prob=1.0).set_random_state(0)
+    assert len({int(transform(item)["image"][0, 1, 1]) for _ in range(200)}) == 12
+
+
 def test_seed_repeats_the_draws() -> None:
     item = {"image": coordinates(50, 60)}
     one, other = (RandMirrorCropd("image", 8).set_random_state(5) for _ in range(2))

@@ -29,7 +29,7 @@ COUNTS = {
 }
 # smallest and largest value; the smallest one itself is allowed where it is 0 and the key is not in ABOVE_ZERO
 NUMBERS = {
-    **dict.fromkeys(("cache_rate", "ema_momentum", "blur_prob"), (0, 1)),
+    **dict.fromkeys(("cache_rate", "ema_momentum", "cell_centred_prob", "blur_prob"), (0, 1)),
     **dict.fromkeys(
         ("learning_rate", "w0", "sigma", "ridge_radius", "ridge_refill_radius", "noise_std"), (0, math.inf)
     ),
