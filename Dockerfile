@@ -1,10 +1,10 @@
 # For the CPU:        docker build -t unetpipe .
 # For NVIDIA's GPUs:  docker build -t unetpipe --build-arg DEVICE=cuda .
 # Run it in a folder: docker run --rm --shm-size=2g -v "$PWD:/data" --user "$(id -u):$(id -g)" unetpipe segment IMAGES --output MASKS
-# With a GPU, also give: --gpus all
+# With a GPU, also give: --gpus all. HOME and USER are set for users that the image does not know, as --user gives it.
 FROM python:3.11-slim
 ARG DEVICE=cpu
-ENV HOME=/tmp PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
+ENV HOME=/tmp USER=unetpipe PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /src
 # PyTorch first: it is by far the largest layer and changes least. PyPI's build for Linux is that for CUDA.
 COPY constraints.txt ./

@@ -13,8 +13,8 @@ PROMPTS = (
     "segments what is clicked on."
 )
 ANY_IMAGE = (
-    "unetpipe has no model for every kind of image: take the model of a similar data set (--model), or train on some "
-    "of your own images. Without training, Cellpose or StarDist work on many kinds."
+    "unetpipe has no model for every kind of image: take that of a similar data set (--model auto chooses one), or "
+    "train on some of your own images. Without training, Cellpose or StarDist work on many kinds."
 )
 RESTORATION = "unetpipe does not restore images. For denoising and deblurring use CAREamics, or Cellpose's restoration."
 

@@ -61,7 +61,7 @@ def test_verbs(verb: str, answer: str, capsys: pytest.CaptureFixture[str]) -> No
         (["train", DATA, "--num_classes=3", "--output", "out"], SEVERAL_CLASSES),
         (["segment", DATA, "--prompt", "cells", "--output", "out"], PROMPTS),
         (["segment", DATA, "--gpu", "--output", "out"], "CUDA_VISIBLE_DEVICES"),
-        (["segment", DATA, "--diameter", "30", "--output", "out"], "--pixel-size and --rescale"),
+        (["train", DATA, "--diameter", "30", "--output", "out"], "unetpipe segment --diameter"),
         (["segment", DATA, "--treshold", "0.4", "--output", "out"], "did you mean --threshold?"),
         (["train", DATA, "--output", "out", "--epochs", "20"], "write --set max_epochs=VALUE"),
         (["train", DATA, "--output", "out", "--batch-size=4"], "write --set batch_size=VALUE"),

@@ -22,7 +22,10 @@ STACK = np.random.default_rng(0).integers(0, 65535, (4, 15, 17)).astype(np.uint1
 
 def write(path: Path, array: np.ndarray, **options: Any) -> Path:
     options.setdefault("photometric", "minisblack")
-    tifffile.imwrite(path, array, **options)
+    try:
+        tifffile.imwrite(path, array, **options)
+    except NotImplementedError as error:
+        pytest.skip(f"this imagecodecs reads such a file, but cannot write it ({error})")
     return path
 
 

@@ -17,10 +17,7 @@ _GPU = (
     "The GPU is used wherever there is one (unetpipe doctor names it); an empty CUDA_VISIBLE_DEVICES in the "
     "environment keeps an NVIDIA GPU out."
 )
-_SIZE = (
-    "No diameter is needed: the size of the cells is learnt. Give --pixel-size and --rescale if your pixels differ "
-    "from those of the training."
-)
+_SIZE = "Training needs no diameter: the size of the cells is learnt. Segmenting takes it: unetpipe segment --diameter."
 
 # what other programs call it, in any spelling (unetpipe.scope.plain)
 VERBS = {
@@ -57,7 +54,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print the sentence and end the program."""
-        print(f"Error: {message.rstrip('.')}. See {self.prog} --help.", file=sys.stderr)
+        end = "" if message.endswith((".", "?")) else "."
+        print(f"Error: {message}{end} See {self.prog} --help.", file=sys.stderr)
         sys.exit(MISUSED)
 
 
