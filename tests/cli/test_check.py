@@ -13,6 +13,7 @@ from PIL import Image
 from unetpipe.cli.main import main
 from unetpipe.io import write_label_pages
 from unetpipe.networks import UNet
+from unetpipe.training import Machine
 
 
 @pytest.fixture(autouse=True)
@@ -49,6 +50,15 @@ def test_a_good_set(synthetic: Path, capsys: pytest.CaptureFixture):
     with Image.open("sheet.png") as sheet:
         pixels = np.array(sheet)
     assert ((pixels == (255, 200, 0)).all(-1)).sum() > 500  # outlines
+
+
+def test_on_a_gpu_batch_size_and_learning_rate_are_proposed(
+    synthetic: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("unetpipe.training.proposal.this_machine", lambda: Machine(80, 16, 128))
+    assert main(["check", str(synthetic), "--output", "sheet.png"]) == 0
+    arguments = proposed(capsys.readouterr().out)
+    assert (arguments["batch_size"], arguments["learning_rate"]) == ("8", "0.0028")
 
 
 def test_colours_and_classes(tmp_path: Path, capsys: pytest.CaptureFixture):

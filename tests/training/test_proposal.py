@@ -31,6 +31,19 @@ def test_the_machine_sets_the_width():
     assert propose(60, 512, Machine(0, 4, 0.4)).channels[0] == 8
 
 
+@pytest.mark.parametrize(
+    ("machine", "batch", "rate"),
+    [(LAPTOP, 1, 0.001), (SERVER, 8, 0.0028), (Machine(11, 8, 32), 4, 0.002), (Machine(2, 8, 32), 1, 0.001)],
+)
+def test_batch_size_and_learning_rate_go_together(machine: Machine, batch: int, rate: float):
+    """On a GPU as many tiles as fit, at a rate that grows by the root of their number."""
+    proposal = propose(80, 512, machine)
+    assert (proposal.batch_size, proposal.learning_rate) == (batch, rate)
+    depth, width = len(proposal.channels) - 1, proposal.channels[0]
+    memory = machine.gpu_memory or machine.memory
+    assert batch == 1 or step_memory(width, depth, proposal.tile, batch) <= memory / 2
+
+
 def test_memory_of_the_papers_network_is_of_the_known_order():
     assert 1.5 < step_memory(64, 4, 572) < 6  # it ran on a GPU with 6 GB
 

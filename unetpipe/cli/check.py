@@ -168,7 +168,7 @@ def _propose(found: Survey, options: argparse.Namespace, channels: int) -> None:
     diameter = float(np.median(found.diameters))
     largest_side = max(max(frame.shape[1:]) for frame in found.frames)
     proposal = propose(diameter, largest_side, machine, channels)
-    seconds = seconds_a_step(proposed_network(proposal, channels), proposal.tile)
+    seconds = seconds_a_step(proposed_network(proposal, channels), proposal.tile, proposal.batch_size)
     epochs = 60 if machine.gpu_memory else epochs_within(seconds)
     _say("Machine", f"{machine}; a step of the network below takes {seconds:.2g} s")
     if diameter > LARGE_CELL:
@@ -180,6 +180,8 @@ def _propose(found: Survey, options: argparse.Namespace, channels: int) -> None:
         "channels": str(list(proposal.channels)).replace(" ", ""),
         "tile": proposal.tile,
     }
+    if proposal.batch_size > 1:
+        settings |= {"batch_size": proposal.batch_size, "learning_rate": proposal.learning_rate}
     if channels != 1:
         settings["in_channels"] = channels
     if options.masks != "auto":

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import product
 from typing import Any, TypedDict
 
@@ -14,6 +15,7 @@ from monai.utils import convert_to_numpy
 
 from unetpipe.instances import InstanceSettings
 from unetpipe.metrics.detection import mean_precision
+from unetpipe.metrics.parallel import in_processes
 from unetpipe.metrics.pixels import PixelScore, pixel_score
 
 
@@ -67,7 +69,8 @@ class BestThresholdMetric(CumulativeIterationMetric):
         rows = []
         for probability, truth in zip(y_pred, y, strict=True):
             cell, label = 1 - convert_to_numpy(probability)[0], convert_to_numpy(truth)[0]
-            found = [self.scores(label, settings.instances(cell)) for settings in self.settings]
+            score = partial(_score, self.scores, label, cell)
+            found = in_processes(score, self.settings)
             rows.append([*(scores.sum() for scores in found), len(found[0])])
         return torch.tensor(rows, dtype=torch.float64)
 
@@ -82,6 +85,16 @@ class BestThresholdMetric(CumulativeIterationMetric):
         best = [choice for choice, total in zip(self.choices, totals, strict=True) if total == max(totals)]
         self.best = best[len(best) // 2]
         return max(totals) / count
+
+
+def _score(
+    scores: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    label: np.ndarray,
+    cell: np.ndarray,
+    settings: Sequence[InstanceSettings],
+) -> list[np.ndarray]:
+    """Return the scores at each of some settings."""
+    return [scores(label, setting.instances(cell)) for setting in settings]
 
 
 class BestThresholdMeanPrecisionMetric(BestThresholdMetric):

@@ -9,8 +9,10 @@ import time
 from typing import NamedTuple
 
 import torch
+from monai.inferers import SimpleInferer
 
 from unetpipe.device import default_device, gpu_memory
+from unetpipe.inferers import AutocastInferer
 from unetpipe.losses import WeightedCrossEntropy
 from unetpipe.networks import UNet
 
@@ -19,6 +21,8 @@ SMALLEST_OUTPUT, LARGEST_OUTPUT_CPU, LARGEST_OUTPUT_GPU = 64, 260, 388
 SMALL_CELL = 12  # px; below it a U-Net of three poolings sees several cells to each side
 LARGE_CELL = 120  # px; above it a cell is wider than what the network sees around a pixel
 DEFAULT_STEPS, CPU_MINUTES = 6000, 10.0
+LEARNING_RATE = 0.001  # of one tile a step
+LARGEST_BATCH = 8  # more tiles a step than these gain little time, and fewer steps learn less
 
 
 class Machine(NamedTuple):
@@ -35,11 +39,16 @@ class Machine(NamedTuple):
 
 
 class Proposal(NamedTuple):
-    """Proposed ``channels`` of each level, ``tile`` (input of the network, px) and ``output`` of that tile (px)."""
+    """Proposed ``channels`` of each level, ``tile`` (input of the network, px) and ``output`` of that tile (px).
+
+    ``batch_size`` tiles make a step; ``learning_rate`` goes with it.
+    """
 
     channels: tuple[int, ...]
     tile: int
     output: int
+    batch_size: int = 1
+    learning_rate: float = LEARNING_RATE
 
 
 def this_machine() -> Machine:
@@ -54,11 +63,13 @@ def this_machine() -> Machine:
 
 
 def propose(diameter: float, largest_side: int, machine: Machine, in_channels: int = 1) -> Proposal:
-    """Propose width and tile.
+    """Propose width, tile, batch size and learning rate.
 
     The output tile spans five cell diameters, within what the images and the machine allow. The width at full
     resolution is 64 on a GPU of 15 GB or more, 32 on a smaller GPU or 16 cores, else 16; it doubles at each of four
     poolings (three for cells below 12 pixels) and is halved until a training step fits half of the memory.
+    On a GPU a batch has up to 8 tiles, as long as they fit half of its memory. The learning rate grows by the root of
+    the batch size, as suits optimisers that scale their steps, such as AdamW.
 
     Parameters
     ----------
@@ -84,14 +95,19 @@ def propose(diameter: float, largest_side: int, machine: Machine, in_channels: i
     available = (machine.gpu_memory or machine.memory or 8.0) / 2
     while width > 8 and step_memory(width, depth, tile) > available:
         width //= 2
-    return Proposal(tuple(width * 2**level for level in range(depth + 1)), tile, arithmetic.output_size(tile))
+    batch = LARGEST_BATCH if machine.gpu_memory else 1
+    while batch > 1 and step_memory(width, depth, tile, batch) > available:
+        batch //= 2
+    channels = tuple(width * 2**level for level in range(depth + 1))
+    rate = round(LEARNING_RATE * math.sqrt(batch), 4)
+    return Proposal(channels, tile, arithmetic.output_size(tile), batch, rate)
 
 
-def step_memory(width: int, depth: int, tile: int) -> float:
+def step_memory(width: int, depth: int, tile: int, batch: int = 1) -> float:
     """Estimate the GB that a training step takes: eleven maps a level, and four values a weight (AdamW)."""
     maps = sum(11 * width * 2**level * (tile / 2**level) ** 2 for level in range(depth + 1))
     weights = 31e6 * (width * 2**depth / 1024) ** 2  # 31 million where the bottom of the U has 1024 channels
-    return 4 * (maps + 4 * weights) / 2**30
+    return 4 * (batch * maps + 4 * weights) / 2**30
 
 
 def proposed_network(proposal: Proposal, in_channels: int = 1) -> UNet:
@@ -125,10 +141,11 @@ def seconds_a_step(network: UNet, tile: int, batch_size: int = 1) -> float:
         output = network.output_size(tile)
         label = torch.zeros(batch_size, 1, output, output, device=device)
         truth = {"label": label, "weight": torch.ones_like(label)}
+        inferer = AutocastInferer(SimpleInferer())  # as a training computes
         for _ in range(3):  # the first one warms up
             start = clock()
             optimizer.zero_grad()
-            loss = WeightedCrossEntropy()(network(image), truth)
+            loss = WeightedCrossEntropy()(inferer(image, network), truth)
             loss.backward()
             optimizer.step()
             float(loss.detach())  # waits for the GPU
