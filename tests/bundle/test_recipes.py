@@ -12,7 +12,9 @@ from workflows import SMALL, run, workflow
 NARROW = {**SMALL, "max_epochs": 1, "steps_per_epoch": 2, "val_interval": 1, "dropout": 0.0}
 
 
-@pytest.mark.parametrize("recipe", ["dic_hela.json", "phc_u373.json"])
+@pytest.mark.parametrize(
+    "recipe", ["dic_hela.json", "phc_u373.json", "fluo_gowt1.json", "fluo_sim.json", "fluo_msc.json"]
+)
 def test_recipe_of_cells_trains(recipe: str, synthetic: Path, tmp_path: Path) -> None:
     run(["train.json", recipe], dataset_dir=str(synthetic), output_dir=str(tmp_path), **NARROW)
     values = json.loads((tmp_path / "configs" / "inference.json").read_text())

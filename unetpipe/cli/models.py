@@ -8,7 +8,6 @@ from pathlib import Path
 from unetpipe.bundle.models import about_models, facts_of, inference_configs, model_names
 from unetpipe.bundle.writing import find_bundle
 from unetpipe.errors import InputError
-from unetpipe.instances.trained_on import TrainedOn
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,6 +38,8 @@ def run(options: argparse.Namespace) -> None:
 
 def cell_sizes(bundle: Path, name: str) -> str:
     """Say how large the cells are that a model was trained on, in pixels."""
+    from unetpipe.instances.trained_on import TrainedOn
+
     facts = TrainedOn.parse(facts_of(inference_configs(bundle, name)))
     if facts is None:
         return ""
