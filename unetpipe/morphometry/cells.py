@@ -15,32 +15,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import ndimage
-from skimage.measure import label, regionprops_table
+from skimage.measure import label
 
 from unetpipe.errors import InputError
 from unetpipe.io.track_tables import Track
+from unetpipe.morphometry.shape import SHAPES, Columns, measure_shapes
 
-SHAPE = {  # the names of scikit-image, and ours where CSV readers would stumble over theirs
-    "area": "area",
-    "centroid-0": "centroid_y",
-    "centroid-1": "centroid_x",
-    "bbox-0": "bbox_top",
-    "bbox-1": "bbox_left",
-    "bbox-2": "bbox_bottom",
-    "bbox-3": "bbox_right",
-    "axis_major_length": "axis_major_length",
-    "axis_minor_length": "axis_minor_length",
-    "orientation": "orientation",
-    "eccentricity": "eccentricity",
-    "solidity": "solidity",
-    "perimeter": "perimeter",
-}
 LENGTHS = ("centroid_y", "centroid_x", "axis_major_length", "axis_minor_length", "perimeter")
 COLUMNS = (
     "image",
     "page",
     "id",
-    *SHAPE.values(),
+    *SHAPES,
     "touches_edge",
     "neighbours",
     "pieces",
@@ -53,8 +39,6 @@ COLUMNS = (
 NEIGHBOUR_GAP = 3  # px of background that may lie between neighbours
 BORDER = 2  # px around a cell whose certainty counts in its confidence
 HIGHEST_TABLE = 2**24  # ids up to which a table of all of them is the fastest way to number them
-
-Columns = dict[str, np.ndarray]
 
 
 class Cutout(NamedTuple):
@@ -220,8 +204,7 @@ def measure_cells(
 def measure_cutout(page: LabelledPage, cutout: Cutout) -> Columns:
     """Measure the cells of a cutout; see :func:`measure_cells`."""
     ids, numbered = number_labels(cutout.labels)
-    found = regionprops_table(numbered, properties=["bbox", *(name for name in SHAPE if "-" not in name), "centroid"])
-    columns: Columns = {"id": ids, **{ours: found[name] for name, ours in SHAPE.items()}}
+    columns: Columns = {"id": ids, **measure_shapes(numbered, len(ids))}
     for name, start in (("top", cutout.top), ("left", cutout.left), ("bottom", cutout.top), ("right", cutout.left)):
         columns[f"bbox_{name}"] = columns[f"bbox_{name}"] + start
     columns["centroid_y"] = columns["centroid_y"] + cutout.top
@@ -245,7 +228,7 @@ def measure_cutout(page: LabelledPage, cutout: Cutout) -> Columns:
         columns["area_um2"] = columns["area"] * page.pixel_size**2
         columns |= {f"{name}_um": columns[name] * page.pixel_size for name in LENGTHS}
     for channel, values in enumerate(() if cutout.pixels is None else cutout.pixels):
-        intensities = _intensities(numbered, values, ["mean", "min", "max"])
+        intensities = _intensities(numbered, values, len(ids))
         columns |= {f"{name}_{channel}": column for name, column in intensities.items()}
     return columns
 
@@ -315,10 +298,16 @@ def mean_certainty(numbered: np.ndarray, probability: np.ndarray, background: np
     return sums[1:] / np.maximum(sizes[1:], 1)
 
 
-def _intensities(numbered: np.ndarray, values: np.ndarray, kinds: list[str]) -> Columns:
-    """Return ``intensity_mean`` … of numbered cells; float32 is summed up in float64."""
-    exact = values if values.dtype.kind in "ui" else values.astype(np.float64)
-    return regionprops_table(numbered, exact, properties=[f"intensity_{kind}" for kind in kinds])
+def _intensities(numbered: np.ndarray, values: np.ndarray, cells: int) -> Columns:
+    """Return ``intensity_mean``, ``intensity_min`` and ``intensity_max`` of numbered cells, in float64."""
+    inside = numbered > 0
+    owners, chosen = numbered[inside] - 1, values[inside].astype(np.float64)
+    lowest, highest = np.full(cells, np.inf), np.full(cells, -np.inf)
+    np.minimum.at(lowest, owners, chosen)
+    np.maximum.at(highest, owners, chosen)
+    total = np.bincount(owners, weights=chosen, minlength=cells)
+    mean = total / np.bincount(owners, minlength=cells)
+    return {"intensity_mean": mean, "intensity_min": lowest, "intensity_max": highest}
 
 
 def _count_pieces(numbered: np.ndarray, cells: int) -> np.ndarray:
