@@ -15,6 +15,7 @@ from PIL import Image
 
 from unetpipe.errors import InputError
 from unetpipe.export import CELL_EXPORTS, export_cells
+from unetpipe.io.track_tables import Track
 from unetpipe.morphometry import LabelledPage
 
 
@@ -169,3 +170,47 @@ def test_geff_of_cells_that_are_not_linked_is_refused(tmp_path: Path):
     pytest.importorskip("geff")
     with pytest.raises(InputError, match=r"The cells of one.tif are not linked, .*unetpipe link"):
         export_cells("geff", tmp_path, odd_pages()[1:])
+
+
+def ids_of(name: str, path: Path) -> list[int]:
+    """Return the ids of the cells in what an export wrote."""
+    if name == "imagej":
+        return [int(roi.name.rpartition("-")[2]) for roi in pytest.importorskip("roifile").roiread(path)]
+    if name == "geff":
+        graph, _ = pytest.importorskip("geff").read(path)
+        return sorted(int(graph.nodes[node]["track"]) for node in graph)
+    content = json.loads(path.read_text(encoding="utf-8"))
+    if name == "geojson":
+        return [int(feature["properties"]["name"]) for feature in content["features"]]
+    if name == "labelme":
+        return list(dict.fromkeys(shape["group_id"] for shape in content["shapes"]))
+    return [annotation["cell_id"] for annotation in content["annotations"]]
+
+
+@pytest.mark.parametrize("name", CELL_EXPORTS)
+def test_ids_up_to_65535(name: str, tmp_path: Path):
+    """All of them as tracks; for the time, only the highest as outlines (the masks of COCO have a test of all)."""
+    if name in ("imagej", "geff"):
+        pytest.importorskip({"imagej": "roifile"}.get(name, name))
+    tracks = {label: Track(label, 0, 0) for label in range(1, 65536)}
+    labels = all_ids() if name == "geff" else all_ids()[-16:]
+    page = LabelledPage.in_memory(labels, "all.tif", page=0, tracks=tracks)
+    (path,) = export_cells(name, tmp_path, [page])
+    assert ids_of(name, path) == list(range(max(labels[0, 0], 1), 65536))
+
+
+@pytest.mark.parametrize("name", CELL_EXPORTS)
+def test_linked_odd_cells_of_a_folder_with_an_umlaut(name: str, tmp_path: Path):
+    if name in ("imagej", "geff"):
+        pytest.importorskip({"imagej": "roifile"}.get(name, name))
+    ids = np.unique(odd_cells())[1:].tolist()
+    tracks = {label: Track(label, 1, 1) for label in ids}
+    names = {"stack": "Zellen für Übung 1", "tracks": tracks}
+    pages = [
+        LabelledPage.in_memory(labels, f"t{t:03d}.tif", page=t, name=f"Übung 1/t{t:03d}", **names)
+        for t, labels in enumerate([np.zeros_like(odd_cells()), odd_cells()])
+    ]
+    *_, path = export_cells(name, tmp_path, pages)
+    assert ids_of(name, path) == ids
+    if name not in ("coco", "labelme"):
+        assert path.name.startswith("Zellen für Übung 1")

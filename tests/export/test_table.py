@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from label_maps import odd_cells, odd_pages
+from label_maps import all_ids, odd_cells, odd_pages
 
 from unetpipe.export import table
 from unetpipe.export.table import write_cell_table
@@ -74,3 +74,11 @@ def test_a_long_table_is_written_as_parquet_too(tmp_path: Path, monkeypatch: pyt
     assert columns["image"] == [row["image"] for row in rows]
     assert columns["page"] == [int(row["page"]) if row["page"] else None for row in rows]
     assert columns["solidity"] == pytest.approx([float(row["solidity"]) for row in rows])
+
+
+def test_65535_cells(tmp_path: Path):
+    written = write_cell_table(tmp_path, [LabelledPage.in_memory(all_ids(), "all.tif")])
+    assert (written.cells, written.in_pieces) == (65535, 0)
+    rows = read(tmp_path / "cells.csv")
+    assert [int(row["id"]) for row in rows] == list(range(1, 65536))
+    assert {row["area"] for row in rows} == {"1", "2"}
