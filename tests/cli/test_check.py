@@ -45,6 +45,7 @@ def test_a_good_set(synthetic: Path, capsys: pytest.CaptureFixture):
         assert part in captured.out
     arguments = proposed(captured.out)
     assert arguments["data"] == str(synthetic)
+    assert "normalization" not in arguments
     channels = [int(width) for width in arguments["channels"].strip("[]").split(",")]
     UNet(channels=[1] * len(channels)).check_size(int(arguments["tile"]), int(arguments["tile"]))
     with Image.open("sheet.png") as sheet:
@@ -59,6 +60,20 @@ def test_on_a_gpu_batch_size_and_learning_rate_are_proposed(
     assert main(["check", str(synthetic), "--output", "sheet.png"]) == 0
     arguments = proposed(capsys.readouterr().out)
     assert (arguments["batch_size"], arguments["learning_rate"]) == ("8", "0.0028")
+
+
+def test_dim_cells_among_bright_ones_want_compressed_grey_values(tmp_path: Path, capsys: pytest.CaptureFixture):
+    pixels, mask = np.full((40, 40), 20, np.uint8), np.zeros((40, 40), np.uint8)
+    pixels[2:6, 2:6], pixels[20:24, 20:24] = 250, 22
+    mask[2:6, 2:6], mask[20:24, 20:24] = 1, 2
+    for folder, array in (("images", pixels), ("masks", mask)):
+        (tmp_path / "dim" / folder).mkdir(parents=True)
+        for name in "abcdef":
+            Image.fromarray(array).save(tmp_path / "dim" / folder / f"{name}.png")
+    assert main(["check", "dim"]) == 0
+    output = capsys.readouterr().out
+    assert "6 of 12 cells differ from the background by less than half a standard deviation" in output
+    assert proposed(output)["normalization"] == "unetpipe.transforms.NormalizeBrightd"
 
 
 def test_colours_and_classes(tmp_path: Path, capsys: pytest.CaptureFixture):

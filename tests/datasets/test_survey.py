@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from unetpipe.datasets import check_images, find_images, find_records, survey
-from unetpipe.datasets.survey import Survey
+from unetpipe.datasets.survey import Survey, cell_contrasts
 from unetpipe.errors import InputError
 from unetpipe.io import write_label_pages
 
@@ -51,6 +51,28 @@ def test_unknown_pixels_count(synthetic: Path, tmp_path: Path):
     write_label_pages(tmp_path / "label.tif", [kept])
     found = survey([{**records[0], "label": str(tmp_path / "label.tif")}])
     assert 0 < found.frames[0].unknown == found.unknown < 0.3
+
+
+def test_contrasts_leave_out_unknown_ground() -> None:
+    """Ground 2, a pixel of unknown 100; cells of 4 and of 0 differ by 2 from the ground."""
+    image = np.array([[[2, 2, 2, 100, 4, 4, 0, 0]]], np.float32)
+    label = np.array([[0, 0, 0, 0, 3, 3, 8, 8]])
+    contrasts = cell_contrasts(image, label, image[0] < 100)
+    assert contrasts == pytest.approx([2 / image.std()] * 2)
+    assert cell_contrasts(image, label + 1, image[0] < 100).tolist() == [0, 0, 0]  # no ground
+
+
+@pytest.mark.parametrize(("bright", "dim"), [(250, 6), (24, 0)])
+def test_dim_cells_count_where_others_are_bright(tmp_path: Path, bright: int, dim: int) -> None:
+    """Of each image's two cells one is hardly brighter than the ground."""
+    pixels, mask = np.full((2, 40, 40), 20, np.uint8) * [[[1]], [[0]]]
+    pixels[2:6, 2:6], pixels[20:24, 20:24] = bright, 22
+    mask[2:6, 2:6], mask[20:24, 20:24] = 1, 2
+    for folder, array in (("images", pixels), ("masks", mask)):
+        (tmp_path / folder).mkdir()
+        for name in "abcdef":
+            Image.fromarray(array.astype(np.uint8)).save(tmp_path / folder / f"{name}.png")
+    assert survey(find_records(tmp_path)).dim == dim
 
 
 def test_everything_wrong_is_named(pairs: Path):

@@ -176,6 +176,13 @@ def _propose(found: Survey, options: argparse.Namespace, channels: int) -> None:
         _say("Note", f"cells are wider than what the network sees; scale images and masks by about {factor:.1g} first")
     if any(frame.record.get("masks") == "binary" for frame in found.frames):
         _say("Note", "masks of one value cannot tell touching cells apart: such cells count as one")
+    if found.dim:
+        _say(
+            "Note",
+            f"{found.dim} of {len(found.areas)} cells differ from the background by less than half a standard "
+            "deviation of their frame, and others by more than three; the normalization below compresses grey values, "
+            "so that dim cells are found too. The model will not take images that are larger than memory",
+        )
     settings: dict[str, Any] = {
         "channels": str(list(proposal.channels)).replace(" ", ""),
         "tile": proposal.tile,
@@ -184,6 +191,8 @@ def _propose(found: Survey, options: argparse.Namespace, channels: int) -> None:
         settings |= {"batch_size": proposal.batch_size, "learning_rate": proposal.learning_rate}
     if channels != 1:
         settings["in_channels"] = channels
+    if found.dim:
+        settings["normalization"] = "unetpipe.transforms.NormalizeBrightd"
     if options.masks != "auto":
         settings["masks"] = options.masks
     if epochs != 60:

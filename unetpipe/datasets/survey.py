@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from scipy import ndimage
 
 from unetpipe.datasets.cells import touching_cells
 from unetpipe.datasets.images import read_for_network
@@ -14,6 +15,8 @@ from unetpipe.datasets.records import Record
 from unetpipe.errors import InputError, stop
 from unetpipe.scope import SEVERAL_CLASSES
 
+DIM, BRIGHT = 0.5, 3.0  # standard deviations of a frame: contrast of dim cells, and of bright ones
+DIM_SHARE, BRIGHT_SHARE = 0.05, 0.1  # of the cells; from there on, a set has both
 SMALLEST_MEDIAN = 12  # px; a smaller median cell is more likely a rim of grey values
 
 
@@ -21,7 +24,8 @@ class Frame(NamedTuple):
     """One frame: its ``record``, ``shape`` (C, H, W), ``dtype`` in the file, ``lowest`` and ``highest`` grey value.
 
     ``areas`` are its cells' sizes (px), ``touching`` the number that touch another, ``unknown`` the share of its
-    pixels whose class is not known, ``background`` the share that is 0.
+    pixels whose class is not known, ``background`` the share that is 0. ``contrasts`` are how much the cells' mean
+    grey values differ from the background's median, in standard deviations of the frame (number of cells,).
     """
 
     record: Record
@@ -33,6 +37,7 @@ class Frame(NamedTuple):
     touching: int
     unknown: float
     background: float = 1.0
+    contrasts: np.ndarray = np.zeros(0)
 
 
 class Survey(NamedTuple):
@@ -62,6 +67,14 @@ class Survey(NamedTuple):
         return sum(frame.unknown * count for frame, count in zip(self.frames, pixels, strict=True)) / max(
             sum(pixels), 1
         )
+
+    @property
+    def dim(self) -> int:
+        """Number of dim cells, whose contrast is below 0.5, in a set that has bright cells too; else 0."""
+        contrasts = np.concatenate([frame.contrasts for frame in self.frames]) if self.frames else np.zeros(0)
+        dim, bright = np.count_nonzero(contrasts < DIM), np.count_nonzero(contrasts > BRIGHT)
+        both = dim >= DIM_SHARE * len(contrasts) and bright >= BRIGHT_SHARE * len(contrasts)
+        return int(dim) if both else 0
 
     def warnings(self) -> list[str]:
         """Say, a sentence each, where the masks can be read but hardly mean what was meant."""
@@ -128,10 +141,44 @@ def survey(records: Sequence[Record], channels: int | None = None, complain: Cal
             touching=len(touching_cells(label)),
             unknown=1 - float(known.mean()),
             background=float((label == 0).mean()),
+            contrasts=cell_contrasts(image, label, known),
         )
         frames.append(frame)
     constant.report(complain)
     return Survey(frames)
+
+
+def cell_contrasts(image: np.ndarray, label: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Return how much each cell differs from the background.
+
+    Parameters
+    ----------
+    image : ndarray
+        (C, H, W), grey values; their mean over the channels counts.
+    label : ndarray
+        (H, W), integer: cells.
+    known : ndarray
+        (H, W), bool: where ``label`` is known.
+
+    Returns
+    -------
+    ndarray
+        (number of cells,): the cell's mean less the median of the known background, without sign, in standard
+        deviations of the image; 0 where there is no background.
+
+    Examples
+    --------
+    >>> image = np.array([[[1.0, 1, 3, 5]]])
+    >>> cell_contrasts(image, np.array([[0, 0, 7, 9]]), np.ones((1, 4), bool)).round(2)
+    array([1.21, 2.41])
+    """
+    grey = image.mean(axis=0)
+    cells = np.unique(label[label > 0])
+    background = grey[known & (label == 0)]
+    if not len(background) or grey.std() == 0:
+        return np.zeros(len(cells))
+    means = ndimage.mean(grey, label, cells)
+    return np.abs(means - np.median(background)) / grey.std()
 
 
 def check_images(
