@@ -298,3 +298,23 @@ def test_batch_norms_are_folded_whoever_loaded_the_network() -> None:
         assert torch.equal(OverlapTileInferer()(image, network), OverlapTileInferer()(image, fold_batch_norm(network)))
     OverlapTileInferer()(image, network).sum().backward()
     assert network.classify.weight.grad is not None
+
+
+def test_a_function_is_told_the_tiles_and_can_end_the_inference() -> None:
+    told: list[tuple[int, int]] = []
+    net = network(1)
+    tiled(net, image_of(1, 1, 20, 30), roi_size=24, sw_batch_size=2, progress=lambda *counts: told.append(counts))
+    done, totals = zip(*told, strict=True)
+    assert done[0] == 0 and done[-1] == totals[0] > 4
+    assert set(np.diff(done[:-1])) == {2}
+    assert len(set(totals)) == 1
+
+    class Enough(Exception):
+        pass
+
+    def stop(done: int, total: int) -> None:
+        if done >= 2:
+            raise Enough
+
+    with pytest.raises(Enough):
+        tiled(net, image_of(1, 1, 20, 30), roi_size=24, progress=stop)

@@ -22,9 +22,17 @@ import numpy as np
 from unetpipe.datasets.masks import all_known, check_choice, components, decide_masks
 from unetpipe.datasets.records import Record, mask_name, without_outputs
 from unetpipe.errors import InputError, stop
-from unetpipe.io.formats import IMAGE_SUFFIXES, image_stem, images_in, is_nifti
-from unetpipe.io.images import count_pages, read_labels
+from unetpipe.io.formats import IMAGE_SUFFIXES, image_stem, image_suffix, images_in, is_nifti
+from unetpipe.io.images import (
+    check_ids,
+    count_pages,
+    read_image,
+    read_labels,
+    write_image_pages,
+    write_label_pages,
+)
 from unetpipe.io.nifti import same_space
+from unetpipe.morphometry.cells import number_labels
 
 NAME = "folders"
 DESCRIPTION = "paired folders (images/ with masks/ or labels/: PNG, TIFF or NIfTI files of one name)"
@@ -57,8 +65,12 @@ def pair_files(root: str | os.PathLike) -> Pairs:
     InputError
         If two images or two masks have one name.
     """
-    image_files = without_outputs(images_in(_one_folder(Path(root), IMAGE_FOLDERS)))
-    mask_files = images_in(_one_folder(Path(root), MASK_FOLDERS))
+    folder = Path(root)
+    return _match(images_in(_one_folder(folder, IMAGE_FOLDERS)), images_in(_one_folder(folder, MASK_FOLDERS)))
+
+
+def _match(image_files: Sequence[Path], mask_files: Sequence[Path]) -> Pairs:
+    image_files = without_outputs(image_files)
     same = _stems(image_files).keys() & _stems(mask_files).keys()  # before words are taken away
     images = _by_name(image_files, [IMAGE_WORDS], same)
     masks = _by_name(mask_files, [MASK_WORDS, IMAGE_WORDS], same)
@@ -127,6 +139,92 @@ def read_truth(record: Record) -> tuple[np.ndarray, np.ndarray]:
     """Read a mask: its values are the cells, or have a cell in each 4-connected component; all pixels are known."""
     label = read_labels(record["label"], record.get("page"))
     return all_known(label if record["masks"] == "instances" else components(label))
+
+
+def write_pair(
+    root: str | os.PathLike, name: str, images: Sequence[np.ndarray], labels: Sequence[np.ndarray]
+) -> tuple[Path, Path]:
+    """Write an image and its mask, as TIFF files of one name, into paired folders.
+
+    An older mask of that name is replaced. An image that is there already, in whatever format, stays.
+
+    Parameters
+    ----------
+    root : path
+        New, empty, or a folder with a folder of images and one of masks.
+    name : str
+        What the image is called; characters that file names cannot hold become ``_``.
+    images : sequence of ndarray
+        (C, H, W): the pages of the image, alike in shape and dtype.
+    labels : sequence of ndarray
+        (H, W), integer, a map for each page: 0 background, else the cell's id. In the file, ids of a page are 1 … n.
+
+    Returns
+    -------
+    image, mask : Path
+        The files.
+
+    Raises
+    ------
+    InputError
+        If the folder holds something else or another image of that name, sizes differ, a page has more than 65,535
+        cells, or a file cannot be written.
+    """
+    folder = Path(root)
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file; name a folder.")
+    if folder.exists() and any(folder.iterdir()) and not matches(folder):
+        raise InputError(f"{folder} holds something else; choose a new folder, or one with images/ and masks/.")
+    shapes = [page.shape[-2:] for page in images]
+    if shapes != [page.shape for page in labels]:
+        raise InputError(
+            f"{name} has {len(shapes)} page(s) of {shapes[0][0]}×{shapes[0][1]} pixels (height × width), its labels "
+            f"have {len(labels)} of {labels[0].shape[0]}×{labels[0].shape[1]}; they must be equal."
+        )
+    image_folder, mask_folder = (
+        _one_folder(folder, names) if folder.exists() and _folders(folder, names) else folder / names[0]
+        for names in (IMAGE_FOLDERS, MASK_FOLDERS)
+    )
+    stem = file_stem(name)
+    there, masks_there = (images_in(part) if part.is_dir() else [] for part in (image_folder, mask_folder))
+    image = _stems(there).get(stem, image_folder / f"{stem}.tif")  # the image may be from this folder
+    mask = mask_folder / f"{stem}.tif"
+    try:
+        belong = (image, mask) in _match(sorted({*there, image}), sorted({*masks_there, mask})).pairs
+    except InputError:  # two files would have one name
+        belong = False
+    if not belong:
+        raise InputError(f"The name {stem!r} is too much like that of another file in {folder}; rename the image.")
+    if image.exists() and not _holds(image, images):
+        raise InputError(f"{image} is there already and differs; rename the new image, or choose another folder.")
+    numbered = [number_labels(page)[1] for page in labels]
+    for page in numbered:
+        check_ids(mask, page)
+    if not image.exists():  # first, because a mask without an image is an error
+        write_image_pages(image, images)
+    write_label_pages(mask, numbered)
+    return image, mask
+
+
+def file_stem(name: str) -> str:
+    """Return a name without the suffix of an image file, and ``_`` for what file names cannot hold on some system.
+
+    Examples
+    --------
+    >>> file_stem("Zellen: Größe 1/2 ")
+    'Zellen_ Größe 1_2'
+    """
+    stem = name[: len(name) - len(image_suffix(name))]
+    stem = re.sub(r'[\x00-\x1f<>:"/\\|?*]', "_", unicodedata.normalize("NFC", stem)).strip().strip(".")
+    return stem or "image"
+
+
+def _holds(path: Path, images: Sequence[np.ndarray]) -> bool:
+    """Return whether a file has these pages."""
+    if count_pages(path) != len(images):
+        return False
+    pages = (read_image(path, number) for number in range(len(images)))
+    return all(np.array_equal(page, image) for page, image in zip(pages, images, strict=True))
 
 
 def _folders(root: Path, names: Sequence[str]) -> list[Path]:

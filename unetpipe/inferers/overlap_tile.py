@@ -57,8 +57,9 @@ class OverlapTileInferer(Inferer):
     device : torch.device or str, optional
         The device on which results are gathered; by default that of the images. Tiles are computed
         on the device of the network's weights.
-    progress : bool
-        Show a progress bar over the tiles.
+    progress : bool or callable
+        Show a progress bar over the tiles. A function is called with the number of tiles that are computed and of all,
+        before the first, and after each. What it raises ends the inference.
 
     Notes
     -----
@@ -77,7 +78,7 @@ class OverlapTileInferer(Inferer):
         margin: int | None = None,
         step: int | None = None,
         device: torch.device | str | None = None,
-        progress: bool = False,
+        progress: bool | Callable[[int, int], object] = False,
     ) -> None:
         super().__init__()
         self.roi_size = None if roi_size is None else ensure_tuple_rep(roi_size, 2)
@@ -157,9 +158,13 @@ class OverlapTileInferer(Inferer):
         compute_device = _device_of(network, inputs.device)
         gather_device = torch.device(self.device) if self.device is not None else inputs.device
 
+        report = self.progress if callable(self.progress) else lambda done, total: None
+        bar = self.progress is True
         result: Tensor | None = None
         jobs = [(image, row, column) for image in range(inputs.shape[0]) for row, column in product(rows, columns)]
-        for batch in tqdm(list(_batches(jobs, together)), desc="tiles", disable=not self.progress):
+        done = 0
+        report(done, len(jobs))
+        for batch in tqdm(list(_batches(jobs, together)), desc="tiles", disable=not bar):
             tiles = torch.stack(
                 [
                     mirror_crop(images[image], row.start - margin, column.start - margin, row_tile, column_tile)
@@ -182,6 +187,8 @@ class OverlapTileInferer(Inferer):
                     row.first - row.start : row.stop - row.start,
                     column.first - column.start : column.stop - column.start,
                 ].to(gather_device)
+            done += len(batch)
+            report(done, len(jobs))
         if result is None:
             raise ValueError(f"There is nothing to compute in a batch of shape {tuple(inputs.shape)}.")
         return MetaTensor(result).copy_meta_from(inputs) if isinstance(inputs, MetaTensor) else result

@@ -12,7 +12,7 @@ from PIL import Image
 
 from unetpipe.errors import InputError
 from unetpipe.files import replacing
-from unetpipe.io import png
+from unetpipe.io import png, tiff
 from unetpipe.io.formats import LABEL_SUFFIXES, LabelFormat, format_of, image_suffix
 
 LARGEST_LABEL = 65535
@@ -122,6 +122,27 @@ def write_label_pages(
         raise InputError(f"{path} cannot be written: masks are {', '.join(LABEL_SUFFIXES)} files.")
     with replacing(path, image_suffix(path) or None) as temporary:
         kind.write_label_pages(temporary, labels, None if source is None else Path(source))
+
+
+def write_image_pages(path: str | os.PathLike, pages: Sequence[np.ndarray]) -> None:
+    """Write images as the pages of a TIFF, such that :func:`read_image` returns the same numbers.
+
+    The file appears under its name only when complete.
+
+    Parameters
+    ----------
+    path : path
+        NAME.tif.
+    pages : sequence of ndarray
+        (C, H, W), alike in shape and dtype: bool, integer or float. Bool becomes uint8, 0 and 1.
+
+    Raises
+    ------
+    InputError
+        If the folder cannot be written.
+    """
+    with replacing(path) as temporary:
+        tiff.write_image_pages(temporary, pages)
 
 
 def check_ids(path: str | os.PathLike, labels: np.ndarray) -> None:

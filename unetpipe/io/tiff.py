@@ -92,6 +92,17 @@ def write_label_pages(path: Path, pages: Sequence[np.ndarray], source: Path | No
     path.write_bytes(encoded.getbuffer())
 
 
+def write_image_pages(path: Path, pages: Sequence[np.ndarray]) -> None:
+    """Write pages (C, H, W), alike in shape and dtype, compressed, so that :func:`read_page` reads them as they are."""
+    array = np.stack([np.asarray(page) for page in pages])
+    array = array.astype(np.uint8) if array.dtype == bool else array
+    if array.shape[1] == 3:
+        axes, photometric, array = "TYXS", "rgb", np.moveaxis(array, 1, -1)
+    else:
+        axes, photometric = "TCYX", "minisblack"
+    tifffile.imwrite(path, array, photometric=photometric, compression="zlib", metadata={"axes": axes})
+
+
 class Part(NamedTuple):
     """Pages of a file that belong together: ``planes`` directories, an array of ``shape`` along ``axes``.
 
