@@ -132,7 +132,7 @@ def segment(
     >>> segment(np.zeros((60, 80))).shape
     (60, 80)
     """
-    with _warnings_of("unetpipe") as logged:
+    with warnings_of("unetpipe") as logged:
         values: dict[str, Any] = {"image_pixel_size": pixel_size, "rescale": rescale, "strict": strict}
         if diameter == "auto":
             diameter = Predictor.load(bundle, model).estimate_diameter(image, axes)
@@ -151,7 +151,7 @@ def _warn(misfits: Sequence[str]) -> None:
 
 
 @contextmanager
-def _warnings_of(name: str) -> Iterator[list[str]]:
+def warnings_of(name: str) -> Iterator[list[str]]:
     """Give a list to which the warnings go that a logger and those below it log in this thread."""
     found: list[str] = []
     thread = threading.get_ident()

@@ -305,7 +305,8 @@ def test_a_function_is_told_the_tiles_and_can_end_the_inference() -> None:
     net = network(1)
     tiled(net, image_of(1, 1, 20, 30), roi_size=24, sw_batch_size=2, progress=lambda *counts: told.append(counts))
     done, totals = zip(*told, strict=True)
-    assert done[0] == 0 and done[-1] == totals[0] > 4
+    assert done[0] == 0
+    assert done[-1] == totals[0] > 4
     assert set(np.diff(done[:-1])) == {2}
     assert len(set(totals)) == 1
 
