@@ -7,17 +7,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="session")
 def screen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Open a virtual screen where there is no real one; skip where napari or a screen is missing."""
-    if find_spec("npe2") is None:  # not napari: this folder has that name, too
-        pytest.skip('napari is not installed: pip install "unetpipe[napari]"')
+    """Open a virtual screen where there is no real one; skip where there is neither."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NAPARI_CONFIG", str(tmp_path_factory.mktemp("settings") / "napari.yaml"))
         patch.setenv("MESA_LOADER_DRIVER_OVERRIDE", "swrast")

@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+pytest.importorskip("npe2", reason='napari is not installed: pip install "unetpipe[napari]"')
+
 pytestmark = pytest.mark.napari
 
 

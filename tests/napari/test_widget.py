@@ -15,6 +15,7 @@ import pytest
 
 pytest.importorskip("npe2", reason='napari is not installed: pip install "unetpipe[napari]"')
 
+import dask.array
 import napari
 from napari.utils.notifications import notification_manager
 from PIL import Image
@@ -129,3 +130,134 @@ def test_an_image_is_segmented_corrected_saved_and_trains(
     )
     assert trained.returncode == 0, trained.stdout + trained.stderr
     assert unetpipe.segment(CELLS, output).shape == CELLS.shape
+
+
+def test_a_dask_stack_whole_and_one_slice(viewer: napari.Viewer, widget: CellWidget, tmp_path: Path) -> None:
+    lazy = dask.array.from_array(STACK, chunks=(1, 96, 128))
+    image = viewer.add_image(lazy, name="a/b", scale=(2, 0.5, 0.5), units=("s", "um", "um"))
+    assert [(widget.axes.value), *widget.axes.choices] == ["TYX", "TYX", "CYX"]
+    assert widget.pixel_size.value == 0.5
+    widget.model.value = MODEL
+    segment(widget)
+    whole = widget.cells.value
+    expected = unetpipe.segment(STACK, model=MODEL, axes="nyx")
+    same_cells(whole.data, expected)
+    np.testing.assert_array_equal(whole.scale, image.scale)
+    assert set(whole.features["page"]) == {0, 1, 2}
+
+    widget.which.value = "current slice"
+    viewer.dims.set_current_step(0, 1)
+    widget.image.value = image
+    segment(widget)
+    one = widget.cells.value
+    assert one is not whole
+    np.testing.assert_array_equal(one.data, expected[1:2])
+    np.testing.assert_array_equal(one.translate, (2, 0, 0))  # it lies on its slice only
+
+    widget.folder.value = tmp_path
+    widget.save.changed.emit(True)
+    widget.cells.value = whole
+    widget.save.changed.emit(True)
+    by_image = {Path(record["image"]).name: record for record in find_records(tmp_path) if not record.get("page")}
+    assert set(by_image) == {"a_b.tif", "a_b_001.tif"}
+    np.testing.assert_array_equal(read_truth(by_image["a_b_001.tif"])[0], expected[1])
+    np.testing.assert_array_equal(read_truth(by_image["a_b.tif"])[0], expected[0])
+    np.testing.assert_array_equal(read_image(by_image["a_b_001.tif"]["image"])[0], STACK[1])
+
+
+def test_channels_colours_and_axes_with_names(viewer: napari.Viewer, widget: CellWidget) -> None:
+    channels = np.stack([CELLS, CELLS // 2, CELLS[::-1]])
+    viewer.add_image(channels, axis_labels=("channel", "y", "x"), translate=(0, 10, 20))
+    assert widget.axes.value == "CYX"
+    widget.model.value = MODEL
+    segment(widget)
+    expected = unetpipe.segment(np.moveaxis(channels, 0, -1), model=MODEL, axes="yxc")
+    np.testing.assert_array_equal(widget.cells.value.data, expected)
+    np.testing.assert_array_equal(widget.cells.value.translate, (10, 20))
+    with_alpha = np.dstack([np.moveaxis(channels, 0, -1), np.full(CELLS.shape, 255, np.uint8)])
+    widget.image.value = viewer.add_image(with_alpha, rgb=True)
+    assert widget.axes.choices == ("YXC",)
+    segment(widget)
+    np.testing.assert_array_equal(widget.cells.value.data, expected)
+
+
+def test_cancel_leaves_no_layer_and_the_next_run_works(viewer: napari.Viewer, widget: CellWidget) -> None:
+    viewer.add_image(STACK)
+    widget.model.value = MODEL
+    widget.run.changed.emit(True)
+    assert (widget.run.enabled, widget.cancel.enabled) == (False, True)
+    widget.cancel.changed.emit(True)
+    wait_for(lambda: widget.run.enabled)
+    assert len(viewer.layers) == 1
+    assert sentences() == []
+    segment(widget)
+    assert len(viewer.layers) == 2
+
+
+def test_the_slider_hides_unsure_cells_which_are_not_saved(
+    viewer: napari.Viewer, widget: CellWidget, tmp_path: Path
+) -> None:
+    viewer.add_image(np.zeros((4, 6), np.uint8), name="image")
+    labels = np.zeros((4, 6), np.int32)
+    labels[0, 0:2], labels[2, 2:4], labels[3, 5] = 1, 2, 9  # 9 was drawn by hand
+    features = {"index": [1, 2], "confidence": [0.9, 0.4]}
+    layer = viewer.add_labels(labels, features=features)
+    plain = layer.colormap
+
+    def shown() -> set[int]:
+        return {label for label in (1, 2, 9) if layer.colormap.map(label)[3] > 0}
+
+    widget.cells.value = layer
+    for least, seen in ((0.5, {1, 9}), (0.95, {9}), (0.4, {1, 2, 9}), (0.41, {1, 9})):
+        widget.least.value = least
+        assert shown() == seen
+    widget.folder.value = tmp_path / "pairs"
+    widget.save.changed.emit(True)
+    (record,) = find_records(tmp_path / "pairs")
+    np.testing.assert_array_equal(read_truth(record)[0] > 0, np.isin(labels, [1, 9]))
+
+    other = viewer.add_labels(np.zeros((4, 6), int), name="drawn")
+    widget.cells.value = other
+    assert widget.least.value == 0
+    widget.least.value = 0.5
+    assert "confidence of the cells of drawn is not known" in sentences()[-1]
+    widget.cells.value = layer
+    assert widget.least.value == 0.41
+    widget.least.value = 0
+    assert layer.colormap is plain
+    assert shown() == {1, 2, 9}
+
+
+def test_mistakes_are_notifications_of_one_sentence(viewer: napari.Viewer, widget: CellWidget, tmp_path: Path) -> None:
+    def says(sentence: str, press: Any) -> None:
+        notification_manager.records.clear()
+        press.changed.emit(True)
+        wait_for(lambda: widget.run.enabled)
+        (note,) = notification_manager.records
+        assert sentence in note.message
+        assert note.severity.value == "error"
+        assert "\n" not in note.message
+        assert len(viewer.layers) == layers
+
+    layers = 0
+    says("There is no image", widget.run)
+    says("There is no image", widget.save)
+    viewer.add_image(np.full((40, 50), np.nan), name="Lücken")
+    layers = 1
+    says("NaN", widget.run)
+    says("There are no labels", widget.save)
+    widget.rescale.value = True
+    says("pixel size", widget.run)
+    widget.rescale.value = False
+    widget.bundle.value = tmp_path
+    says("is not a bundle", widget.run)
+    widget.bundle.value = None
+    viewer.add_labels(np.zeros((40, 51), int))
+    layers = 2
+    says("Choose a folder", widget.save)
+    widget.folder.value = tmp_path / "new"
+    says("labels need the shape (40, 50)", widget.save)
+    assert not (tmp_path / "new").exists()
+    widget.image.value = viewer.add_image(np.zeros((1, 1, 1, 1, 8, 8)))
+    layers = 3
+    says("cannot be its axes", widget.run)
