@@ -83,14 +83,26 @@ def same_cells(labels: np.ndarray, expected: np.ndarray) -> None:
         last += wanted.max()
 
 
+def picture_of(viewer: napari.Viewer, layer: Labels, path: Path) -> None:
+    """Write the picture of docs/napari.md: the window, with the mouse over a cell."""
+    viewer.window.resize(1180, 680)
+    row, column = np.argwhere(layer.data == 20).mean(0)
+    viewer.reset_view()
+    viewer.status = layer.get_status((row, column), world=True)
+    end = time.monotonic() + 2  # until it is drawn
+    while time.monotonic() < end:
+        QApplication.processEvents()
+    window = Image.fromarray(viewer.screenshot(canvas_only=False)).convert("RGB")
+    window.quantize(256).save(path, optimize=True)
+
+
 def test_an_image_is_segmented_corrected_saved_and_trains(
     viewer: napari.Viewer, widget: CellWidget, tmp_path: Path
 ) -> None:
     files = [tmp_path / f"Zellen Größe {number}.png" for number in range(2)]
     for number, path in enumerate(files):
         Image.fromarray(np.rot90(CELLS, 2 * number)).save(path)
-    (image, other) = (viewer.open(path)[0] for path in map(str, files))
-    widget.image.value = image
+    viewer.open(str(files[0]))
     assert widget.model.choices == ("", *model_names(find_bundle()))
     widget.model.value = MODEL
     segment(widget)
@@ -104,14 +116,14 @@ def test_an_image_is_segmented_corrected_saved_and_trains(
     shown = layer.get_status((row, column), world=True)
     assert f"confidence: {expected.table['confidence'][2]:.2f}"[:16] in str(shown)
     if os.environ.get("UNETPIPE_SCREENSHOT"):
-        viewer.screenshot(os.environ["UNETPIPE_SCREENSHOT"], canvas_only=False)
+        picture_of(viewer, layer, Path(os.environ["UNETPIPE_SCREENSHOT"]))
 
     layer.data[layer.data == 3] = 0  # a correction
     layer.selected_label = 500
     layer.paint((5, 5), 500)
     widget.folder.value = tmp_path / "für Training"
     widget.save.changed.emit(True)
-    widget.image.value = other
+    widget.image.value = viewer.open(str(files[1]))[0]
     segment(widget)
     widget.save.changed.emit(True)
     records = find_records(tmp_path / "für Training")
