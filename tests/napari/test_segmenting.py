@@ -82,6 +82,12 @@ def test_channels_by_explicit_axes() -> None:
     assert segment_pages(Pages(image, "TYX"), chosen=(1,), model=MODEL).labels.shape == (1, 64, 80)
 
 
+def test_options_are_those_of_the_predictor() -> None:
+    found = segment_pages(Pages(STACK[0], "YX"), model=MODEL, diameter=40, threshold=0.7)
+    predictor = unetpipe.Predictor.load(model=MODEL, diameter=40, threshold=0.7)
+    np.testing.assert_array_equal(found.labels, predictor.segment(STACK[0])[0])
+
+
 def test_a_cancellation_is_heard_within_a_page() -> None:
     class Enough(Exception):
         pass

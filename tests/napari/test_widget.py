@@ -17,6 +17,7 @@ pytest.importorskip("npe2", reason='napari is not installed: pip install "unetpi
 
 import dask.array
 import napari
+from napari.layers import Labels
 from napari.utils.notifications import notification_manager
 from PIL import Image
 from qtpy.QtWidgets import QApplication

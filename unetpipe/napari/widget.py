@@ -90,6 +90,7 @@ class CellWidget(Container):
         self.model = ComboBox(label="model", choices=self._model_choices)
         self.threshold = _number("threshold", "of the model", 1, 0.05, "probability above which a pixel is cell")
         self.pixel_size = _number("pixel size (µm)", "unknown", 1000, 0.01, "side of a pixel of the image")
+        self.diameter = _number("diameter (px)", "not given", 10_000, 1, "of the cells; images are scaled by it")
         self.rescale = CheckBox(label="", text="scale to the pixel size of the model")
         self.run = PushButton(text="Segment")
         self.cancel = PushButton(text="Cancel", enabled=False)
@@ -103,7 +104,7 @@ class CellWidget(Container):
         super().__init__(
             widgets=[
                 *(self.image, self.axes, self.which, self.bundle, self.safe, self.model),
-                *(self.threshold, self.pixel_size, self.rescale),
+                *(self.threshold, self.diameter, self.pixel_size, self.rescale),
                 Container(widgets=[self.run, self.cancel], layout="horizontal", labels=False, label=""),
                 *(self.progress, Label(value="<b>Look and correct</b>", label=""), self.cells, self.least),
                 *(self.folder, self.save),
@@ -171,6 +172,7 @@ class CellWidget(Container):
                 "safe": self.safe.value,
                 "image_pixel_size": self.pixel_size.value or None,
                 "rescale": self.rescale.value,
+                "diameter": self.diameter.value or None,
                 **({"threshold": self.threshold.value} if self.threshold.value else {}),
             }
             if self.rescale.value and not self.pixel_size.value:
