@@ -302,3 +302,13 @@ def test_a_large_image_that_cannot_be_read_leaves_no_work(tmp_path: Path) -> Non
     bundle = small_bundle(tmp_path / "bundle")
     assert main(["segment", str(image), "--output", str(tmp_path / "out"), "--bundle", str(bundle)]) == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_a_demo_does_not_follow_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("unetpipe.cli.demo._run", lambda options: None)
+    write_text(tmp_path / "mine" / "a.txt", "precious")
+    write_text(tmp_path / "demo" / ".unetpipe-demo", "")
+    (tmp_path / "demo" / "data").symlink_to(tmp_path / "mine")
+    assert main(["demo", "--output", str(tmp_path / "demo")]) == 0
+    assert not (tmp_path / "demo" / "data").exists()
+    assert (tmp_path / "mine" / "a.txt").read_text() == "precious"

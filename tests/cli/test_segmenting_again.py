@@ -92,3 +92,12 @@ def test_tables_of_earlier_masks_do_not_stay(images: Path, bundle: Path, tmp_pat
     assert main(command) == 0
     assert not (output / "cells.csv").exists()
     assert (output / "mine.txt").exists()
+
+
+def test_notes_that_cannot_be_written_are_one_sentence(images: Path, bundle: Path, tmp_path: Path, capsys) -> None:
+    for name in (".segmented.jsonl", ".cells.json"):
+        output = tmp_path / f"out{name}"
+        (output / name).mkdir(parents=True)
+        assert main(["segment", str(images), "--output", str(output), "--bundle", str(bundle)]) == 1
+        assert capsys.readouterr().err.splitlines()[-1].startswith(f"Error: {output / name} cannot be used")
+        assert [path.name for path in output.iterdir()] == [name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from pathlib import Path
 
 import itk
@@ -79,3 +80,21 @@ def test_numbers_that_are_not_read(tmp_path: Path):
     (tmp_path / "a.nrrd").write_bytes(header.encode() + bytes(12))
     with pytest.raises(InputError, match=r"a\.nrrd holds 1 × (signed_)?char; only grey values"):
         read_image(tmp_path / "a.nrrd")
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "../a.raw", "", "x/a.raw", "LIST", "missing.raw", "pipe"])
+@pytest.mark.parametrize("suffix", [".mhd", ".nhdr"])
+def test_pixels_lie_in_one_file_beside_the_header(suffix: str, name: str, tmp_path: Path):
+    (tmp_path / "a.raw").write_bytes(bytes(4))
+    (tmp_path / "b").mkdir()
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "b" / "pipe")
+    heads = {
+        ".mhd": "NDims = 2\nDimSize = 2 2\nElementType = MET_UCHAR\nElementDataFile = {}\n",
+        ".nhdr": "NRRD0004\ntype: uint8\ndimension: 2\nsizes: 2 2\nencoding: raw\ndata file: {}\n",
+    }
+    (tmp_path / f"a{suffix}").write_text(heads[suffix].format("a.raw"))
+    assert read_image(tmp_path / f"a{suffix}").shape == (1, 2, 2)
+    (tmp_path / "b" / f"a{suffix}").write_text(heads[suffix].format(name))
+    with pytest.raises(InputError, match="must be one file beside it"):
+        read_image(tmp_path / "b" / f"a{suffix}")

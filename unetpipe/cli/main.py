@@ -101,8 +101,13 @@ def _is_closed_pipe(error: BaseException | None) -> bool:
     return error is not None
 
 
-def _mistake(error: Exception) -> str | None:
-    """Say what the operating system refused, or which package is missing; None if the error is a bug."""
+def _mistake(error: BaseException | None) -> str | None:
+    """Say what the operating system refused, or which package is missing; None if the error is a bug.
+
+    MONAI wraps what is raised while a config runs.
+    """
+    while error is not None and not isinstance(error, (OSError, ModuleNotFoundError)):
+        error = error.__cause__
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename} cannot be used ({error.strerror})."
     if isinstance(error, ModuleNotFoundError) and not (error.name or "").startswith("unetpipe"):

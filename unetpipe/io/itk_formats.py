@@ -44,6 +44,8 @@ def _shape(path: Path) -> tuple[int, ...]:
     """Return (K, H, W) or (H, W) by the header; InputError if the file is not a volume of real numbers."""
     import itk
 
+    check = {".mrc": _most_in_mrc, ".dcm": _most_in_dicom}.get(path.suffix.lower(), _most_in_nrrd)
+    most = check(path)  # first, for ITK opens whatever a header names
     header = itk.ImageIOFactory.CreateImageIO(str(path), itk.CommonEnums.IOFileMode_ReadMode)
     if header is None:
         raise InputError(f"{path} is not what its suffix {path.suffix} says, or damaged; is it complete?")
@@ -62,8 +64,7 @@ def _shape(path: Path) -> tuple[int, ...]:
         raise InputError(f"{path} holds {header.GetNumberOfComponents()} × {kind}; only grey values are read from it.")
     needed = math.prod(shape) * header.GetComponentSize()
     check_fits(path, needed)
-    check = {".mrc": _most_in_mrc, ".dcm": _most_in_dicom}.get(path.suffix.lower(), _most_in_nrrd)
-    if check(path) < needed:  # ITK would take the memory, and what lies beyond the end for pixels
+    if most < needed:  # ITK would take the memory, and what lies beyond the end for pixels
         raise InputError(
             f"{path} cannot be read as an image (its header claims {needed} bytes of pixels, more than there can be); "
             "is it complete?"
@@ -88,7 +89,7 @@ def _most_in_mrc(path: Path) -> int:
     """Return the bytes after the header, which the word at byte 92 adds to, in the order of byte 212."""
     with path.open("rb") as file:
         header = file.read(MRC_HEADER)
-    order = "big" if header[212] == 0x11 else "little"
+    order = "big" if header[212:213] == b"\x11" else "little"
     return path.stat().st_size - MRC_HEADER - int.from_bytes(header[92:96], order)  # type: ignore[arg-type]
 
 
@@ -96,6 +97,8 @@ def _most_in_nrrd(path: Path) -> int:
     """Return the most bytes that the pixels may have, by the lines of the header that say how and where they are."""
     with path.open("rb") as file:
         lines = file.read(HEADER).decode("latin-1").splitlines()
+    if not lines or not lines[0].startswith("NRRD"):
+        raise InputError(f"{path} is not what its suffix {path.suffix} says, or damaged; is it complete?")
     keys: dict[str, str] = {}
     for line in lines[: lines.index("") if "" in lines else None]:
         key, _, value = line.partition(":")
