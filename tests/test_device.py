@@ -153,3 +153,7 @@ def test_a_training_step_needs_no_float64() -> None:
 def test_float64_would_be_seen() -> None:
     with pytest.raises(AssertionError), without_float64(META):
         torch.zeros(2, dtype=torch.float64, device=META) + 1
+
+
+def test_a_device_may_be_given_by_its_name() -> None:
+    assert next(place(UNet(channels=(2, 4)), "cpu").parameters()).device == torch.device("cpu")

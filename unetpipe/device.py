@@ -30,13 +30,13 @@ def gpu_memory(device: torch.device) -> int:
     return torch.mps.recommended_max_memory() if device.type == "mps" else 0
 
 
-def place(network: Network, device: torch.device) -> Network:
+def place(network: Network, device: torch.device | str) -> Network:
     """Move a network to a device, with its weights in the memory format that is fast and right there.
 
     Convolutions on CPUs and NVIDIA's GPUs are faster with the channels last. On MPS, PyTorch has returned wrong values
     for parts of such tensors, so the format stays as it is there.
     """
-    if device.type == "mps":
+    if torch.device(device).type == "mps":  # a config or MONAI Label may give its name
         return network.to(device)
     return network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
