@@ -76,18 +76,52 @@ def test_arrays_that_do_not_fit(trained: Path, array: np.ndarray, message: str):
         unetpipe.segment(array, bundle=trained)
 
 
-def test_channels_that_do_not_fit(trained: Path):
-    with pytest.raises(InputError, match="3 channel"):
-        unetpipe.segment(np.zeros((20, 30, 3)), bundle=trained, axes="yxc")
+@pytest.mark.parametrize("axes", ["yxc", None])
+@pytest.mark.parametrize("channels", [2, 3, 4])
+def test_channels_that_do_not_fit(trained: Path, channels: int, axes: str | None):
+    array = np.random.default_rng(0).random((20, 30, channels))
+    with pytest.raises(InputError, match=rf"has {channels} channel\(s\), the network takes 1\. Choose .* axes"):
+        unetpipe.segment(array, bundle=trained, axes=axes)
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [(3, 40, 3), (1, 40, 1), (2, 40, 4), (40, 50, 8), (40, 50, 16), (2, 3, 40, 4), (5, 40, 50, 60), (1, 2, 3, 4, 5)],
+)
+def test_a_shape_that_can_be_read_in_two_ways_names_axes(trained: Path, shape: tuple[int, ...]):
+    with pytest.raises(
+        InputError, match=r"cannot be segmented: it is not clear which axes these are; give axes, one of"
+    ):
+        unetpipe.segment(np.ones(shape), bundle=trained)
+
+
+@pytest.mark.parametrize("axes", ["xy", "zyx", "nxy", "YX", ""])
+def test_other_axes_are_refused(trained: Path, image: np.ndarray, axes: str):
+    with pytest.raises(InputError, match="cannot be segmented; give numbers, and axes, one of yx, yxc"):
+        unetpipe.segment(image, bundle=trained, axes=axes)
+
+
+def test_an_array_with_a_last_axis_of_channels_is_one_image(trained: Path, image: np.ndarray):
+    """An image of three equal channels is grey; so are those of a stack."""
+    segmenter = unetpipe.Predictor.load(trained)
+    expected = segmenter(image)
+    assert expected.max() > 0
+    assert np.array_equal(segmenter(image[..., None]), expected)
+    assert np.array_equal(segmenter(np.dstack([image] * 3)), expected)
+    assert np.array_equal(segmenter(np.stack([np.dstack([image] * 3)] * 2)), [expected] * 2)
+    assert np.array_equal(segmenter(np.stack([image] * 3)), [expected] * 3)  # three images
+    assert np.array_equal(segmenter(np.stack([image] * 3), axes="cyx"), expected)
 
 
 def test_a_network_of_colours_takes_grey_as_three_equal_channels(trained: Path, image: np.ndarray):
     segmenter = unetpipe.Predictor.load(trained, in_channels=3, trained_network="$@network.eval()")  # of random weights
-    grey, colour, stack = (
-        segmenter(array, return_probabilities=True)[1] for array in (image, np.dstack([image] * 3), image[None])
+    grey, colour, first, stack = (
+        segmenter(array, return_probabilities=True)[1]
+        for array in (image, np.dstack([image] * 3), np.stack([image] * 3), image[None])
     )
     assert grey.std() > 0
     assert np.array_equal(grey, colour)
+    assert np.array_equal(grey, first)
     assert np.array_equal(stack, grey[None])
     with pytest.raises(InputError, match=r"2 channel\(s\), the network takes 3"):
         segmenter(np.dstack([image] * 2), axes="yxc")

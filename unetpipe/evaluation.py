@@ -20,7 +20,7 @@ from unetpipe.errors import InputError
 from unetpipe.files import check_folder, writing
 from unetpipe.io.derived import SCORES, note_derived
 from unetpipe.io.formats import images_in
-from unetpipe.io.images import count_pages, read_image, read_labels
+from unetpipe.io.images import check_same_sizes, count_pages, read_image, read_labels
 from unetpipe.metrics.ctc import score_result
 from unetpipe.metrics.isbi2012 import isbi2012_scores, proposal_of_cells
 from unetpipe.metrics.matching import match_frame
@@ -34,6 +34,8 @@ from unetpipe.report.scores import print_borders, print_membranes, print_summary
 # The highest value of numbered cells in 16 bits. If no value is above one half of the range, they are not
 # probabilities: nothing would be a cell.
 LARGEST_NUMBER = 32767
+OF_ALL_FRAMES = "scored of whole sequences only, without --frames"
+OF_ONE_SEQUENCE = "scored of one sequence: unetpipe evaluate 01_RES 01_GT"
 
 
 def evaluate(
@@ -129,7 +131,7 @@ def _evaluate_folder(
 ) -> dict[str, float | None]:
     score = score_result(result, truth, frames)
     scores = score.summary.scores()
-    print_summary(score.summary)
+    print_summary(score.summary, *([OF_ALL_FRAMES] if frames is not None else []))
     if output is not None:
         report_masks(result, truth, output, scores, images, parse_frames(frames))
         write_scores(output, score.scores, score.summary)
@@ -169,11 +171,12 @@ def _evaluate_data_set(result: Path, truth: Path, output: Path | None, frames: F
         pages = count_pages(mask)
         for page in range(pages):
             record = matcher.find(mask, page)
-            if record is None:
+            if record is None or mask.samefile(record["image"]):  # the data set itself has no masks of its images
                 continue
             key = record["image"], record.get("page", 0)
             if key in found:
                 raise InputError(f"{found[key][1]} and {mask} are both of {record['image']}; keep one of them.")
+            check_same_sizes(mask, record["image"])
             found[key] = record, mask, page if pages > 1 else None
     missing = [record for record in records if (record["image"], record.get("page", 0)) not in found]
     if not found:
@@ -252,7 +255,7 @@ def _score_frames(frames: Iterable[_Scored], title: str, data: Path, output: Pat
         for _ in shown():
             pass
     summary, field = summarise(scored), sum_borders(borders)
-    print_summary(summary)
+    print_summary(summary, OF_ONE_SEQUENCE)
     scores = summary.scores()
     if field:
         print_borders(field)

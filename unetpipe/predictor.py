@@ -25,6 +25,7 @@ from unetpipe.bundle.safe import safe_inference
 from unetpipe.bundle.settings import as_text, check_key
 from unetpipe.bundle.workflow import check_configs, parsed
 from unetpipe.bundle.writing import find_bundle
+from unetpipe.datasets.pixels import fit_channels
 from unetpipe.errors import FitWarning, InputError
 from unetpipe.fit import estimate_diameter, facts_behind
 from unetpipe.inferers import OverlapTileInferer
@@ -35,12 +36,17 @@ from unetpipe.networks import UNet
 from unetpipe.scope import THREE_DIMENSIONS
 
 NORMALIZATION = "NormalizeIntensityd"  # by each channel's mean and standard deviation
+ORDERS = ("yx", "yxc", "cyx", "nyx", "nyxc", "ncyx")  # of axes
+NAMED_AXES = f"axes, one of {', '.join(ORDERS)}: y and x, n for the images of a stack, c for channels"
+MOST_CHANNELS = 4  # as many last elements of an array are channels of pixels, not columns of an image
+NARROW = 16  # columns; a stack of images that are not wider may as well be an image of many channels
 # bundles of earlier versions lack these keys
 DEFAULTS = {
     "normalization": NORMALIZATION,
     "rotations": 0,
     "scale": 1.0,
     "pixel_size": None,
+    "channel": None,
     "trained_on": None,
     "strict": False,
 }
@@ -88,15 +94,18 @@ def segment(
     Parameters
     ----------
     image : ndarray
-        (H, W), (H, W, C) or (N, H, W), any integer or float dtype. Each image is normalised by its own mean and
-        standard deviation. If the network takes colour images, a grey image becomes three equal channels.
+        An image (H, W), (H, W, C) or (C, H, W), or a stack of N of these, such as (N, H, W); any integer or float
+        dtype. Each image is normalised by its own mean and standard deviation. If the network takes colour images, a
+        grey image becomes three equal channels; if it takes grey images, three equal channels become one.
     bundle : path, optional
         A trained bundle's folder; by default the bundle that comes with the package.
     model : str, optional
         One of the bundle's models by name, such as "dic_hela"; by default its own.
     axes : str, optional
-        The order of the axes: "yx", "yxc" or "nyx". By default, an array with three axes is (H, W, C) if the network
-        takes several channels and the last axis has that length; otherwise it is (N, H, W).
+        The order of the axes: "yx", "yxc", "cyx", "nyx", "nyxc" or "ncyx", where "n" are the images of a stack and "c"
+        the channels. By default, a last axis of 1 to 4 elements is the channels. So is the first axis of an image if it
+        has as many elements as the network takes channels, and these are several. A shape that can be read in two ways
+        is refused.
     return_probabilities : bool
         Also return the probability of "cell".
     pixel_size : float, optional
@@ -302,6 +311,11 @@ class Predictor:
         return self._get("in_channels", int)
 
     @cached_property
+    def channel(self) -> int | None:
+        """Which channel of image files is used, from 0; None if all are. Arrays are used as they are."""
+        return self._get("channel")
+
+    @cached_property
     def amp(self) -> bool:
         """Whether to compute in bfloat16 where the device has it in hardware."""
         return self._get("amp", bool)
@@ -379,69 +393,57 @@ class Predictor:
         InputError
             As from :func:`segment`; if the model is strict, also with the first of the sentences.
         """
-        image = np.asarray(image)
-        axes = axes or self._guess_axes(image)
+        stack, is_stack = self._as_stack(image, axes)
         found = []
         misfits: list[str] = []
-        for number, page in enumerate(self._as_stack(image, axes)):
+        for number, page in enumerate(stack):
             labels, probability, normalized = self._segment_one(page)
             found.append((labels, probability))
             if self.trained_on is not None:
-                where = f"Page {number}: " if axes == "nyx" and len(image) > 1 else ""
+                where = f"Page {number}: " if len(stack) > 1 else ""
                 sentences = self.trained_on.misfits(probability, labels, normalized, self.scale)
                 misfits += [where + sentence for sentence in sentences]
             if misfits and self.strict:
                 raise InputError(misfits[0])
         labels, probabilities = (np.stack(part) for part in zip(*found, strict=True))
-        return (labels, probabilities, misfits) if axes == "nyx" else (labels[0], probabilities[0], misfits)
+        return (labels, probabilities, misfits) if is_stack else (labels[0], probabilities[0], misfits)
 
     def estimate_diameter(self, image: np.ndarray, axes: str | None = None) -> float:
         """Return the diameter of the cells of an image, or the first of a stack, in pixels (:mod:`unetpipe.fit`)."""
-        image = np.asarray(image)
-        return estimate_diameter(self, self._as_stack(image, axes or self._guess_axes(image))[0])
+        stack, _ = self._as_stack(image, axes)
+        return estimate_diameter(self, stack[0])
 
     def measure(
         self, image: np.ndarray, labels: np.ndarray, probabilities: np.ndarray, axes: str | None = None
     ) -> dict[str, np.ndarray]:
         """Return the table of the cells that a call found (:class:`Segmentation`)."""
-        image = np.asarray(image)
-        axes = axes or self._guess_axes(image)
+        stack, is_stack = _as_pages(np.asarray(image), axes, self.channels)
         size = self.values.get("image_pixel_size")
-        if axes != "nyx":
-            return measure_cells(labels, np.moveaxis(image, -1, 0) if axes == "yxc" else image, probabilities, size)
-        tables = [measure_cells(*page, size) for page in zip(labels, image, probabilities, strict=True)]
+        if not is_stack:
+            return measure_cells(labels, stack[0], probabilities, size)
+        tables = [measure_cells(*page, size) for page in zip(labels, stack, probabilities, strict=True)]
         pages = np.repeat(np.arange(len(tables)), [len(table["id"]) for table in tables])
         return {"page": pages, **{name: np.concatenate([table[name] for table in tables]) for name in tables[0]}}
 
     def _segment_one(self, page: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return labels (H, W), probability of "cell" (H, W) and the normalised image of (C, H, W)."""
-        item = self.normalize({"image": torch.from_numpy(page.astype(np.float32))})
+        item = self.normalize({"image": torch.from_numpy(page.astype(np.float32, order="C"))})
         with torch.no_grad():
             logits = self.inferer(item["image"][None].to(self.device), self.network)[0]
         probability = 1 - np.asarray(torch.softmax(logits.float(), dim=0)[0].cpu())
         return self.settings.instances(probability), probability, np.asarray(item["image"])
 
-    def _guess_axes(self, image: np.ndarray) -> str:
-        if image.ndim == 2:
-            return "yx"
-        return "yxc" if self.channels > 1 and image.shape[-1] == self.channels else "nyx"
-
-    def _as_stack(self, image: np.ndarray, axes: str) -> np.ndarray:
-        """Return (N, C, H, W)."""
-        if axes not in ("yx", "yxc", "nyx") or len(axes) != image.ndim or image.dtype.kind not in "buif":
-            raise InputError(
-                f"An array of shape {image.shape}, {image.dtype}, with axes={axes!r} cannot be segmented; give numbers "
-                'as (H, W), (H, W, C) or (N, H, W), and axes="yx", "yxc" or "nyx".'
-                + (f" {THREE_DIMENSIONS}" if image.ndim > 3 or "z" in axes.lower() else "")
-            )
-        if axes == "yx":
-            stack = image[None, None]
-        else:
-            stack = image[:, None] if axes == "nyx" else np.moveaxis(image, -1, 0)[None]
-        if self.channels == 3 and stack.shape[1] == 1:  # as ReadImaged does
-            stack = np.broadcast_to(stack, (len(stack), 3, *stack.shape[2:]))
+    def _as_stack(self, image: np.ndarray, axes: str | None) -> tuple[np.ndarray, bool]:
+        """Return (N, C, H, W) as the network takes it, and whether the array is a stack."""
+        image = np.asarray(image)
+        stack, is_stack = _as_pages(image, axes, self.channels)
+        if stack.size:
+            stack = fit_channels(stack, self.channels)
         if stack.shape[1] != self.channels:
-            raise InputError(f"The array has {stack.shape[1]} channel(s), the network takes {self.channels}.")
+            raise InputError(
+                f"The array of shape {image.shape} has {stack.shape[1]} channel(s), the network takes {self.channels}. "
+                "Choose from its channels, or say by axes which axes it has."
+            )
         with np.errstate(over="ignore"):
             is_finite = np.isfinite(stack.astype(np.float32, copy=False)).all()
         if 0 in stack.shape or not is_finite:
@@ -449,7 +451,7 @@ class Predictor:
                 f"The array of shape {image.shape} is empty or holds pixels that are NaN, infinite or too large for "
                 "float32."
             )
-        return stack
+        return stack, is_stack
 
     def _get(self, key: str, kind: Callable[[Any], Any] = lambda value: value) -> Any:
         """Return what a key of the config stands for, as a kind."""
@@ -458,3 +460,35 @@ class Predictor:
             return kind(value)
         except (TypeError, ValueError, AttributeError) as error:
             raise InputError(f"{' with '.join(self.configs)} cannot be used: its key {key!r} is {value!r}.") from error
+
+
+def _as_pages(image: np.ndarray, axes: str | None, channels: int) -> tuple[np.ndarray, bool]:
+    """Return an array as (N, C, H, W), and whether it is a stack."""
+    if axes is None:
+        axes = _guess_axes(image, channels)
+    if axes not in ORDERS or len(axes) != image.ndim or image.dtype.kind not in "buif":
+        given = f"An array of shape {image.shape}, {image.dtype}, with axes={axes!r}"
+        volume = f" {THREE_DIMENSIONS}" if "z" in axes.lower() else ""
+        raise InputError(f"{given} cannot be segmented; give numbers, and {NAMED_AXES}.{volume}")
+    order = [axis for axis in "ncyx" if axis in axes]
+    pages = np.transpose(image, [axes.index(axis) for axis in order])
+    return np.expand_dims(pages, [place for place, axis in enumerate("nc") if axis not in axes]), "n" in axes
+
+
+def _guess_axes(image: np.ndarray, channels: int) -> str:
+    """Return the axes of an array, if its shape tells them."""
+    if image.ndim == 2:
+        return "yx"
+    stack = "n" if image.ndim == 4 else ""
+    if image.ndim in (3, 4) and 0 not in image.shape:
+        first, last = image.shape[-3], image.shape[-1]
+        at_end = last <= MOST_CHANNELS or 1 < channels == last
+        at_start = 1 < channels == first or (first <= MOST_CHANNELS and (image.ndim == 4 or at_end))
+        if at_end != at_start:
+            return f"{stack}yxc" if at_end else f"{stack}cyx"
+        if not at_end and image.ndim == 3 and last > NARROW:
+            return "nyx"
+    raise InputError(
+        f"An array of shape {image.shape} cannot be segmented: it is not clear which axes these are; give {NAMED_AXES}."
+        + (f" {THREE_DIMENSIONS}" if image.ndim > 3 else "")
+    )

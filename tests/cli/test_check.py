@@ -115,7 +115,7 @@ def test_every_problem_has_a_line(synthetic: Path, tmp_path: Path, capsys: pytes
 def test_a_mixture_of_channels_is_a_problem(synthetic: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
     copy = Path(shutil.copytree(synthetic, tmp_path / "set"))
     grey = np.array(Image.open(copy / "01" / "t000.tif"))
-    Image.fromarray(np.stack([grey] * 3, -1)).save(copy / "01" / "t000.tif")
+    Image.fromarray(np.stack([grey, grey // 2, grey], -1)).save(copy / "01" / "t000.tif")
     assert main(["check", str(copy)]) == 1
     assert "01/t000.tif has 3 channel(s), most others have 1" in capsys.readouterr().out
 
@@ -124,11 +124,23 @@ def test_grey_images_among_colours_are_no_problem(synthetic: Path, tmp_path: Pat
     copy = Path(shutil.copytree(synthetic, tmp_path / "set"))
     frames = sorted(copy.glob("0[12]/t*.tif"))
     for path in frames[1:]:
-        Image.fromarray(np.stack([np.array(Image.open(path))] * 3, -1)).save(path)
+        grey = np.array(Image.open(path))
+        Image.fromarray(np.stack([grey, grey // 2, grey], -1)).save(path)
     assert main(["check", str(copy)]) == 0
     output = capsys.readouterr().out
     assert f"3 ({len(frames) - 1}), 1 (1)" in output
     assert proposed(output)["in_channels"] == "3"
+
+
+def test_three_equal_channels_are_grey(synthetic: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
+    copy = Path(shutil.copytree(synthetic, tmp_path / "set"))
+    for number, path in enumerate(copy.glob("0[12]/t*.tif")):
+        if number % 3:
+            Image.fromarray(np.stack([np.array(Image.open(path))] * 3, -1)).save(path)
+    assert main(["check", str(copy)]) == 0
+    output = capsys.readouterr().out
+    assert "frame(s) three channels are equal, so they are grey and one channel is taken" in output
+    assert "in_channels" not in proposed(output)
 
 
 def test_no_cell(tmp_path: Path, capsys: pytest.CaptureFixture):

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from unetpipe.datasets import find_images, find_records, pair_files
+from unetpipe.datasets.images import left_out
 from unetpipe.errors import InputError
 from unetpipe.io.track_tables import Track, read_tracks
 
@@ -66,3 +67,28 @@ def test_suffixes_in_capitals_and_frames_of_two_digits(tmp_path: Path) -> None:
 def test_a_track_table_with_a_byte_order_mark(tmp_path: Path) -> None:
     (tmp_path / "man_track.txt").write_text("1 0 2 0\n", encoding="utf-8-sig")
     assert read_tracks(tmp_path / "man_track.txt") == [Track(1, 0, 2, 0)]
+
+
+def test_truth_of_volumes_is_named(tmp_path: Path) -> None:
+    put(tmp_path / "01/t000.tif")
+    put(tmp_path / "01_GT/SEG/man_seg_000_007.tif")
+    with pytest.raises(InputError, match=r"man_seg_000_007\.tif is the truth of a slice of a volume"):
+        find_records(tmp_path)
+
+
+def test_what_is_left_out_is_listed(tmp_path: Path) -> None:
+    for name in ("images/a.png", "images/a_mask.tif", "images/b.png", "images/c10.jpg", "images/c9.jpg", "masks/a.png"):
+        put(tmp_path / name)
+    (tmp_path / "images" / "old.png").symlink_to(tmp_path / "gone.png")
+    (tmp_path / "images" / ".hidden").write_text("")
+    (tmp_path / "masks" / "notes.txt").write_text("")
+    records, images = find_records(tmp_path), find_images(tmp_path)
+    said = "5 file(s) beside the images: a_mask.tif, c9.jpg, c10.jpg, old.png (a dead link), notes.txt"
+    assert left_out(records, images) == said
+    assert left_out(records) == said.replace("5", "6").replace("c9", "b.png, c9").replace(", notes.txt", ", …")
+    assert (
+        left_out(find_images(tmp_path / "images" / "a.png"), images) == said.replace("5", "4")[: said.index(", notes")]
+    )
+    (tmp_path / "clean").mkdir()
+    put(tmp_path / "clean" / "a.png")
+    assert left_out(find_images(tmp_path / "clean")) is None

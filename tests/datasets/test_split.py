@@ -44,7 +44,7 @@ def test_frames_are_read(frames, expected) -> None:
     assert parse_frames(frames) == expected
 
 
-@pytest.mark.parametrize("frames", ["all", "", "0-27-30", "1;2", "-3", [None], 2.5])
+@pytest.mark.parametrize("frames", ["all", "", "0-27-30", "1;2", "-3", [None], 2.5, "3-1", "0,5-2", "1-9:0", "1-9:-1"])
 def test_frames_that_cannot_be_read_are_named(frames) -> None:
     with pytest.raises(InputError, match="cannot be read"):
         parse_frames(frames)

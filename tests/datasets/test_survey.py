@@ -92,7 +92,7 @@ def test_negative_labels(pairs: Path):
 
 
 def test_channels_that_do_not_fit(pairs: Path):
-    Image.fromarray(np.stack([RAMP] * 3, -1)).save(pairs / "images" / "b.tif")
+    Image.fromarray(np.stack([RAMP, RAMP + 1, RAMP], -1)).save(pairs / "images" / "b.tif")
     (text,) = complaints(pairs, channels=1)
     assert "b.tif has 3 channel(s)" in text
 
@@ -123,6 +123,28 @@ def test_masks_that_hardly_mean_what_was_meant(tmp_path: Path) -> None:
     assert any("No pixel of any mask is 0" in said for said in ilastik)
     (inverted,) = masks_of(tmp_path / "inverted", 255 - cells).warnings()
     assert "In 3 of 3 masks one cell covers more than half" in inverted
-    resized = np.array(Image.fromarray(cells).resize((97, 71), Image.Resampling.BICUBIC))
-    (grey,) = masks_of(tmp_path / "resized", resized).warnings()
-    assert grey.startswith("The median cell has only")
+    specks = np.zeros_like(cells)
+    specks[::6, ::6] = 255
+    (tiny,) = masks_of(tmp_path / "specks", specks).warnings()
+    assert tiny.startswith("The median cell has only 1 pixels")
+
+
+@pytest.mark.parametrize("kind", ["enlarged", "enlarged much", "shrunk", "turned", "JPEG", "numbered and enlarged"])
+def test_masks_with_grey_values_between_the_values_of_cells(kind: str, tmp_path: Path) -> None:
+    rows, columns = np.mgrid[:96, :128]
+    discs = [(rows - y) ** 2 + (columns - x) ** 2 < 15**2 for y, x in ((20, 20), (60, 30), (40, 90))]
+    cells = Image.fromarray(np.uint8(255 * np.any(discs, axis=0)))
+    if kind == "JPEG":
+        cells.save(tmp_path / "a.jpg", quality=90)
+        mask = Image.open(tmp_path / "a.jpg")
+    elif kind == "turned":
+        mask = cells.rotate(7, Image.Resampling.BILINEAR)
+    elif kind == "numbered and enlarged":
+        numbered = Image.fromarray(np.uint8(sum(40 * number * disc for number, disc in enumerate(discs, 1))))
+        mask = numbered.resize((256, 192), Image.Resampling.BILINEAR)
+    else:
+        size = {"enlarged": (200, 150), "enlarged much": (512, 384), "shrunk": (64, 48)}[kind]
+        mask = cells.resize(size, Image.Resampling.BICUBIC)
+    (said,) = masks_of(tmp_path / "set", np.array(mask)).warnings()
+    assert said.startswith("In 3 of 3 masks, such as ")
+    assert "a.png, grey values go over into each other at the outlines" in said

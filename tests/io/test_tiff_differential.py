@@ -101,12 +101,21 @@ def test_all_combinations(dtype: str, tmp_path: Path) -> None:
 
 
 def test_read_in_parts_a_file_has_the_same_pixels(tmp_path: Path) -> None:
-    """As images larger than memory are read; float32 there, so types of more digits are left out."""
-    exact = [case for case in CASES if case.dtype in ("u1", "i1", "u2", "i2", "f2", "f4")]
-    for case in exact[::29]:
-        if check(case, tmp_path):
-            image = TiffImage(tmp_path / "a.tif")
-            assert image.pages == count_pages(tmp_path / "a.tif"), case
-            for page in range(image.pages):
-                part = image.read(page, slice(0, image.size[0]), slice(0, image.size[1]))
-                assert np.array_equal(part, read_image(tmp_path / "a.tif", page)), case
+    """As images larger than memory are read: every third case, whole or a region that cuts strips and tiles."""
+    compared = 0
+    for number, case in enumerate(CASES[::3]):
+        path = tmp_path / f"{number}.tif"
+        if not check(case, tmp_path) or (case.dtype == "bool" and PAGES[case.pages][0][-1] in (2, 3)):
+            continue
+        (tmp_path / "a.tif").rename(path)
+        image = TiffImage(path)
+        assert image.pages == count_pages(path), case
+        rows, columns = ((slice(0, 21), slice(0, 37)), (slice(6, 20), slice(31, 36)))[number % 2]
+        for page in range(image.pages):
+            whole = read_image(path, page)
+            assert (image.channels, image.dtype, image.size) == (len(whole), whole.dtype, whole.shape[1:]), case
+            part = image.read(page, rows, columns, image.dtype)
+            np.testing.assert_array_equal(part, whole[:, rows, columns], str(case))
+            compared += 1
+        path.unlink()
+    assert compared > 1000

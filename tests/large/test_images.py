@@ -11,8 +11,10 @@ import pytest
 import tifffile
 import zarr
 from large_images import ArrayImage, write_ome_zarr
+from PIL import Image
 
 from unetpipe.errors import InputError
+from unetpipe.io import count_pages, read_image
 from unetpipe.large import LazyImage, OmeZarrImage, TiffImage, is_zarr
 from unetpipe.large.images import find_large
 
@@ -280,11 +282,85 @@ def test_pixels_that_are_no_numbers(tmp_path: Path) -> None:
         read_all(OmeZarrImage(write_ome_zarr(tmp_path / "a.zarr", array, "yx", "0.5")))
 
 
-def test_palette_is_refused(tmp_path: Path) -> None:
-    colours = np.zeros((3, 256), np.uint16)
-    tifffile.imwrite(tmp_path / "a.tif", pixels(20, 30).astype(np.uint8), photometric="palette", colormap=colours)
-    with pytest.raises(InputError, match="palette"):
+def write_variant(path: Path, kind: str) -> None:
+    """Write a TIFF of a kind that takes more than decoding."""
+    grey = pixels(70, 90)
+    options: dict = {"photometric": "minisblack"}
+    if kind == "pages one by one":
+        with tifffile.TiffWriter(path) as file:
+            for page in (grey, grey // 2, grey // 3):
+                file.write(page, photometric="minisblack", compression="lzw", metadata=None)
+        return
+    if kind == "a thumbnail":
+        with tifffile.TiffWriter(path) as file:
+            file.write(grey, metadata=None, photometric="minisblack")
+            file.write(grey[::4, ::4], metadata=None, photometric="minisblack", subfiletype=1)
+        return
+    if kind == "planes behind one directory":
+        tifffile.imwrite(path, grey, metadata=None, description="ImageJ=1.54\nimages=2\nslices=2\n", **options)
+        path.write_bytes(path.read_bytes() + (grey // 2).tobytes())
+        return
+    if kind == "CCITT":
+        Image.fromarray(grey > 30000).save(path, compression="group4")
+        return
+    array, options = {
+        "palette": (grey.astype(np.uint8), {"photometric": "palette", "colormap": pixels(3, 256)}),
+        "white as 0": (grey, {"photometric": "miniswhite", "rowsperstrip": 9, "compression": "zlib"}),
+        "alpha": (pixels(70, 90, 4), {"photometric": "rgb", "extrasamples": ["unassalpha"], "tile": (16, 16)}),
+        "12 bits": (grey >> 4, {"bitspersample": 12, "rowsperstrip": 8, **options}),
+        "JPEG": (pixels(70, 90, 3).astype(np.uint8), {"photometric": "rgb", "compression": "jpeg", "tile": (32, 32)}),
+        "time before channels": (pixels(2, 3, 70, 90), {"imagej": True, "metadata": {"axes": "TCYX"}, **options}),
+        "channels before time": (pixels(3, 2, 70, 90), {"ome": True, "metadata": {"axes": "CTYX"}, **options}),
+        "three page axes": (pixels(2, 2, 3, 70, 90), {"metadata": {"axes": "TRZYX"}, **options}),
+    }[kind]
+    tifffile.imwrite(path, array, **options)
+
+
+VARIANTS = [
+    *("palette", "white as 0", "alpha", "12 bits", "JPEG", "CCITT", "pages one by one", "a thumbnail"),
+    *("planes behind one directory", "time before channels", "channels before time", "three page axes"),
+]
+
+
+@pytest.mark.parametrize("kind", VARIANTS)
+def test_tiff_in_parts_is_what_it_is_in_memory(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / ("a.ome.tif" if kind == "channels before time" else "a.tif")
+    write_variant(path, kind)
+    image = TiffImage(path)
+    assert image.pages == count_pages(path)
+    for page in range(image.pages):
+        whole = read_image(path, page)
+        assert (image.channels, image.dtype, image.size) == (len(whole), whole.dtype, whole.shape[1:])
+        assert whole.std() > 0
+        for rows, columns in ((slice(0, 70), slice(0, 90)), (slice(33, 41), slice(15, 66))):
+            assert np.array_equal(image.read(page, rows, columns, image.dtype), whole[:, rows, columns])
+
+
+def test_pages_of_different_sizes_are_not_read_in_parts(tmp_path: Path) -> None:
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        for page in (pixels(20, 30), pixels(30, 20)):
+            file.write(page, photometric="minisblack", metadata=None)
+    with pytest.raises(InputError, match=r"a\.tif has pages that differ in size, channels or type"):
         TiffImage(tmp_path / "a.tif")
+    tifffile.imwrite(tmp_path / "b.tif", np.stack([pixels(20, 30)] * 3, -1), photometric="cielab")
+    with pytest.raises(InputError, match=r"b\.tif holds CIELAB colours; save it as grey values or RGB"):
+        TiffImage(tmp_path / "b.tif")
+
+
+def test_one_channel_is_read(tmp_path: Path) -> None:
+    array = pixels(3, 20, 30)
+    tifffile.imwrite(tmp_path / "a.tif", array, imagej=True, metadata={"axes": "CYX"})
+    images = TiffImage(tmp_path / "a.tif"), OmeZarrImage(write_ome_zarr(tmp_path / "a.zarr", array, "cyx", "0.5"))
+    for image in images:
+        with pytest.raises(InputError, match=r"has 3 channel\(s\), the network takes 1; choose one .* by --channel"):
+            image.check(1)
+        chosen = image.of_channel(1)
+        chosen.check(1)
+        assert chosen.channels == 1
+        assert np.array_equal(chosen.read(0, slice(3, 9), slice(0, 30)), array[1:2, 3:9])
+        assert chosen.fingerprint() != image.of_channel(2).fingerprint()
+        with pytest.raises(InputError, match=r"has 3 channel\(s\), counted from 0; it has no channel 3"):
+            image.of_channel(3).check(1)
 
 
 def test_channels_have_to_fit(tmp_path: Path) -> None:
@@ -308,12 +384,3 @@ def test_pixel_size_in_micrometres(unit: str | None, micrometres: float | None, 
     dataset["coordinateTransformations"] = [{"type": "scale", "scale": [4.0, 4.0]}]
     (folder / "zarr.json").write_text(json.dumps(about))
     assert OmeZarrImage(folder).pixel_size == (None if micrometres is None else pytest.approx(micrometres))
-
-
-def test_pages_written_one_by_one_are_not_passed_over(tmp_path: Path) -> None:
-    path = tmp_path / "pages.tif"
-    with tifffile.TiffWriter(path) as writer:
-        for number in range(3):
-            writer.write(np.full((20, 30), number, np.uint8))
-    with pytest.raises(InputError, match="3 images of one size one by one"):
-        TiffImage(path)

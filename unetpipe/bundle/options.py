@@ -27,6 +27,7 @@ COUNTS = {
     **dict.fromkeys(("num_workers", "seed", "rotations"), 0),
     "image_batch": 1,
 }
+OPTIONAL_COUNTS = {"channel": 0}  # or null
 # smallest and largest value; the smallest one itself is allowed where it is 0 and the key is not in ABOVE_ZERO
 NUMBERS = {
     **dict.fromkeys(("cache_rate", "ema_momentum", "cell_centred_prob", "blur_prob"), (0, 1)),
@@ -111,8 +112,9 @@ def check_values(config: Mapping[str, Any]) -> None:
             raise InputError(f"{key}={value!r} must be true or false.")
         if key == "image_batch" and value is None:
             continue
-        if key in COUNTS and (not number or not float(value).is_integer() or value < COUNTS[key]):
-            raise InputError(f"{key}={value!r} must be a whole number, {COUNTS[key]} or more.")
+        counted = COUNTS if value is None else {**COUNTS, **OPTIONAL_COUNTS}
+        if key in counted and (not number or not float(value).is_integer() or value < counted[key]):
+            raise InputError(f"{key}={value!r} must be a whole number, {counted[key]} or more.")
         if key in NUMBERS and value is not None:
             smallest, largest = NUMBERS[key]
             if (

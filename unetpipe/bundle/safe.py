@@ -45,6 +45,19 @@ EARLIER: dict[str, Any] = {
         "marker_threshold": "@marker_threshold",
         "merge_threshold": "@merge_threshold",
     },
+    "dataset": {
+        "_target_": "Dataset",
+        "data": {"_target_": "unetpipe.datasets.find_images", "path": "@dataset_dir"},
+        "transform": "@preprocessing",
+    },
+    "preflight": {
+        "_target_": "unetpipe.training.check_inference",
+        "dataset_dir": "@dataset_dir",
+        "network": "@network_def",
+        "roi_size": "@roi_size",
+        "weights": "@weights",
+        "output_dir": "@output_dir",
+    },
 }
 
 

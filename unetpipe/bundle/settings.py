@@ -6,15 +6,18 @@ import difflib
 import json
 import os
 from collections.abc import Iterable, Mapping
+from numbers import Real
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from unetpipe.errors import InputError
 from unetpipe.scope import KEYS, plain
 
 EXPRESSIONS = ("$", "@", "%")  # what MONAI's parser takes a text for that begins so: code, a reference, a file
 CONSTANTS = {"true": True, "false": False, "null": None, "none": None}
-KINDS = {bool: "true or false", int: "a number", float: "a number", list: "a list such as [1,2]"}
+LIST, NUMBER, SWITCH = "a list such as [1,2]", "a number", "true or false"
 NO_RECIPES = {"train", "inference", "lungs_ct", "evaluate", "metadata", "multi_gpu_train", "multi_gpu_evaluate"}
 
 
@@ -75,10 +78,10 @@ def check_setting(key: str, value: Any, config: Mapping[str, Any]) -> None:
     """
     check_key(key, config)
     default = config.get(key)
-    kind = KINDS.get(type(default))
+    kind = _kind(default)
     if kind is None or is_expression(value) or (value is None and not isinstance(default, bool)):
         return
-    if KINDS.get(type(value)) != kind:
+    if _kind(value) != kind:
         raise InputError(f"{key}={value!r} must be {kind}; the default is {json.dumps(default)}.")
 
 
@@ -120,6 +123,15 @@ def as_text(value: str | os.PathLike) -> str:
         return text
     escaped = {ord(character): f"\\x{ord(character):02x}" for character in "$@%#:"}
     return f"${ascii(text).translate(escaped)}"
+
+
+def _kind(value: Any) -> str | None:
+    """Return what a value is in a sentence; a tuple or an array from Python is a list, and NumPy has numbers too."""
+    if isinstance(value, (bool, np.bool_)):
+        return SWITCH
+    if isinstance(value, (Real, np.number)):
+        return NUMBER
+    return LIST if isinstance(value, (list, tuple, np.ndarray)) else None
 
 
 def is_expression(value: Any) -> bool:

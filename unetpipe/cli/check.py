@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from unetpipe.cli.options import as_command
+from unetpipe.cli.options import add_channel, as_command
 from unetpipe.errors import InputError
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="what the values of masks in paired folders are (default: auto)",
     )
+    add_channel(parser)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -61,7 +62,7 @@ def run(options: argparse.Namespace) -> None:
     problems: list[str] = []
     _say("Folder", options.folder)
     _say("Layout", LAYOUTS[recognise(options.folder)].DESCRIPTION)
-    records = find_records(options.folder, masks=options.masks, complain=problems.append)
+    records = find_records(options.folder, masks=options.masks, complain=problems.append, channel=options.channel)
     found = survey(records, complain=problems.append)
     channels = _describe(found, records, options.folder)
     problems += _problems_of_the_whole(found, channels)
@@ -84,23 +85,34 @@ def _say(subject: str, what: object) -> None:
 
 def _describe(found: Survey, records: list[Record], folder: Path) -> int:
     """Print what the frames are like, and return the number of channels of most of them."""
+    from unetpipe.datasets.images import left_out
+
     kinds = {record["masks"] for record in records if "masks" in record}
     for kind in kinds:
         _say("Masks", MASKS[kind])
     sequences = dict.fromkeys(record["sequence"] for record in records)
     _say("Frames", f"{len(records)} with truth, in {len(sequences)} sequence(s): {_some(sequences)}")
-    without = _without_truth(folder, records)
+    used = {(record["image"], record.get("page")) for record in records}
+    images = _images(folder)
+    without = [Path(image["image"]).name for image in images if (image["image"], image.get("page")) not in used]
     if without:
         pages = [name if count == 1 else f"{name} ({count} pages)" for name, count in Counter(without).items()]
         _say("Unused", f"{len(without)} images without truth are not trained on: {_some(pages)}")
+    beside = left_out(records, images)
+    if beside:
+        _say("Left out", beside)
     frames = found.frames
     if not frames:
         return 1
     _say("Size", f"{_counted(f'{frame.shape[1]}×{frame.shape[2]}' for frame in frames)} pixels (height × width)")
     low, high = min(frame.lowest for frame in frames), max(frame.highest for frame in frames)
     _say("Pixels", f"{_counted(frame.dtype for frame in frames)}, values {low:g} to {high:g}")
-    channels = Counter(frame.shape[0] for frame in frames)
-    _say("Channels", _counted(str(frame.shape[0]) for frame in frames))
+    grey = {frame.channels for frame in frames} == {1}
+    channels = Counter(frame.channels if grey else frame.shape[0] for frame in frames)
+    equal = [frame for frame in frames if frame.grey_as_colours]
+    said = f"; in {len(equal)} frame(s) three channels are equal" if equal else ""
+    said += ", so they are grey and one channel is taken" if equal and grey else ""
+    _say("Channels", _counted(str(frame.shape[0]) for frame in frames) + said)
     counts = [len(frame.areas) for frame in frames]
     _say("Cells", f"{len(found.areas)}: {np.mean(counts):.1f} a frame ({min(counts)} to {max(counts)})")
     if len(found.areas):
@@ -118,12 +130,11 @@ def _problems_of_the_whole(found: Survey, channels: int) -> list[str]:
 
     if not found.frames:
         return []
-    fitting = {channels, 1} if channels == 3 else {channels}  # a network of three channels takes grey images too
     problems = [
         f"{frame.record['image']} has {frame.shape[0]} channel(s), most others have {channels}; "
-        "all must have the same number."
+        "all must have the same number, or choose one of them by --channel."
         for frame in found.frames
-        if frame.shape[0] not in fitting
+        if frame.shape[0] != channels and not (frame.channels == 1 and channels in (1, 3))
     ]
     cells = {(frame.record["sequence"], frame.record["frame"]): len(frame.areas) for frame in found.frames}
     if not any(cells.values()):
@@ -198,8 +209,9 @@ def _propose(found: Survey, options: argparse.Namespace, channels: int) -> None:
     if epochs != 60:
         settings["max_epochs"] = epochs
     output = Path("trained") / options.folder.resolve().name
-    command = ["unetpipe", "train", str(options.folder), "--output", str(output), "--set"]
-    command += [f"{key}={value}" for key, value in settings.items()]
+    command = ["unetpipe", "train", str(options.folder), "--output", str(output)]
+    command += [] if options.channel is None else ["--channel", str(options.channel)]
+    command += ["--set"] + [f"{key}={value}" for key, value in settings.items()]
     minutes = seconds * 100 * epochs / 60
     print(
         f"\nTrain on it with (a tile returns {proposal.output}×{proposal.output} pixels, "
@@ -212,14 +224,13 @@ def _propose(found: Survey, options: argparse.Namespace, channels: int) -> None:
 def _draw(frames: list[Frame]) -> np.ndarray:
     """Draw frames, spread evenly over the set, on a contact sheet."""
     from unetpipe.datasets import read_truth
-    from unetpipe.io import read_image
+    from unetpipe.datasets.pixels import read_pixels
     from unetpipe.report import contact_sheet, thumbnail
 
     chosen = np.unique(np.linspace(0, len(frames) - 1, PICTURES).round().astype(int))
     pictures, captions = [], []
     for frame in (frames[index] for index in chosen):
-        image = read_image(frame.record["image"], frame.record.get("page"))
-        pictures.append(thumbnail(image, *read_truth(frame.record)))
+        pictures.append(thumbnail(read_pixels(frame.record), *read_truth(frame.record)))
         captions.append(f"{_frame_name(frame.record)}: {len(frame.areas)} cells")
     return contact_sheet(pictures, captions)
 
@@ -230,16 +241,14 @@ def _frame_name(record: Record) -> str:
     return place if "masks" in record else f"{record['sequence']}/{place}"
 
 
-def _without_truth(folder: Path, records: list[Record]) -> list[str]:
-    """Return the names of the images of the folder that no record has, once for each page."""
+def _images(folder: Path) -> list[Record]:
+    """Return the images of a folder, also those without truth."""
     from unetpipe.datasets import find_images
 
-    used = {(record["image"], record.get("page")) for record in records}
     try:
-        images = find_images(folder)
+        return find_images(folder)
     except InputError:  # it is among the problems already
         return []
-    return [Path(image["image"]).name for image in images if (image["image"], image.get("page")) not in used]
 
 
 def _counted(values: Iterable[str]) -> str:

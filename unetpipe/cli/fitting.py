@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from unetpipe.bundle.models import model_names
+from unetpipe.datasets.pixels import fit_channels, read_pixels
+from unetpipe.datasets.records import of_channel
 from unetpipe.errors import InputError
 from unetpipe.fit import choose_model
-from unetpipe.io.images import read_image
 from unetpipe.predictor import Predictor
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def chosen_model(bundle: str | os.PathLike, records: Sequence[Record], safe: boo
     predictors = {name: Predictor.load(bundle, name, safe=safe, rotations=0) for name in model_names(bundle)}
     images = []
     for record in _few(records):
-        pixels = read_image(record["image"], record.get("page"))
+        pixels = read_pixels(record)
         fitting = {name: _with_channels(pixels, predictor.channels) for name, predictor in predictors.items()}
         images.append({name: array for name, array in fitting.items() if array is not None})
     best, misfits = choose_model(predictors, images)
@@ -53,7 +54,7 @@ def estimated_diameter(predictor: Predictor, records: Sequence[Record]) -> float
     """Return the median of the diameters that are estimated in up to 3 images, in pixels, and print it."""
     diameters = []
     for record in _few(records):
-        pixels = _with_channels(read_image(record["image"], record.get("page")), predictor.channels)
+        pixels = _with_channels(read_pixels(of_channel(record, predictor.channel)), predictor.channels)
         if pixels is not None:
             diameters.append(predictor.estimate_diameter(np.moveaxis(pixels, 0, -1), "yxc"))
     if not diameters:
@@ -70,6 +71,5 @@ def _few(records: Sequence[Record]) -> list[Record]:
 
 def _with_channels(pixels: np.ndarray, channels: int) -> np.ndarray | None:
     """Return an image with the channels that a network takes, None if it does not fit."""
-    if channels == 3 and pixels.shape[0] == 1:
-        return pixels.repeat(3, axis=0)
-    return pixels if pixels.shape[0] == channels else None
+    fitted = fit_channels(pixels, channels)
+    return fitted if len(fitted) == channels else None

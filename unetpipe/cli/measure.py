@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from unetpipe.cli.cells import add_export_argument, check_exports, remove_old, write_cells
-from unetpipe.cli.options import check_pixel_size
+from unetpipe.cli.options import add_channel, check_pixel_size
 from unetpipe.errors import InputError
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="the images of these masks, matched by names: intensities are measured too (default: none)",
     )
+    add_channel(parser)
     parser.add_argument("--output", metavar="DIR", type=Path, required=True, help="folder for tables and pictures")
     parser.add_argument(
         "--pixel-size",
@@ -84,10 +85,11 @@ def run(options: argparse.Namespace) -> None:
     from PIL import Image
 
     from unetpipe.datasets.labelled_pages import find_mask_files, read_labelled_pages
+    from unetpipe.datasets.layouts import layout_of
     from unetpipe.files import check_folder, writing
     from unetpipe.io.derived import CELLS, note_derived
     from unetpipe.io.formats import images_in, is_nifti
-    from unetpipe.io.images import write_picture
+    from unetpipe.io.images import check_same_sizes, write_picture
     from unetpipe.io.tables import write_csv
     from unetpipe.report.pictures import draw_mosaic
 
@@ -101,7 +103,9 @@ def run(options: argparse.Namespace) -> None:
         return
     masks = images_in(options.masks) if options.masks.is_dir() else [options.masks]
     if not masks:
-        raise InputError(f"{options.masks} holds no mask (TIFF, PNG or NIfTI).")
+        layout = layout_of(options.masks)
+        hint = "." if layout is None else f": it is a data set, {layout.DESCRIPTION}. Name a folder of masks."
+        raise InputError(f"{options.masks} holds no mask (TIFF, PNG or NIfTI) itself{hint}")
     check_folder(options.output)
     volumes = [mask for mask in masks if is_nifti(mask)]
     cells = [mask for mask in masks if mask not in volumes]
@@ -116,7 +120,10 @@ def run(options: argparse.Namespace) -> None:
             f"The pictures would lie among the masks in {folder} and be taken for masks next time; name another output "
             "folder."
         )
-    found = find_mask_files(options.masks, options.images)
+    found = find_mask_files(options.masks, options.images, channel=options.channel)
+    for mask in found:
+        for image in dict.fromkeys(record["image"] for record in mask.images if record is not None):
+            check_same_sizes(mask.path, image)
     matcher = _matcher(options.truth, cells)
     tables = {**_measure_volumes(volumes), **_measure_cells(cells, matcher, options.pixel_size)}
     with writing(options.output):
@@ -156,7 +163,7 @@ def _measure_zarrs(results: list[Path], options: argparse.Namespace) -> None:
     if options.truth is not None:
         raise InputError(f"{results[0]} is an OME-Zarr, which is measured without truth; leave out --truth.")
     images = {} if options.images is None else dict(find_large(options.images, force=True))
-    named = {image.name: image for image in images}
+    named = {image.name: image.of_channel(options.channel) for image in images}
     names = {path: path.name.removesuffix(".zarr").removesuffix(".ome") for path in results}
     missing = [name for name in names.values() if images and name not in named]
     if missing:

@@ -30,6 +30,16 @@ def add_safe(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_channel(parser: argparse.ArgumentParser) -> None:
+    """Add ``--channel``."""
+    parser.add_argument(
+        "--channel",
+        metavar="NUMBER",
+        type=int,
+        help="use only this channel of the images, counted from 0 (default: all)",
+    )
+
+
 def model_help() -> str:
     """Describe an option that names a model; the names are those of the installed bundle."""
     return (

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import torch
 
+from unetpipe.datasets.pixels import read_pixels
 from unetpipe.datasets.records import Record
 from unetpipe.inferers import plan_tiles
-from unetpipe.io.images import read_image
 from unetpipe.io.journal import NAME, Journal
 from unetpipe.memory import image_bytes, network_bytes
 from unetpipe.predictor import Predictor
@@ -41,7 +41,7 @@ def describe(records: Sequence[Record], predictor: Predictor) -> str:
     """Say how many tiles and how much memory the images take, and how long; a tile is timed for that."""
     _ = predictor.inferer, predictor.settings  # refuse what segmenting would refuse
     network, device, rotations, scale = predictor.network, predictor.device, predictor.rotations, predictor.scale
-    sizes = {record["image"]: read_image(record["image"], record.get("page")).shape[1:] for record in records}
+    sizes = {record["image"]: read_pixels(record).shape[1:] for record in records}
     scaled = {image: (round(height * scale), round(width * scale)) for image, (height, width) in sizes.items()}
     tiles = {size: predictor.tiles.tile(size, network, device) for size in scaled.values()}
     counts = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from itertools import chain
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from unetpipe.bundle.settings import as_text
 from unetpipe.bundle.writing import find_bundle
 from unetpipe.cli.cells import add_export_argument, check_exports, remove_old, write_cells
-from unetpipe.cli.options import add_bundle_and_model, add_safe
+from unetpipe.cli.options import add_bundle_and_model, add_channel, add_safe
 from unetpipe.errors import InputError
 from unetpipe.files import check_folder, writing
 from unetpipe.scope import THREE_DIMENSIONS
@@ -40,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--output", metavar="DIR", type=Path, required=True, help="folder for the masks")
     add_bundle_and_model(parser, "; auto: the one that fits up to 3 of the images best, if one does")
+    add_channel(parser)
     add_safe(parser)
     parser.add_argument(
         "--pixel-size",
@@ -120,12 +121,13 @@ def run(options: argparse.Namespace) -> None:
     from unetpipe.cli.link import describe
     from unetpipe.cli.resuming import describe as describe_work
     from unetpipe.cli.resuming import open_journal, remaining
-    from unetpipe.datasets.images import find_images
+    from unetpipe.datasets.images import find_images, left_out
+    from unetpipe.datasets.records import of_channel
     from unetpipe.io.formats import is_volume
     from unetpipe.predictor import Predictor
     from unetpipe.tracking.link import link_folder, remove_tracks
 
-    records = find_images(options.input)
+    records = find_images(options.input, options.channel)
     if options.model == AUTO:
         from unetpipe.cli.fitting import chosen_model
 
@@ -146,6 +148,7 @@ def run(options: argparse.Namespace) -> None:
         diameter=options.diameter,
         **model_overrides(options),
     )
+    records = [of_channel(record, predictor.channel) for record in records]
     journal = open_journal(options.output, predictor)
     todo = remaining(records, options.output, journal) if options.resume else records
     if options.dry_run:
@@ -155,11 +158,14 @@ def run(options: argparse.Namespace) -> None:
         print(f"Note: {THREE_DIMENSIONS}")
     folders = check_sequences(options.input, options.output) if options.track else []
     check_folder(options.output)
+    _check_owned(records, options.output, journal)
+    beside = None if options.input.is_file() else left_out(records)
+    if beside:
+        print(f"Left out: {beside}")
 
     def begin() -> None:
         """Remove what will not fit the new masks."""
-        if not options.resume:
-            journal.begin()
+        journal.begin(forget=not options.resume)
         for folder in folders:
             remove_tracks(folder)
         remove_old(options.output)
@@ -175,7 +181,8 @@ def run(options: argparse.Namespace) -> None:
         if options.tables or options.export:
             from unetpipe.datasets.labelled_pages import find_mask_files, read_labelled_pages
 
-            masks = find_mask_files(options.output, options.input, list(dict.fromkeys(r["mask_name"] for r in records)))
+            names = list(dict.fromkeys(record["mask_name"] for record in records))
+            masks = find_mask_files(options.output, options.input, names, predictor.channel)
             confidences = journal.confidences()
             write_cells(
                 options.output,
@@ -197,8 +204,23 @@ def _diameter(text: str) -> float | str:
 
 def model_overrides(options: argparse.Namespace) -> dict[str, Any]:
     """Return the values that the user sets instead of those of the model; the keys are those of ``inference.json``."""
-    asked = {"rotations": options.rotations, "threshold": options.threshold}
+    asked = {"rotations": options.rotations, "threshold": options.threshold, "channel": options.channel}
     return {key: value for key, value in asked.items() if value is not None}
+
+
+def _check_owned(records: Sequence[Record], output: Path, journal: Journal) -> None:
+    """Raise InputError if masks would go among images that no earlier run has written, such as a truth."""
+    from unetpipe.io.formats import images_in
+
+    if journal.path.is_file():
+        return
+    for folder in dict.fromkeys((output / record["mask_name"]).parent for record in records):
+        others = images_in(folder) if folder.is_dir() else []
+        if others:
+            raise InputError(
+                f"{folder} holds images that unetpipe segment did not write, such as {others[0].name}; name another "
+                "output folder."
+            )
 
 
 def segment_images(predictor: Predictor, records: list[Record], journal: Journal, begin: Callable[[], None]) -> None:
@@ -215,6 +237,7 @@ def segment_images(predictor: Predictor, records: list[Record], journal: Journal
         "dataset#data": tuple(records),  # the parser would evaluate the names of the files in a list
         "save#journal": journal.path,
         "save#settings": journal.settings,
+        "preflight#channel": predictor.channel,  # bundles of earlier versions do not name it
     }
     workflow = open_workflow(predictor.configs, "infer", values)
     for key in ("preflight", "evaluator"):  # refuses a damaged config in one sentence
@@ -278,7 +301,7 @@ def segment_large(options: argparse.Namespace, images: list[tuple[LazyImage, Pat
                 print(f"Time: {seconds:.2f} s a tile, about {say_time(total)} in all; nothing was written")
             else:
                 result = segmentation.run(before_publishing=partial(remove_old, options.output))
-                results.append((result, image, (folder / image.name).as_posix()))
+                results.append((result, segmentation.work.image, (folder / image.name).as_posix()))
                 print(f"Result: {results[-1][0]}")
     if results and (options.tables or options.export):
         from unetpipe.large.cells import result_pages

@@ -8,6 +8,7 @@ from pathlib import Path
 from unetpipe.bundle.models import model_names
 from unetpipe.bundle.settings import parse_setting, recipe_names
 from unetpipe.bundle.writing import find_bundle
+from unetpipe.cli.options import add_channel
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "data", metavar="DATA", type=Path, help="a data set in one of the layouts of docs/layouts.md (unetpipe check)"
     )
     parser.add_argument("--output", metavar="DIR", type=Path, required=True, help="folder for the trained bundle")
+    add_channel(parser)
     parser.add_argument(
         "--recipe",
         action="append",
@@ -47,6 +49,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Train, and say what to do next."""
     settings = dict(parse_setting(text) for text in options.settings)
+    if options.channel is not None:
+        settings["channel"] = options.channel
     from unetpipe.training.train import Training
 
     training = Training(options.data, options.output, options.recipe, options.resume, options.start_from, settings)

@@ -15,11 +15,12 @@ from pathlib import Path
 import numpy as np
 
 from unetpipe.datasets.masks import all_known
-from unetpipe.datasets.records import Record, mask_name
+from unetpipe.datasets.pixels import read_pixels
+from unetpipe.datasets.records import Record, mask_name, of_channel
 from unetpipe.datasets.unannotated_cells import known_pixels, sizes_in_files, unannotated
 from unetpipe.errors import InputError, stop
 from unetpipe.io.formats import images_in
-from unetpipe.io.images import read_image, read_labels
+from unetpipe.io.images import read_labels
 
 NAME = "ctc"
 DESCRIPTION = "Cell Tracking Challenge (01/tNNN.tif with 01_GT/SEG/man_segNNN.tif or 01_ST/SEG)"
@@ -88,6 +89,10 @@ def records(
                     record["silver"] = str(silver[frame])
             found.append(record)
     if not found:
+        slices = sorted(root.glob("*_GT/SEG/man_seg_*_*.tif"))
+        if slices:
+            complain(f"{slices[0]} is the truth of a slice of a volume; data sets of volumes (3D) cannot be used.")
+            return []
         short = [path for path in sorted(root.glob("*/*.tif")) if re.fullmatch(r"t\d{1,2}\.tif", path.name)]
         if short:
             complain(
@@ -128,7 +133,8 @@ def _sequences(folder: Path) -> list[str]:
 
 def read_truth(record: Record) -> tuple[np.ndarray, np.ndarray]:
     """Read the truth of a frame as :func:`read_marked_truth` does."""
-    return read_marked_truth(record["label"], record.get("markers"), record.get("silver"), record["image"])
+    files = record["label"], record.get("markers"), record.get("silver"), record["image"]
+    return read_marked_truth(*files, channel=record.get("channel"))
 
 
 def read_marked_truth(
@@ -136,6 +142,7 @@ def read_marked_truth(
     markers_file: str | os.PathLike | None = None,
     silver_file: str | os.PathLike | None = None,
     image_file: str | os.PathLike | None = None,
+    channel: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Read an instance map (H, W), int32, and a mask of known pixels (H, W), bool.
 
@@ -155,8 +162,8 @@ def read_marked_truth(
         return all_known(label)
     grey = None
     if image_file is not None:
-        image = read_image(image_file)
-        grey = image.mean(0) if image.shape[1:] == label.shape else None  # another size is said when both are used
+        pixels = read_pixels(of_channel(Record(image=str(image_file)), channel))
+        grey = pixels.mean(0) if pixels.shape[1:] == label.shape else None  # another size is said when both are used
     folders = sorted(Path(label_file).parents[2].glob("*_GT/SEG"))
     gold = [path for folder in folders for path in numbered_files(folder, SEGMENTATION).values()]
     return label, known_pixels(label, markers, silver, grey, sizes_in_files(gold))

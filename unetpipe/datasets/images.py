@@ -6,17 +6,22 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
 
-import numpy as np
-
 from unetpipe.datasets.layouts import layout_of
-from unetpipe.datasets.records import Record, mask_name, without_outputs
+from unetpipe.datasets.records import Record, mask_name, of_channel, without_outputs
 from unetpipe.errors import InputError
-from unetpipe.io.formats import IMAGE_SUFFIXES, image_stem, images_in
-from unetpipe.io.images import count_pages, read_image
+from unetpipe.io.formats import IMAGE_SUFFIXES, image_stem, images_in, natural_key
+from unetpipe.io.images import count_pages
 
 
-def find_images(path: str | os.PathLike) -> list[Record]:
+def find_images(path: str | os.PathLike, channel: int | None = None) -> list[Record]:
     """List the images of a file, a folder of images, or a data set of a known layout; one record a page.
+
+    Parameters
+    ----------
+    path : path
+        The file or folder.
+    channel : int, optional
+        Which channel of the images is meant, from 0; by default all of them.
 
     Returns
     -------
@@ -41,7 +46,7 @@ def find_images(path: str | os.PathLike) -> list[Record]:
             raise InputError(f"{source[name]} and {image} would both have the mask {name}; rename one of them.")
         source[name] = image
         pages = count_pages(image)
-        record = Record(image=str(image), mask_name=name)
+        record = of_channel(Record(image=str(image), mask_name=name), channel)
         records += [record] if pages == 1 else [{**record, "page": page, "pages": pages} for page in range(pages)]
     if not records:
         raise InputError(f"{root} holds no image ({', '.join('*' + suffix for suffix in IMAGE_SUFFIXES)}).")
@@ -62,32 +67,29 @@ def named_images(root: Path) -> list[tuple[Path, str]]:
     return layout.images(root)
 
 
-def read_for_network(path: str | os.PathLike, page: int | None = None, channels: int | None = None) -> np.ndarray:
-    """Read an image (C, H, W) as a network takes it; a grey image has equal channels for a network of colours.
+def left_out(records: Iterable[Record], others: Iterable[Record] = ()) -> str | None:
+    """Say in a line which files beside the images and labels of records are not used; None if there are none.
 
     Parameters
     ----------
-    path : path
-        The image file.
-    page : int, optional
-        Page of a file of several, from 0.
-    channels : int, optional
-        Number of channels that the network takes.
-
-    Raises
-    ------
-    InputError
-        If the image cannot be read, or has another number of channels.
+    records : iterable of Record
+        Whose folders are looked at: those of the images, and of the labels that are files.
+    others : iterable of Record
+        More records whose files are used.
     """
-    image = read_image(path, page)
-    if channels == 3 and image.shape[0] == 1:
-        image = image.repeat(3, axis=0)
-    if channels is not None and image.shape[0] != channels:
-        raise InputError(
-            f"{path} has {image.shape[0]} channel(s), the network takes {channels}; "
-            f"convert the image or set in_channels={image.shape[0]}."
-        )
-    return image
+    records = list(records)
+    files = [Path(record[key]) for record in records for key in ("image", "label") if key in record]  # type: ignore[literal-required]
+    files = [path for path in files if not path.is_dir()]
+    used = {*files, *(Path(record["image"]) for record in others)}
+    found = [
+        f"{path.name} (a dead link)" if path.is_symlink() and not path.exists() else path.name
+        for folder in dict.fromkeys(path.parent for path in files)
+        for path in sorted(folder.iterdir(), key=natural_key)
+        if path not in used and not path.name.startswith(".") and not path.is_dir()
+    ]
+    if not found:
+        return None
+    return f"{len(found)} file(s) beside the images: {', '.join(found[:5])}{', …' if len(found) > 5 else ''}"
 
 
 class MaskMatcher:

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from unetpipe.datasets.images import MaskMatcher, find_images
+from unetpipe.datasets.pixels import read_pixels
+from unetpipe.datasets.records import Record
 from unetpipe.datasets.results import TRACK_TABLE
 from unetpipe.errors import InputError
 from unetpipe.io.formats import image_stem, images_in, is_nifti
-from unetpipe.io.images import count_pages, read_image, read_labels
+from unetpipe.io.images import count_pages, read_labels
 from unetpipe.io.track_tables import read_tracks
 from unetpipe.morphometry import LabelledPage
 from unetpipe.morphometry.confidence import confidence_by_id
@@ -34,8 +36,8 @@ class MaskFile:
         Number of its pages.
     frame : int or None
         Frame number, if it is of a sequence.
-    images : tuple of ((Path, int or None) or None)
-        For each page, its image's file and page.
+    images : tuple of (Record or None)
+        For each page, the record of its image.
     image : str
         What tables call the image.
     """
@@ -44,7 +46,7 @@ class MaskFile:
     name: str
     pages: int
     frame: int | None
-    images: tuple[tuple[Path, int | None] | None, ...]
+    images: tuple[Record | None, ...]
     image: str
 
     @property
@@ -56,7 +58,9 @@ class MaskFile:
         return self.path.absolute().parent.name if folder == "." else folder
 
 
-def find_mask_files(masks: Path, images: Path | None = None, names: Sequence[str] | None = None) -> list[MaskFile]:
+def find_mask_files(
+    masks: Path, images: Path | None = None, names: Sequence[str] | None = None, channel: int | None = None
+) -> list[MaskFile]:
     """List the masks of a file or folder, with their images.
 
     Parameters
@@ -69,6 +73,8 @@ def find_mask_files(masks: Path, images: Path | None = None, names: Sequence[str
     names : sequence of str, optional
         Paths of the masks below ``masks``; by default the files in the folder, not those in its folders, and without
         NIfTI volumes.
+    channel : int, optional
+        Which channel of the images is meant, from 0; by default all of them.
 
     Raises
     ------
@@ -78,7 +84,7 @@ def find_mask_files(masks: Path, images: Path | None = None, names: Sequence[str
     root = masks if masks.is_dir() else masks.parent
     listed = [path for path in (images_in(masks) if masks.is_dir() else [masks]) if not is_nifti(path)]
     paths = listed if names is None else [root / name for name in names]
-    matcher = MaskMatcher([] if images is None else find_images(images))
+    matcher = MaskMatcher([] if images is None else find_images(images, channel))
     found = [_mask_file(path, root, masks.is_dir(), images, matcher) for path in paths]
     seen: dict[str, Path] = {}
     for mask in found:
@@ -128,14 +134,14 @@ def read_labelled_pages(
             yield LabelledPage.in_memory(
                 labels,
                 mask.image,
-                pixels=None if source is None else read_image(*source),
+                pixels=None if source is None else read_pixels(source),
                 page=page if several else mask.frame,
                 name=f"{mask.name}_{page:03d}" if several else mask.name,
                 stack=mask.stack,
                 pixel_size=pixel_size,
                 tracks=tracks,
                 confidence=confidence_by_id(labels, noted[page] if page < len(noted) else None),
-                path=mask.path if source is None else source[0],
+                path=mask.path if source is None else Path(source["image"]),
             )
 
 
@@ -145,13 +151,11 @@ def _mask_file(path: Path, root: Path, in_folder: bool, images: Path | None, mat
     pages = count_pages(path)
     # the image of man_seg003.tif is that of mask003.tif
     alike = path if frame is None else path.with_name(f"mask{frame.group(2)}.tif")
-    sources = []
-    for page in range(pages):
-        record = matcher.find(path, page) or matcher.find(alike, page)
-        sources.append(None if record is None else (Path(record["image"]), record.get("page")))
+    sources = [matcher.find(path, page) or matcher.find(alike, page) for page in range(pages)]
     image: PurePath = relative
     if sources[0] is not None and images is not None:
-        image = sources[0][0].relative_to(images) if images.is_dir() else PurePath(sources[0][0].name)
+        source = Path(sources[0]["image"])
+        image = source.relative_to(images) if images.is_dir() else PurePath(source.name)
     return MaskFile(
         path=path,
         name=relative.with_name(image_stem(path).removesuffix("_mask")).as_posix(),

@@ -14,7 +14,7 @@ import numpy as np
 
 from unetpipe.datasets import annotated_field, ctc, dsb2018, isbi2012, mnist, npy_stack, paired_folders
 from unetpipe.datasets.masks import all_known
-from unetpipe.datasets.records import Record
+from unetpipe.datasets.records import Record, of_channel
 from unetpipe.errors import InputError, stop
 
 
@@ -75,6 +75,7 @@ def find_records(
     truth: str = "gold+silver",
     masks: str = "auto",
     complain: Callable[[str], None] = stop,
+    channel: int | None = None,
 ) -> list[Record]:
     """List the frames of a data set that have truth, by sequence and time, whatever its layout.
 
@@ -89,6 +90,8 @@ def find_records(
     complain : callable
         Is given one sentence for each thing that is wrong with the folder's files; by default raises
         InputError at the first.
+    channel : int, optional
+        Which channel of the images is meant, from 0; by default all of them.
 
     Returns
     -------
@@ -105,7 +108,7 @@ def find_records(
     if records and not any("label" in record for record in records):
         complain(f"No image in {dataset_dir} has truth; its layout has none: {layout.DESCRIPTION}.")
         return []
-    return [{**record, "layout": layout.NAME} for record in records]
+    return [of_channel({**record, "layout": layout.NAME}, channel) for record in records]
 
 
 def read_truth(record: Record) -> tuple[np.ndarray, np.ndarray]:

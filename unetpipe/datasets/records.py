@@ -25,6 +25,8 @@ class Record(TypedDict, total=False):
     """Path of the image file."""
     page: NotRequired[int]
     """Page of the file, from 0, of image and label alike; missing if the file has one page."""
+    channel: NotRequired[int]
+    """Which channel of the image is meant, from 0; missing if all are."""
     pages: NotRequired[int]
     """Number of pages of an image to segment, if there are several: its mask has as many."""
     mask_name: NotRequired[str]
@@ -51,6 +53,11 @@ class Record(TypedDict, total=False):
 
 
 FILES = ("image", "label", "markers", "silver", "field")  # the keys whose values are paths that are read
+
+
+def of_channel(record: Record, channel: int | None) -> Record:
+    """Return a record of which one channel is meant, if one is given."""
+    return record if channel is None else {**record, "channel": channel}
 
 
 def mask_name(image_name: str) -> str:

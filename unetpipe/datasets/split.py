@@ -49,11 +49,15 @@ def parse_frames(frames: Frames) -> set[int] | None:
         span, _, step = str(part).strip().partition(":")
         first, dash, last = span.partition("-")
         try:
-            chosen.update(range(int(first), int(last if dash else first) + 1, int(step or 1)))
+            numbers = range(int(first), int(last if dash else first) + 1, int(step or 1))
+            if not numbers or int(step or 1) < 1:
+                raise ValueError
         except ValueError:
             raise InputError(
-                f'frames={frames!r} cannot be read; write it as "0-27", "0-27:3" (every third) or "0-27,35".'
+                f'frames={frames!r} cannot be read; write it as "0-27", "0-27:3" (every third) or "0-27,35", the '
+                "lower number first."
             ) from None
+        chosen.update(numbers)
     return chosen
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -9,15 +10,18 @@ import numpy as np
 from scipy import ndimage
 
 from unetpipe.datasets.cells import touching_cells
-from unetpipe.datasets.images import read_for_network
 from unetpipe.datasets.layouts import check_same_size, read_truth
+from unetpipe.datasets.pixels import fit_for_network, is_grey, read_pixels
 from unetpipe.datasets.records import Record
 from unetpipe.errors import InputError, stop
 from unetpipe.scope import SEVERAL_CLASSES
 
+logger = logging.getLogger(__name__)
+
 DIM, BRIGHT = 0.5, 3.0  # standard deviations of a frame: contrast of dim cells, and of bright ones
 DIM_SHARE, BRIGHT_SHARE = 0.05, 0.1  # of the cells; from there on, a set has both
-SMALLEST_MEDIAN = 12  # px; a smaller median cell is more likely a rim of grey values
+SMALLEST_MEDIAN = 12  # px; a smaller median cell is more likely noise
+MOST_GRADED = 0.05  # of the pixels at outlines; true masks have up to 0.005, those saved as JPEG from 0.12 on
 
 
 class Frame(NamedTuple):
@@ -26,6 +30,8 @@ class Frame(NamedTuple):
     ``areas`` are its cells' sizes (px), ``touching`` the number that touch another, ``unknown`` the share of its
     pixels whose class is not known, ``background`` the share that is 0. ``contrasts`` are how much the cells' mean
     grey values differ from the background's median, in standard deviations of the frame (number of cells,).
+    ``graded`` is the share of the pixels at outlines whose value lies between those on either side.
+    ``grey_as_colours`` says that its file has three channels, which are equal.
     """
 
     record: Record
@@ -38,6 +44,13 @@ class Frame(NamedTuple):
     unknown: float
     background: float = 1.0
     contrasts: np.ndarray = np.zeros(0)
+    graded: float = 0.0
+    grey_as_colours: bool = False
+
+    @property
+    def channels(self) -> int:
+        """Number of channels of a network that suits the frame."""
+        return 1 if self.grey_as_colours else self.shape[0]
 
 
 class Survey(NamedTuple):
@@ -79,9 +92,10 @@ class Survey(NamedTuple):
     def warnings(self) -> list[str]:
         """Say, a sentence each, where the masks can be read but hardly mean what was meant."""
         frames = [frame for frame in self.frames if len(frame.areas)]
+        grey = [frame for frame in self.frames if frame.grey_as_colours and frame.shape[0] == 1]
+        said = [_taken_as_grey(len(grey), len(self.frames), grey[0].record["image"])] if grey else []
         if not frames:
-            return []
-        said = []
+            return said
         if all(frame.background == 0 for frame in frames):
             said.append(
                 "No pixel of any mask is 0, so there is no background. Background must be 0; ilastik, for instance, "
@@ -93,12 +107,18 @@ class Survey(NamedTuple):
                 f"In {covering} of {len(frames)} masks one cell covers more than half of the image. If that is the "
                 "background, the masks are inverted: background must be 0."
             )
+        graded = [frame.record["label"] for frame in frames if frame.graded > MOST_GRADED]
         median = float(np.median(self.areas))
-        if median < SMALLEST_MEDIAN:
+        if graded:
             said.append(
-                f"The median cell has only {median:g} pixels. Masks that were resized with interpolation, or saved as "
-                "JPEG, hold many grey values at the rims of the cells; each would be a cell. Save masks as PNG or "
-                "TIFF, and resize them by nearest neighbour."
+                f"In {len(graded)} of {len(frames)} masks, such as {graded[0]}, grey values go over into each other at "
+                "the outlines, as in masks that were resized with interpolation or saved as JPEG; each value would be "
+                "a cell or a class. Resize masks by nearest neighbour, and save them as PNG or TIFF."
+            )
+        elif median < SMALLEST_MEDIAN:
+            said.append(
+                f"The median cell has only {median:g} pixels. If these are not cells, look at the values of the masks: "
+                "each is a cell or a class."
             )
         if any(frame.record.get("masks") == "classes" for frame in frames):
             said.append(
@@ -124,7 +144,8 @@ def survey(records: Sequence[Record], channels: int | None = None, complain: Cal
     frames = []
     for record in records:
         try:
-            image = read_for_network(record["image"], record.get("page"), channels)
+            pixels = read_pixels(record)
+            image = fit_for_network(pixels, channels, record["image"])
             constant.add(record["image"], image)
             label, known = read_truth(record)
             check_same_size(record, label, image.shape)
@@ -142,6 +163,8 @@ def survey(records: Sequence[Record], channels: int | None = None, complain: Cal
             unknown=1 - float(known.mean()),
             background=float((label == 0).mean()),
             contrasts=cell_contrasts(image, label, known),
+            graded=_graded(label),
+            grey_as_colours=len(pixels) == 3 and is_grey(pixels),
         )
         frames.append(frame)
     constant.report(complain)
@@ -181,17 +204,48 @@ def cell_contrasts(image: np.ndarray, label: np.ndarray, known: np.ndarray) -> n
     return np.abs(means - np.median(background)) / grey.std()
 
 
+def _graded(label: np.ndarray) -> float:
+    """Return which share of the pixels at outlines of (H, W) have a value between those before and after them.
+
+    Labels of cells jump from one value to another. Only in a cell one pixel wide may a value lie between others.
+    """
+    between, outline = np.zeros(label.shape, bool), np.zeros(label.shape, bool)
+    for axis in (0, 1):
+        values, lies_between, differs = (np.moveaxis(part, axis, 0) for part in (label, between, outline))
+        before, here, after = values[:-2], values[1:-1], values[2:]
+        lies_between[1:-1] |= ((before < here) & (here < after)) | ((before > here) & (here > after))
+        differs[1:-1] |= (before != here) | (here != after)
+    return float(between.sum()) / max(int(outline.sum()), 1)
+
+
 def check_images(
     records: Sequence[Record], channels: int | None = None, complain: Callable[[str], None] = stop
 ) -> None:
-    """Read the images of records (:func:`unetpipe.datasets.find_images`) as inference will; parameters as in survey."""
+    """Read the images of records (:func:`unetpipe.datasets.find_images`) as inference will; parameters as in survey.
+
+    A warning names images of three equal channels, if the network takes grey ones.
+    """
     constant = _ConstantFiles()
+    grey = []
     for record in records:
         try:
-            constant.add(record["image"], read_for_network(record["image"], record.get("page"), channels))
+            pixels = read_pixels(record)
+            image = fit_for_network(pixels, channels, record["image"])
+            constant.add(record["image"], image)
+            if len(image) < len(pixels):
+                grey.append(record["image"])
         except InputError as error:
             complain(str(error))
     constant.report(complain)
+    if grey:
+        logger.warning(_taken_as_grey(len(grey), len(records), grey[0]))
+
+
+def _taken_as_grey(number: int, of: int, first: str) -> str:
+    return (
+        f"In {number} of {of} images the three channels are equal, such as {first}: they are grey, and one channel is "
+        "taken."
+    )
 
 
 class _ConstantFiles:

@@ -13,7 +13,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from unetpipe.io import idx, itk_formats, meta_image, nifti, npy, png, tiff
+from unetpipe.io import idx, itk_formats, meta_image, microscopes, nifti, npy, png, tiff
 
 
 class Format(Protocol):
@@ -44,7 +44,7 @@ class LabelFormat(Format, Protocol):
         """Write label maps (H, W), 0 … 65535, as uint16; ``source`` is the image that they are of."""
 
 
-FORMATS: tuple[Format, ...] = (tiff, png, npy, nifti, meta_image, itk_formats, idx)
+FORMATS: tuple[Format, ...] = (tiff, png, npy, nifti, meta_image, itk_formats, microscopes, idx)
 IMAGE_SUFFIXES = tuple(suffix for kind in FORMATS for suffix in kind.SUFFIXES)
 LABEL_SUFFIXES = tuple(suffix for kind in FORMATS if isinstance(kind, LabelFormat) for suffix in kind.SUFFIXES)
 

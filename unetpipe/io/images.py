@@ -14,9 +14,10 @@ from unetpipe.errors import InputError
 from unetpipe.files import replacing
 from unetpipe.io import png, tiff
 from unetpipe.io.formats import LABEL_SUFFIXES, LabelFormat, format_of, image_suffix
+from unetpipe.io.microscopes import CONVERT
 
 LARGEST_LABEL = 65535
-OF_MICROSCOPES = (".nd2", ".czi", ".lif", ".oib", ".oif", ".vsi")
+WITHOUT_READER = (".oib", ".oif", ".vsi", ".lsm", ".ims", ".svs", ".zvi")  # of microscopes
 ABSURD = 1e18  # its square is still a float32, so that means and deviations can be computed below it
 
 
@@ -36,6 +37,16 @@ def image_size(path: str | os.PathLike) -> tuple[int, int]:
     """Return (height, width) of an image, of several pages the first; raises as :func:`count_pages`."""
     path = _existing(path)
     return format_of(path).size(path)
+
+
+def check_same_sizes(path: str | os.PathLike, other: str | os.PathLike) -> None:
+    """Raise InputError unless two images, of several pages the first, have the same size; raises as count_pages."""
+    size, needed = image_size(path), image_size(other)
+    if size != needed:
+        raise InputError(
+            f"{path} is {size[0]}×{size[1]} pixels (height × width), {other} is {needed[0]}×{needed[1]}; they must be "
+            "alike."
+        )
 
 
 def read_image(path: str | os.PathLike, page: int | None = None) -> np.ndarray:
@@ -68,8 +79,9 @@ def read_labels(path: str | os.PathLike, page: int | None = None) -> np.ndarray:
     InputError
         If it cannot be read, has several channels, or holds values that are not integers from 0 to 2³¹ − 1.
     """
-    array = _read(_existing(path), page, labels=True)
-    name = _name(path, page)
+    path = _existing(path)
+    array = _read(path, page, labels=True)
+    name = image_name(path, page if format_of(path).count_pages(path) > 1 else None)
     if array.shape[0] != 1 and not (array == array[:1]).all():
         raise InputError(f"{name} has {array.shape[0]} channels; a label map has one.")
     if array.dtype.kind == "f" and not np.array_equal(array, np.rint(array)):
@@ -160,6 +172,13 @@ def write_picture(path: str | os.PathLike, picture: Image.Image, **options: Any)
         png.write(temporary, picture, **options)
 
 
+def check_pixels(pixels: np.ndarray, name: str) -> None:
+    """Raise InputError if pixels of the image of that name are NaN, infinite or above 10¹⁸."""
+    if pixels.dtype.kind == "f" and not (np.abs(pixels) <= min(ABSURD, float(np.finfo(pixels.dtype).max))).all():
+        what = "NaN or infinite" if not np.isfinite(pixels).all() else f"{np.abs(pixels).max():.2g} or so (no data?)"
+        raise InputError(f"{name} holds pixels that are {what}; replace them by numbers first.")
+
+
 def _read(path: Path, page: int | None, labels: bool) -> np.ndarray:
     """Read (C, H, W), finite."""
     kind = format_of(path)
@@ -169,9 +188,7 @@ def _read(path: Path, page: int | None, labels: bool) -> np.ndarray:
     if page is not None and not 0 <= page < pages:
         raise InputError(f"{path} has no page {page}; it has {pages}, counted from 0.")
     array = kind.read_page(path, page or 0, labels)
-    if array.dtype.kind == "f" and not (np.abs(array) <= min(ABSURD, float(np.finfo(array.dtype).max))).all():
-        what = "NaN or infinite" if not np.isfinite(array).all() else f"{np.abs(array).max():.2g} or so (no data?)"
-        raise InputError(f"{_name(path, page)} holds pixels that are {what}; replace them by numbers first.")
+    check_pixels(array, image_name(path, page if pages > 1 else None))
     return array[None] if array.ndim == 2 else np.moveaxis(array, -1, 0)
 
 
@@ -179,12 +196,11 @@ def _existing(path: str | os.PathLike) -> Path:
     path = Path(path)
     if not path.is_file():
         raise InputError(f"There is no image file {path}.")
-    if path.suffix.lower() in OF_MICROSCOPES:
-        raise InputError(
-            f"{path} is in a microscope's own format; save it as OME-TIFF, as Fiji and bfconvert of Bio-Formats do."
-        )
+    if path.suffix.lower() in WITHOUT_READER:
+        raise InputError(f"{path} is in a microscope's own format; {CONVERT}.")
     return path
 
 
-def _name(path: str | os.PathLike, page: int | None) -> str:
+def image_name(path: str | os.PathLike, page: int | None) -> str:
+    """Return what a sentence calls an image, or a page of it."""
     return str(path) if page is None else f"{path}, page {page},"

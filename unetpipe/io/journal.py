@@ -61,9 +61,10 @@ class Journal:
         except (OSError, UnicodeDecodeError):  # no journal, no image or no mask
             return False
 
-    def begin(self) -> None:
-        """Forget what was noted."""
-        self.path.unlink(missing_ok=True)
+    def begin(self, forget: bool = True) -> None:
+        """Make the file, so that it says whose the folder is; forget what was noted, or go on with it."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.open("w" if forget else "a").close()
 
     @functools.cached_property
     def _noted(self) -> frozenset[str]:

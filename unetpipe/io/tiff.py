@@ -32,6 +32,7 @@ HEADER = 8  # bytes
 ALPHA = (1, 2)  # values of the tag ExtraSamples
 GREY_OR_RGB = (PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.RGB, PHOTOMETRIC.MASK, PHOTOMETRIC.CFA, PHOTOMETRIC.LINEAR_RAW)
 DECODED_TO_RGB = (COMPRESSION.OJPEG, COMPRESSION.JPEG, COMPRESSION.WEBP, COMPRESSION.JPEGXL)
+JPEG = (COMPRESSION.OJPEG, COMPRESSION.JPEG, COMPRESSION.JPEG_LOSSY, COMPRESSION.ALT_JPEG)  # that tables go with
 # bytes that a compressed byte can stand for, at most; other methods have no bound
 LARGEST_RATIO: dict[int, int] = {
     COMPRESSION.NONE: 1,
@@ -44,12 +45,12 @@ LARGEST_RATIO: dict[int, int] = {
 
 def count_pages(path: Path) -> int:
     """Return the number of pages: what the axes besides channel, height and width count."""
-    return _opened(path).count
+    return open_stack(path).count
 
 
 def size(path: Path) -> tuple[int, int]:
     """Return (height, width) of the first page."""
-    key = _opened(path).parts[0].key
+    key = open_stack(path).parts[0].key
     return key.imagelength, key.imagewidth
 
 
@@ -59,19 +60,50 @@ def read_page(path: Path, page: int, labels: bool) -> np.ndarray:
     Of labels the stored numbers count. Of an image, 0 is made black if it is stored as white, and a colour map is
     applied, unless it is one that a viewer lays over grey values.
     """
-    opened = _opened(path)
+    return _decoded(path, page, None, labels)
+
+
+def read_region(path: Path, page: int, rows: slice, columns: slice) -> np.ndarray:
+    """Read a part of a page of an image as (h, w, C), as :func:`read_page` does; of the file only what it needs."""
+    return _decoded(path, page, (rows, columns), labels=False)
+
+
+def kinds(path: Path) -> list[Kind]:
+    """Return what the pages of an image are like, for each :class:`Part` of the file; no pixel is read."""
+    opened = open_stack(path)
+    found = []
+    for part in opened.parts:
+        key = part.key
+        channels = part.frames.shape[1] * key.shaped[0] * key.shaped[-1]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of look-up tables
+            one = _as_image(opened, part, _without_alpha(np.zeros((channels, 1, 1), key.dtype), key), labels=False)
+        chunk = (key.tilelength or key.rowsperstrip, key.tilewidth or key.imagewidth)
+        native = (min(chunk[0], key.imagelength), min(chunk[1], key.imagewidth))
+        is_final = part.offset is not None or key.is_final
+        found.append(Kind((key.imagelength, key.imagewidth), one.shape[-1], one.dtype, (1, 1) if is_final else native))
+    return found
+
+
+def _decoded(path: Path, page: int, region: tuple[slice, slice] | None, labels: bool) -> np.ndarray:
+    """Read a page, or a region of it, as (h, w, C)."""
+    opened = open_stack(path)
     try:
-        pixels, part = opened.read(page)
+        pixels, part = opened.read(page, region)
     except InputError:
         raise
     except MemoryError as error:
         raise InputError(f"{path} does not fit into memory.") from error
     except Exception as error:  # each codec has its own exceptions for damaged data
         raise InputError(f"{path} cannot be read as TIFF ({first_line(error)}).") from error
-    pixels = np.moveaxis(_without_alpha(pixels, part.key), 0, -1)
+    return _as_image(opened, part, _without_alpha(pixels, part.key), labels)
+
+
+def _as_image(opened: TiffStack, part: Part, pixels: np.ndarray, labels: bool) -> np.ndarray:
+    """Turn stored numbers (C, h, w) into labels or an image (h, w, C)."""
+    path, key, pixels = opened.path, part.key, np.moveaxis(pixels, 0, -1)
     if labels:
         return pixels
-    key = part.key
     photometric = key.photometric if PHOTOMETRIC_TAG in key.tags else PHOTOMETRIC.MINISBLACK
     if photometric == PHOTOMETRIC.MINISWHITE:
         return _inverted(path, pixels, key)
@@ -101,6 +133,18 @@ def write_image_pages(path: Path, pages: Sequence[np.ndarray]) -> None:
     else:
         axes, photometric = "TCYX", "minisblack"
     tifffile.imwrite(path, array, photometric=photometric, compression="zlib", metadata={"axes": axes})
+
+
+class Kind(NamedTuple):
+    """What pages are like: ``size`` (height, width), number of ``channels``, ``dtype``, and ``native``.
+
+    ``native`` is the (height, width) of the smallest part that can be decoded.
+    """
+
+    size: tuple[int, int]
+    channels: int
+    dtype: np.dtype
+    native: tuple[int, int]
 
 
 class Part(NamedTuple):
@@ -175,35 +219,79 @@ class TiffStack:
         self._ends = np.cumsum([len(part.frames) for part in self.parts])
         self.count = int(self._ends[-1])
 
-    def read(self, page: int) -> tuple[np.ndarray, Part]:
-        """Read a page as it is stored, (C, H, W), and return its part too."""
+    def read(self, page: int, region: tuple[slice, slice] | None = None) -> tuple[np.ndarray, Part]:
+        """Read a page, or the rows and columns of a region in it, as stored, (C, h, w); return its part too."""
         number = int(np.searchsorted(self._ends, page, side="right"))
         part = self.parts[number]
         channels = part.frames[page - self._ends[number]]  # counted from the part's end
-        within = part.axes[part.leading :]
-        order = [within.index(axis) for axis in "CSYX" if axis in within]
-        planes = [np.transpose(self._plane(part, int(plane)), order) for plane in channels]
-        pixels = np.concatenate([plane.reshape(-1, *plane.shape[-2:]) for plane in planes])
+        planes = [self._plane(part, int(plane), region) for plane in channels]
+        pixels = np.concatenate(planes)
         return pixels.astype(pixels.dtype.newbyteorder("="), copy=False), part
 
-    def _plane(self, part: Part, number: int) -> np.ndarray:
-        key = part.key
-        if part.offset is not None:
-            dtype = np.dtype(key.dtype).newbyteorder(self._file.byteorder)
-            length = math.prod(key.shape)
-            start = part.offset + number * length * dtype.itemsize
-            if start + length * dtype.itemsize > self.path.stat().st_size:
-                raise self._incomplete(f"plane {number} lies beyond its end")
-            return np.fromfile(self.path, dtype, length, offset=start).reshape(key.shape)
-        plane = part.planes[number]
-        assert plane is not None
-        self._check_bytes(plane)
+    def _plane(self, part: Part, number: int, region: tuple[slice, slice] | None) -> np.ndarray:
+        """Read a plane, or a region of it, as (samples, h, w)."""
+        key, plane = part.key, None if part.offset is not None else part.planes[number]
+        samples, _, height, width, interleaved = key.shaped
+        dtype = np.dtype(key.dtype).newbyteorder(self._file.byteorder)
+        if plane is not None:
+            self._check_bytes(plane)
+            if region is None:
+                check_fits(self.path, math.prod(key.shape) * dtype.itemsize)
+                with self._lock:
+                    self._file.filehandle.open()
+                    try:
+                        return _samples_first(plane.asarray().reshape(samples, height, width, interleaved))
+                    finally:
+                        self._file.filehandle.close()
+            if not key.is_final:
+                return _samples_first(self._decode(plane, *region))
+        start = int(plane.dataoffsets[0]) if plane is not None else part.offset + number * key.nbytes  # type: ignore[operator]
+        if start + key.nbytes > self.path.stat().st_size:
+            raise self._incomplete(f"plane {number} lies beyond its end")
+        # mapped again for each read, so that pages of the file do not stay in this process's memory
+        mapped = np.memmap(self.path, dtype, "r", start, (samples, height, width, interleaved))
+        return _samples_first(np.array(mapped if region is None else mapped[:, *region]))
+
+    def _decode(self, plane: TiffPage | TiffFrame, rows: slice, columns: slice) -> np.ndarray:
+        """Decode the strips or tiles of a region, and return it as (separate samples, h, w, interleaved samples)."""
+        key = plane.keyframe
+        assert key is not None
+        samples, _, height, width, interleaved = key.shaped
+        high, wide = (key.tilelength, key.tilewidth) if key.is_tiled else (key.rowsperstrip, width)
+        grid = -(-height // high), -(-width // wide)
+        chunks = [
+            (sample * grid[0] + row) * grid[1] + column
+            for sample in range(samples)
+            for row in range(rows.start // high, (rows.stop - 1) // high + 1)
+            for column in range(columns.start // wide, (columns.stop - 1) // wide + 1)
+        ]
+        region = np.full(
+            (samples, rows.stop - rows.start, columns.stop - columns.start, interleaved), key.nodata, key.dtype
+        )
         with self._lock:
-            self._file.filehandle.open()
+            file = self._file.filehandle
+            file.open()
             try:
-                return plane.asarray().reshape(key.shape)
+                key.init_decode()
+                tables = (
+                    {"jpegtables": plane.jpegtables, "jpegheader": key.jpegheader} if key.compression in JPEG else {}
+                )
+                for chunk in chunks:
+                    offset, count = plane.dataoffsets[chunk], plane.databytecounts[chunk]
+                    file.seek(offset)
+                    part, (sample, _, top, left, _), _ = key.decode(
+                        file.read(count) if count else None, chunk, **tables, _fullsize=False
+                    )
+                    if part is None:  # not stored
+                        continue
+                    first, last = max(top, rows.start), min(top + part.shape[1], rows.stop)
+                    begin, end = max(left, columns.start), min(left + part.shape[2], columns.stop)
+                    region[
+                        sample, first - rows.start : last - rows.start, begin - columns.start : end - columns.start
+                    ] = part[0, first - top : last - top, begin - left : end - left]
             finally:
-                self._file.filehandle.close()
+                file.close()
+        return region
 
     def _check_bytes(self, plane: TiffPage | TiffFrame) -> None:
         """Raise InputError if the strips or tiles cannot hold the pixels, or the memory cannot."""
@@ -219,13 +307,12 @@ class TiffStack:
             ratio, held = LARGEST_RATIO.get(key.compression, math.inf), int(counts.sum())
             if not key.is_subsampled and 8 * ratio * held < bits:
                 raise self._incomplete(f"its header claims {bits // 8} bytes, its strips or tiles hold {held}")
-        check_fits(self.path, math.prod(key.shape) * np.dtype(key.dtype).itemsize)
 
     def _incomplete(self, what: str) -> InputError:
         return InputError(f"{self.path} cannot be read as TIFF ({what}); is it complete?")
 
 
-_opened = remember(maxsize=8)(TiffStack)
+open_stack = remember(maxsize=8)(TiffStack)
 
 
 class _Refused(Exception):
@@ -303,6 +390,11 @@ def _check_last_directory(file: tifffile.TiffFile) -> None:
     (following,) = struct.unpack(form.offsetformat, handle.read(form.offsetsize))
     if following:
         raise ValueError(f"page {len(file.pages)} is missing")
+
+
+def _samples_first(plane: np.ndarray) -> np.ndarray:
+    """Return (separate samples, h, w, interleaved samples), one of which is 1, as (samples, h, w)."""
+    return np.moveaxis(plane, -1, 1).reshape(-1, *plane.shape[1:3])
 
 
 def _without_alpha(pixels: np.ndarray, key: TiffPage) -> np.ndarray:

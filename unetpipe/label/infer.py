@@ -14,9 +14,11 @@ import torch
 from monailabel.interfaces.tasks.infer_v2 import InferTask, InferType
 from monailabel.utils.others.generic import device_list
 
+from unetpipe.datasets.pixels import read_pixels
+from unetpipe.datasets.records import Record, of_channel
 from unetpipe.errors import InputError
 from unetpipe.io.formats import image_suffix
-from unetpipe.io.images import count_pages, read_image
+from unetpipe.io.images import count_pages
 from unetpipe.label.folder import TEMPORARY, request_folder
 from unetpipe.label.masks import check_suffix, page_annotations, write_masks
 from unetpipe.label.parameters import choose, find_device, read_flag
@@ -117,7 +119,7 @@ class CellInferTask(InferTask):
 
 def _segment(predictor: Predictor, image: str, page: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Return labels and probability of "cell" (H, W) of a page, and what does not fit the model."""
-    return predictor.segment(np.moveaxis(read_image(image, page), 0, -1), "yxc")
+    return predictor.segment(read_pixels(of_channel(Record(image=image, page=page), predictor.channel)), "cyx")
 
 
 def _pages(image: str, page: Any) -> list[int]:

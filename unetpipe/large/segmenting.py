@@ -102,6 +102,7 @@ class LargeSegmentation:
         self.processes: Processes = processes if processes is not None else ThisProcess()
         root, pairs = str(Path(bundle or find_bundle()).absolute()), tuple(sorted((overrides or {}).items()))
         self.predictor = load_predictor(root, model, safe, pairs)
+        image = image.of_channel(self.predictor.channel)
         image.check(self.predictor.channels)
         self.granted = default_memory() if memory is None else memory
         folder = self.target.parent / f".{image.name}.work"

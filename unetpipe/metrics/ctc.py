@@ -14,6 +14,7 @@ from unetpipe.datasets.ctc import numbered_files, read_marked_truth, truth_files
 from unetpipe.datasets.results import TRACK_TABLE, mask_names, read_mask, result_masks
 from unetpipe.datasets.split import Frames, parse_frames
 from unetpipe.errors import InputError
+from unetpipe.io.images import check_same_sizes
 from unetpipe.io.track_tables import Track, check_tracks, read_tracks
 from unetpipe.metrics.divisions import score_divisions
 from unetpipe.metrics.matching import FrameMatch, match_frame
@@ -86,6 +87,8 @@ def score_result(result_dir: str | os.PathLike, truth_dir: str | os.PathLike, fr
         if not segmented and not marked:
             raise InputError(f"{truth_dir} has no truth for the frames {frames}; choose others by --frames.")
     _check_layout(result_dir, truth_dir, masks, segmented, marked)
+    for frame, path in [*segmented.items(), *marked.items()]:
+        check_same_sizes(masks[frame], path)
     name = re.fullmatch(r"(\d{2,})_(GT|ST)", truth_dir.resolve().name)
     sequence = name.group(1) if name else ""
     images = numbered_files(truth_dir.resolve().with_name(sequence), r"t(\d{3,})\.tiff?") if sequence else {}

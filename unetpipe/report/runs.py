@@ -13,9 +13,9 @@ from monai.utils import convert_to_numpy
 
 from unetpipe.datasets import read_truth
 from unetpipe.datasets.ctc import read_markers
+from unetpipe.datasets.pixels import read_pixels
 from unetpipe.datasets.records import Record
 from unetpipe.files import check_folder
-from unetpipe.io import read_image
 from unetpipe.metrics.isbi2012 import close_membranes, isbi2012_scores
 from unetpipe.metrics.matching import match_frame
 from unetpipe.metrics.pixels import BorderScore, border_scores, sum_borders
@@ -240,8 +240,8 @@ def report_training(
 
 def _segmented(records: Sequence[Record], predictor: Predictor) -> Iterator[ScoredFrame]:
     for record in records:
-        image = read_image(record["image"], record.get("page"))
+        image = read_pixels(record)
         truth, known = read_truth(record)
-        result = predictor(np.moveaxis(image, 0, -1), axes="yxc")
+        result = predictor(image, axes="cyx")
         name = frame_name(record["image"], record.get("page"))
         yield ScoredFrame(name, truth, np.asarray(result), image, known)

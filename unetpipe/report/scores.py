@@ -22,8 +22,16 @@ FRAME_COLUMNS = (
 )
 
 
-def print_summary(summary: Summary) -> None:
-    """Print the measures of cells with the numbers of frames, cells and mistakes behind them."""
+def print_summary(summary: Summary, tracks: str = "needs tracks: res_track.txt, by unetpipe link") -> None:
+    """Print the measures of cells with the numbers of frames, cells and mistakes behind them.
+
+    Parameters
+    ----------
+    summary : Summary
+        The measures.
+    tracks : str
+        Why there is no TRA, where there is DET.
+    """
     remarks = {
         "SEG": "needs SEG/man_segNNN.tif in the truth",
         "DET": "needs TRA/man_trackNNN.tif in the truth",
@@ -39,7 +47,7 @@ def print_summary(summary: Summary) -> None:
     if summary.errors is not None:
         errors = summary.errors
         remarks["DET"] = f"{errors.fn} missed, {errors.fp} invented, {errors.ns} to split"
-        remarks["TRA"] = "" if summary.tra is not None else "needs tracks: res_track.txt, by unetpipe link"
+        remarks["TRA"] = "" if summary.tra is not None else tracks
     if summary.divisions is not None:
         found = summary.divisions
         remarks["division_F1"] = f"{found.tp} found, {found.fp} invented, {found.fn} missed; within {TOLERANCE} frame"

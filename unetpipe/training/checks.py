@@ -33,6 +33,7 @@ def check_training(
     output_dir: str,
     resume: bool = False,
     masks: str = "auto",
+    channel: int | None = None,
 ) -> dict[str, Survey]:
     """Check arguments, data, split, tile and output of a training; read every file that it will use.
 
@@ -40,7 +41,7 @@ def check_training(
 
     Parameters
     ----------
-    dataset_dir, truth, masks
+    dataset_dir, truth, masks, channel
         See :func:`unetpipe.datasets.find_records`.
     split : dict
         Arguments of :func:`unetpipe.datasets.split_records`.
@@ -73,7 +74,7 @@ def check_training(
     _check_tile(network, tile)
     if trains_for_monai_label():
         return {}
-    records = find_records(dataset_dir, truth, masks)
+    records = find_records(dataset_dir, truth, masks, channel=channel)
     parts = split_records(records, **split)
     found = {part: survey(parts[part], network.in_channels) for part in ("train", "val")}
     for part, name in (("train", "training"), ("val", "validation")):
@@ -143,12 +144,13 @@ def check_evaluation(
     weights: str,
     output_dir: str,
     masks: str = "auto",
+    channel: int | None = None,
 ) -> None:
     """Check arguments, data, weights, tile and output of an evaluation; raises as :func:`check_training`.
 
     Parameters
     ----------
-    dataset_dir, truth, split, network, tile, output_dir, masks
+    dataset_dir, truth, split, network, tile, output_dir, masks, channel
         As in :func:`check_training`.
     evaluation : dict
         "truth", "sequences" and "frames" to evaluate (:func:`unetpipe.datasets.evaluation_records`).
@@ -157,8 +159,8 @@ def check_evaluation(
     """
     check_keys()
     check_folder(output_dir)
-    validation = split_records(find_records(dataset_dir, truth, masks), **split)["val"]
-    records = find_records(dataset_dir, evaluation["truth"], masks)
+    validation = split_records(find_records(dataset_dir, truth, masks, channel=channel), **split)["val"]
+    records = find_records(dataset_dir, evaluation["truth"], masks, channel=channel)
     chosen = evaluation_records(records, validation, evaluation["sequences"], evaluation["frames"])
     _check_tile(network, tile)
     load_weights(network, weights)
@@ -166,12 +168,17 @@ def check_evaluation(
 
 
 def check_inference(
-    dataset_dir: str, network: UNet, roi_size: int | Sequence[int] | None, weights: str, output_dir: str
+    dataset_dir: str,
+    network: UNet,
+    roi_size: int | Sequence[int] | None,
+    weights: str,
+    output_dir: str,
+    channel: int | None = None,
 ) -> None:
     """Check arguments, images, weights, output and tile (None: automatic); raises as :func:`check_training`."""
     check_keys()
     check_folder(output_dir)
-    images = find_images(dataset_dir)
+    images = find_images(dataset_dir, channel)
     for record in images:
         folder = Path(output_dir, record["mask_name"]).parent
         if Path(dataset_dir).is_dir() and folder.exists() and folder.samefile(Path(record["image"]).parent):

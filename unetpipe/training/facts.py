@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from unetpipe.datasets import Record, read_truth
-from unetpipe.datasets.images import read_for_network
+from unetpipe.datasets.pixels import read_for_network
 from unetpipe.instances.trained_on import PERCENTILES, TrainedOn, image_detail
 
 FRAMES = 40  # whose images are read, spread evenly over the set
@@ -80,5 +80,5 @@ class TrainingFacts:
         )
 
     def _image(self, record: Record) -> np.ndarray:
-        pixels = read_for_network(record["image"], record.get("page"), self.channels)
-        return np.asarray(self.normalize({"image": torch.from_numpy(pixels.astype(np.float32))})["image"])
+        pixels = read_for_network(record, self.channels)
+        return np.asarray(self.normalize({"image": torch.from_numpy(pixels.astype(np.float32, order="C"))})["image"])

@@ -11,11 +11,11 @@ from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import MapTransform, Transform
 
-from unetpipe.datasets.images import read_for_network
 from unetpipe.datasets.layouts import check_same_size, read_truth
+from unetpipe.datasets.pixels import read_for_network
 from unetpipe.datasets.records import Record, mask_name
 
-OF_SOME_RECORDS = ("layout", "markers", "silver", "field", "page", "masks")
+OF_SOME_RECORDS = ("layout", "markers", "silver", "field", "page", "channel", "masks")
 
 
 class ReadImaged(MapTransform):
@@ -27,10 +27,10 @@ class ReadImaged(MapTransform):
     Parameters
     ----------
     keys : str or sequence of str
-        Paths of images; "page" in the item, if it is there, says which page.
+        Paths of images; "page" and "channel" in the item, if they are there, say which page and channel.
     channels : int, optional
-        Number of channels that the network takes. A grey image gets three equal channels for a network of colours;
-        any other number raises InputError.
+        Number of channels that the network takes (:func:`unetpipe.datasets.pixels.fit_channels`). Any other number
+        raises InputError.
     """
 
     def __init__(self, keys: KeysCollection, channels: int | None = None, allow_missing_keys: bool = False) -> None:
@@ -42,7 +42,7 @@ class ReadImaged(MapTransform):
         item = dict(data)
         for key in self.key_iterator(item):
             path = item[key]
-            image = read_for_network(path, item.get("page"), self.channels)
+            image = read_for_network(cast(Record, {**item, "image": path}), self.channels)
             meta = {
                 "filename_or_obj": str(path),
                 "mask_name": item.get("mask_name", mask_name(Path(path).name)),
@@ -50,7 +50,7 @@ class ReadImaged(MapTransform):
                 "page": item.get("page", 0),
                 "pages": item.get("pages", 1),
             }
-            item[key] = MetaTensor(torch.from_numpy(image.astype("float32")), meta=meta)
+            item[key] = MetaTensor(torch.from_numpy(image.astype("float32", order="C")), meta=meta)
         return item
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import logging
@@ -9,13 +10,15 @@ import math
 import unicodedata
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import DTypeLike
 
+from unetpipe.datasets.pixels import no_channel, wrong_channels
 from unetpipe.errors import InputError
 from unetpipe.files import first_line
+from unetpipe.io.images import check_pixels, image_name
 from unetpipe.mirror import mirror_indices
 
 logger = logging.getLogger(__name__)
@@ -54,6 +57,8 @@ class LazyImage(ABC):
         Pixel size along each axis except "c", in ``units``.
     units : tuple of (str or None)
         Unit of each axis except "c".
+    channel : int or None
+        The channel that is read; None: all of them.
     """
 
     path: Path
@@ -63,6 +68,7 @@ class LazyImage(ABC):
     native: tuple[int, int]
     scale: tuple[float, ...]
     units: tuple[str | None, ...]
+    channel: int | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -71,8 +77,19 @@ class LazyImage(ABC):
 
     @property
     def channels(self) -> int:
-        """Number of channels."""
+        """Number of channels that are read."""
+        return 1 if self.channel is not None else self.channels_of_file
+
+    @property
+    def channels_of_file(self) -> int:
+        """Number of channels that the file has."""
         return self.array_shape[self.axes.index("c")] if "c" in self.axes else 1
+
+    def of_channel(self, channel: int | None) -> Self:
+        """Return the image of which only one channel is read, or all of them (None)."""
+        image = copy.copy(self)
+        image.channel = channel
+        return image
 
     @property
     def page_axes(self) -> str:
@@ -125,17 +142,19 @@ class LazyImage(ABC):
         Raises
         ------
         InputError
-            If the file cannot be decoded there, or holds NaN or infinite pixels there.
+            If the file cannot be decoded there, or holds pixels there that are NaN, infinite or above 10¹⁸.
         """
         position = dict(zip(self.page_axes, np.unravel_index(page, self.page_shape or (1,)), strict=False))
         places: dict[str, int | slice] = {
-            "c": slice(None),
+            "c": slice(None) if self.channel is None else slice(self.channel, self.channel + 1),
             "y": rows,
             "x": columns,
             **{axis: int(number) for axis, number in position.items()},
         }
         try:
             array = self._read(tuple(places[axis] for axis in self.axes))
+        except InputError:
+            raise
         except Exception as error:  # each codec has its own exceptions for damaged data
             raise InputError(
                 f"{self.path} cannot be read in rows {rows.start} to {rows.stop - 1}, columns {columns.start} to "
@@ -144,10 +163,8 @@ class LazyImage(ABC):
         remaining = [axis for axis in self.axes if axis in "cyx"]
         if "c" not in remaining:
             array, remaining = array[None], ["c", *remaining]
-        pixels = np.transpose(array, [remaining.index(axis) for axis in "cyx"]).astype(dtype)
-        if self.dtype.kind == "f" and not np.isfinite(pixels).all():
-            raise InputError(f"{self.path}, page {page}, holds pixels that are NaN or infinite; replace them first.")
-        return pixels
+        check_pixels(array, image_name(self.path, page if self.pages > 1 else None))
+        return np.transpose(array, [remaining.index(axis) for axis in "cyx"]).astype(dtype)
 
     def read_mirrored(self, page: int, top: int, left: int, height: int, width: int) -> np.ndarray:
         """Read a region (C, height, width), float32; parts of it that lie outside the image are mirrored.
@@ -163,11 +180,12 @@ class LazyImage(ABC):
 
     def native_bytes(self) -> int:
         """Return the bytes of the smallest part that the file can decode."""
-        return self.native[0] * self.native[1] * self.channels * self.dtype.itemsize
+        return self.native[0] * self.native[1] * self.channels_of_file * self.dtype.itemsize
 
     def fingerprint(self) -> str:
         """Return a hash that changes when the image changes."""
-        return hashlib.sha256(json.dumps(self.identity(), sort_keys=True, default=str).encode()).hexdigest()
+        values = {**self.identity(), "channel": self.channel}
+        return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()
 
     def check(self, channels: int) -> None:
         """Check that a network with that many input channels can segment the image.
@@ -183,8 +201,10 @@ class LazyImage(ABC):
             raise InputError(f"{self.path} holds {self.dtype}; an image holds whole or floating-point numbers.")
         if 0 in self.array_shape:
             raise InputError(f"{self.path} is empty: its shape is {self.array_shape}.")
+        if self.channel is not None and not 0 <= self.channel < self.channels_of_file:
+            raise InputError(no_channel(self.path, self.channels_of_file, self.channel))
         if self.channels != channels:
-            raise InputError(f"{self.path} has {self.channels} channel(s), the network takes {channels}.")
+            raise InputError(wrong_channels(self.path, self.channels, channels))
         height, width = self._pixel_sides()
         if height is not None and width is not None and abs(height / width - 1) > SQUARE:
             logger.warning(
