@@ -101,8 +101,11 @@ BAD: dict[str, tuple[Callable[[Path, Path], object], list[str]]] = {
         ["RES lacks mask000.tif, mask002.tif"],
     ),
     "frame without truth": (lambda result, truth: put(result / "mask003.tif", np.uint16), ["lacks man_track003.tif"]),
-    "size": (lambda result, truth: put(result / "mask001.tif", np.uint16, width=99), ["mask001.tif is (96, 99)"]),
-    "size of truth": (lambda result, truth: put(truth / SEG1, np.uint16, width=99), ["man_seg001.tif is (96, 99)"]),
+    "size": (lambda result, truth: put(result / "mask001.tif", np.uint16, width=99), ["mask001.tif is 96×99 pixels"]),
+    "size of truth": (
+        lambda result, truth: put(truth / SEG1, np.uint16, width=99),
+        ["mask001.tif is 96×128 pixels", "man_seg001.tif is 96×99;"],
+    ),
     "8 bit": (lambda result, truth: put(result / "mask001.tif", np.uint8, 255), ["mask001.tif holds uint8", "uint16"]),
     "32 bit": (lambda result, truth: put(result / "mask001.tif", np.int32), ["mask001.tif holds int32", "uint16"]),
     "float": (lambda result, truth: put(result / "mask001.tif", np.float32), ["mask001.tif holds float32"]),
@@ -345,10 +348,15 @@ def test_masks_of_paired_folders(tmp_path: Path, capsys: pytest.CaptureFixture):
     assert values(out)["SEG"] == "1.00000"
     assert main([*arguments, "--frames", "0"]) == 0
     assert "2 cells in 1 frame" in capsys.readouterr().out
-    assert main(["evaluate", str(tmp_path / "set" / "images"), str(tmp_path / "set")]) == 0  # names of images are found
+    assert main(["evaluate", str(tmp_path / "set" / "masks"), str(tmp_path / "set")]) == 0  # names of images are found
     capsys.readouterr()
-    assert main(["evaluate", str(tmp_path / "out"), str(tmp_path / "set")]) == 1
-    assert "expected are names such as a_mask.tif" in capsys.readouterr().err
+    for folder in ("out", "set/images"):  # images are not masks of themselves
+        assert main(["evaluate", str(tmp_path / folder), str(tmp_path / "set")]) == 1
+        assert "expected are names such as a_mask.tif" in capsys.readouterr().err
+    write_labels(tmp_path / "masks" / "a_mask.tif", label[1:])
+    assert main([*arguments, "--output", str(tmp_path / "no")]) == 1
+    assert f"a_mask.tif is {label.shape[0] - 1}×{label.shape[1]} pixels" in capsys.readouterr().err
+    assert not (tmp_path / "no").exists()
 
 
 def test_masks_of_a_whole_challenge_set(synthetic: Path, tmp_path: Path, capsys: pytest.CaptureFixture):

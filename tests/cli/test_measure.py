@@ -127,6 +127,20 @@ def test_a_mask_of_another_size_than_its_truth(tmp_path: Path, capsys: pytest.Ca
         assert part in sentence
 
 
+def test_images_of_another_size_are_said_before_anything_is_written(tmp_path: Path, capsys: pytest.CaptureFixture):
+    for name, image in (("a", CELLS), ("b", CELLS[:15])):
+        write_labels(tmp_path / "m" / f"{name}_mask.tif", CELLS)
+        write_labels(tmp_path / "images" / f"{name}.tif", image)
+    assert measure(tmp_path / "m", "--images", str(tmp_path / "images")) == 1
+    assert "b_mask.tif is 18×18 pixels (height × width), " in refused(capsys, tmp_path)
+
+
+def test_a_data_set_is_not_a_folder_of_masks(tmp_path: Path, capsys: pytest.CaptureFixture):
+    paired(tmp_path, "a.tif")
+    assert measure(tmp_path / "set") == 1
+    assert "holds no mask (TIFF, PNG or NIfTI) itself: it is a data set, paired folders" in refused(capsys, tmp_path)
+
+
 @pytest.mark.parametrize("size", ["nan", "inf", "0", "-1"])
 def test_pixel_size_is_a_finite_number_above_0(size: str, tmp_path: Path, capsys: pytest.CaptureFixture):
     write_labels(tmp_path / "m" / "a_mask.tif", CELLS)

@@ -55,6 +55,25 @@ def test_what_is_not_complete_is_done_again(images: Path, bundle: Path, tmp_path
     assert states(output)["c"] != second["c"]
 
 
+def test_masks_do_not_go_among_images_of_others(images: Path, bundle: Path, tmp_path: Path, capsys) -> None:
+    """Such as the truth of a data set; a folder with masks of an earlier run is ours."""
+    truth = tmp_path / "masks"
+    truth.mkdir()
+    write(truth / "a.png", seed=1)
+    (tmp_path / "others").mkdir()
+    (tmp_path / "others" / "notes.txt").write_text("")
+    for output, status in ((truth, 1), (tmp_path / "others", 0), (tmp_path / "others", 0)):
+        assert main(["segment", str(images), "--output", str(output), "--bundle", str(bundle)]) == status
+    assert f"{truth} holds images that unetpipe segment did not write, such as a.png" in capsys.readouterr().err
+    assert [path.name for path in truth.iterdir()] == ["a.png"]
+
+
+def test_what_is_left_out_of_a_folder_is_said(images: Path, bundle: Path, tmp_path: Path, capsys) -> None:
+    (images / "photo.jpg").write_bytes(b"")
+    assert main(["segment", str(images), "--output", str(tmp_path / "out"), "--bundle", str(bundle)]) == 0
+    assert "Left out: 1 file(s) beside the images: photo.jpg" in capsys.readouterr().out
+
+
 def test_dry_run_writes_nothing(images: Path, bundle: Path, tmp_path: Path, capsys) -> None:
     write_ome_zarr(tmp_path / "d.zarr", np.arange(2000, dtype=np.uint16).reshape(40, 50), "yx", "0.5")
     for path, said in (

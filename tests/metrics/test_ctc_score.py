@@ -185,7 +185,7 @@ def no_reference_tracks(result: Path, truth: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (other_size, r"mask003.tif is \(1, 16\) pixels, .*man_seg003.tif is \(1, 12\)"),
+        (other_size, r"mask003.tif is 1×16 pixels \(height × width\), .*man_seg003.tif is 1×12;"),
         (floats, r"mask002.tif holds float32; a mask holds whole numbers"),
         (colours, r"mask002.tif has 3 channels"),
         (negative, r"mask002.tif holds negative values"),
