@@ -483,7 +483,7 @@ def _guess_axes(image: np.ndarray, channels: int) -> str:
     if image.ndim in (3, 4) and 0 not in image.shape:
         first, last = image.shape[-3], image.shape[-1]
         at_end = last <= MOST_CHANNELS or 1 < channels == last
-        at_start = 1 < channels == first or (first <= MOST_CHANNELS and (image.ndim == 4 or at_end))
+        at_start = 1 < channels == first or (image.ndim == 4 and first == 1) or (at_end and first <= MOST_CHANNELS)
         if at_end != at_start:
             return f"{stack}yxc" if at_end else f"{stack}cyx"
         if not at_end and image.ndim == 3 and last > NARROW:
