@@ -145,6 +145,6 @@ def test_masks_with_grey_values_between_the_values_of_cells(kind: str, tmp_path:
     else:
         size = {"enlarged": (200, 150), "enlarged much": (512, 384), "shrunk": (64, 48)}[kind]
         mask = cells.resize(size, Image.Resampling.BICUBIC)
-    (said,) = masks_of(tmp_path / "set", np.array(mask)).warnings()
-    assert said.startswith("In 3 of 3 masks, such as ")
+    warnings = masks_of(tmp_path / "set", np.array(mask)).warnings()
+    (said,) = (warning for warning in warnings if warning.startswith("In 3 of 3 masks, such as "))
     assert "a.png, grey values go over into each other at the outlines" in said
