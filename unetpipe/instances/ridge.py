@@ -50,7 +50,9 @@ def cut_ridge(instances: np.ndarray, radius: float = 1.5) -> np.ndarray:
 def refill_ridge(instances: np.ndarray, radius: float = 2.0) -> np.ndarray:
     """Give background pixels between two cells, within ``radius`` of both, to the nearest of them.
 
-    Outlines towards open background do not change.
+    Pixels that lie between such a pixel and its cell are given to the cell, too, so that no cell falls into pieces.
+    Other outlines towards open background do not change. What happens to a pixel depends on those within twice the
+    radius.
 
     Parameters
     ----------
@@ -58,6 +60,11 @@ def refill_ridge(instances: np.ndarray, radius: float = 2.0) -> np.ndarray:
         (H, W), integer: 0 background, else the cell's id.
     radius : float
         In pixels; 0 changes nothing. If two cells are equally near, the upper one gets the pixel, then the left one.
+
+    Examples
+    --------
+    >>> refill_ridge(np.array([[1, 0, 0, 2]]))
+    array([[1, 1, 2, 2]])
     """
     if radius <= 0:
         return instances.copy()
@@ -67,11 +74,22 @@ def refill_ridge(instances: np.ndarray, radius: float = 2.0) -> np.ndarray:
     y, x = np.nonzero((instances == 0) & ndimage.binary_dilation(instances > 0, footprint))
     offsets = np.argwhere(footprint) - reach
     nearest = np.zeros(len(y), instances.dtype)
+    distance = np.zeros(len(y), int)  # squared, to the nearest cell
     between = np.zeros(len(y), bool)
     for dy, dx in offsets[np.argsort((offsets**2).sum(1), kind="stable")]:
         cell = around[y + reach + dy, x + reach + dx]
-        nearest = np.where(nearest == 0, cell, nearest)
+        first = (nearest == 0) & (cell > 0)
+        nearest[first], distance[first] = cell[first], dy * dy + dx * dx
         between |= (cell > 0) & (cell != nearest)
-    given = instances.copy()
-    given[y, x] = np.where(between, nearest, 0)
-    return given
+    given = np.pad(instances, 1)
+    given[y + 1, x + 1] = np.where(between, nearest, 0)
+    far = np.zeros(given.shape, int)  # how far a given pixel is from its cell; 0 in the cells
+    far[y + 1, x + 1] = np.where(between, distance, 0)
+    for _ in range(reach):
+        way = np.zeros(len(y), bool)
+        for dy, dx in ((-1, 0), (0, -1), (0, 1), (1, 0)):
+            beside = y + 1 + dy, x + 1 + dx
+            way |= (given[beside] == nearest) & (far[beside] > distance)
+        way &= given[y + 1, x + 1] == 0
+        given[y[way] + 1, x[way] + 1], far[y[way] + 1, x[way] + 1] = nearest[way], distance[way]
+    return given[1:-1, 1:-1].copy()
