@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from make_trained_bundle import FOLDER
 from PIL import Image
 
 from unetpipe.cli.main import main
@@ -158,3 +159,12 @@ def test_no_data_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture, 
     assert captured.err.count("\n") == 1
     assert captured.err.startswith("Error: ")
     assert not Path("check.png").exists()
+
+
+def test_the_contact_sheet_replaces_no_image(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = shutil.copytree(FOLDER / "data", tmp_path / "data")
+    image = data / "images" / "01_t000.png"
+    before = image.read_bytes()
+    assert main(["check", str(data), "--output", str(image)]) == 1
+    assert "would replace" in capsys.readouterr().err
+    assert image.read_bytes() == before

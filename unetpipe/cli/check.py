@@ -57,12 +57,18 @@ def run(options: argparse.Namespace) -> None:
         raise InputError(f"{options.output} cannot be the contact sheet; name a file that ends in .png.")
 
     from unetpipe.datasets import LAYOUTS, find_records, recognise, survey
+    from unetpipe.datasets.records import FILES
     from unetpipe.io import write_picture
 
     problems: list[str] = []
     _say("Folder", options.folder)
     _say("Layout", LAYOUTS[recognise(options.folder)].DESCRIPTION)
     records = find_records(options.folder, masks=options.masks, complain=problems.append, channel=options.channel)
+    of_the_set = {Path(record[key]).resolve() for record in records for key in FILES if key in record}  # type: ignore[literal-required]
+    if options.output.resolve() in of_the_set:
+        raise InputError(
+            f"The contact sheet would replace {options.output}, a file of the data set; name another file."
+        )
     found = survey(records, complain=problems.append)
     channels = _describe(found, records, options.folder)
     problems += _problems_of_the_whole(found, channels)
