@@ -17,6 +17,7 @@ from napari.plugins import _initialize_plugins
 
 from unetpipe.datasets.synthetic import synthetic_frame, write_synthetic_ome_zarr
 from unetpipe.io.images import write_image_pages
+from unetpipe.morphometry.confidence import cell_confidences, confidence_by_id
 from unetpipe.napari.reader import get_reader
 
 pytestmark = pytest.mark.napari
@@ -58,10 +59,12 @@ def test_a_stack_has_one_id_for_each_cell_and_can_be_corrected(results: Path, vi
     np.testing.assert_array_equal(cells.data[1], np.where(stored[1] > 0, stored[1] + stored[0].max(), 0))
     table = cells.features
     assert len(table) == len(np.unique(cells.data)) - 1 > 2
+    pages = zip(cells.data, np.asarray(probability.data), strict=True)
+    expected = [confidence_by_id(labels, cell_confidences(labels, page)) or {} for labels, page in pages]
+    confidences = {number: confidence for page in expected for number, confidence in page.items()}
     for _, row in table.iterrows():
         assert np.count_nonzero(cells.data == row["index"]) == row["area"]
-        mean = probability.data[cells.data == row["index"]].mean()
-        assert row["confidence"] == pytest.approx(mean, rel=1e-4)
+        assert row["confidence"] == pytest.approx(confidences[row["index"]], rel=1e-4)
 
 
 def test_an_image_has_its_pyramid_and_its_scale(results: Path, viewer: ViewerModel) -> None:
