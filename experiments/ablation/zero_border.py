@@ -19,8 +19,8 @@ class RandZeroCropd(RandMirrorCropd):
     0 is the mean grey value of a normalised image; a weight of 0 keeps the outside out of the loss.
     """
 
-    def randomize(self, size: tuple[int, int]) -> None:
-        """Draw the centre, uniform over the image within its border of zeros."""
+    def randomize(self, size: tuple[int, int], cells: Tensor | None = None) -> None:
+        """Draw the centre, uniform over the image within its border of zeros, wherever there are cells."""
         border = self.roi_size
         super().randomize((size[0] - 2 * border, size[1] - 2 * border))
         self.centre = (self.centre[0] + border, self.centre[1] + border)

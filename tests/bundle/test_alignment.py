@@ -46,7 +46,7 @@ def test_chain_keeps_everything_aligned(dataset: Path, tmp_path: Path):
     grey = np.zeros((90, 130))
     grey[ANNOTATED], grey[LEFT_OUT] = 100, 200
     seen_cells = seen_unknown = 0
-    for seed in range(12):
+    for seed in range(40):
         transform.set_random_state(seed)
         item = transform(record)
         image = item["image"][0, margin:-margin, margin:-margin].numpy() * grey.std() + grey.mean()

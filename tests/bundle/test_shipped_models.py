@@ -37,7 +37,7 @@ def test_values_of_a_model_are_complete(model: str) -> None:
     assert set(values) == {
         *("weights", "in_channels", "out_channels", "network_class", "channels", "norm", "normalization"),
         *("threshold", "marker_threshold", "merge_threshold", "rotations", "min_size", "ridge_refill_radius"),
-        "pixel_size",
+        *("pixel_size", "trained_on"),
     }
 
 
