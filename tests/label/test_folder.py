@@ -139,7 +139,10 @@ def test_a_safe_copy_has_nothing_of_the_bundle_that_could_run(tmp_path: Path, mo
     for name in ("train.json", "inference.json", "evaluate.json", "metadata.json"):
         ours, installed = (json.loads((root / "configs" / name).read_text()) for root in (copy, find_bundle()))
         different = {key for key in ours | installed if ours.get(key) != installed.get(key)}
-        assert not any(isinstance(installed.get(key), dict) for key in different - {"min_size", "network_data_format", "trained_on"})
+        assert not any(
+            isinstance(installed.get(key), dict)
+            for key in different - {"min_size", "network_data_format", "trained_on"}
+        )
         assert "RAN" not in (copy / "configs" / name).read_text()
     trained = json.loads((copy / "configs" / "train.json").read_text())
     assert (trained["sigma"], trained["channels"], trained["tile"]) == (4.5, theirs["channels"], theirs["tile"])
