@@ -69,6 +69,9 @@ def test_a_constant_added_or_a_wider_dtype_changes_nothing(trained: Path, image:
         (np.array([["a"]]), "cannot be segmented"),
         (np.full((20, 30), np.nan), "NaN"),
         (np.zeros((0, 5)), "empty"),
+        (np.where(np.eye(20, 30), 1e30, 1), "no data"),
+        (np.ma.masked_less(np.arange(600.0).reshape(20, 30), 9), "masked elements"),
+        (np.arange(200, dtype=np.uint32).reshape(10, 20) + 4_000_000_000, "differ too little"),
     ],
 )
 def test_arrays_that_do_not_fit(trained: Path, array: np.ndarray, message: str):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -105,10 +105,12 @@ def _evaluate(
         )
     if truth.is_dir():
         return _evaluate_folder(result, truth, output, images, frames)
-    if images is None and _is_numbered(truth):
-        if _is_numbered(result):
+    if images is None and _kind_of_masks(truth) == "instances":
+        kind = _kind_of_masks(result)
+        for page in _label_pages(result) if kind == "binary" else ():
+            check_numbered(page, result)
+        if kind in ("instances", "binary"):
             return _evaluate_cells(result, truth, output, frames)
-        check_numbered(_read_stack(result), result)
     if frames is not None:
         raise InputError("--frames chooses frames of folders and of numbered cells; a stack is scored as a whole.")
     return _evaluate_stack(result, truth, output, images)
@@ -118,12 +120,16 @@ def _is_truth_folder(folder: Path) -> bool:
     return any((folder / name).is_dir() for name in ("SEG", "TRA"))
 
 
-def _is_numbered(path: Path) -> bool:
-    """Return whether a file holds numbered cells, and not classes, probabilities, or one value for all cells."""
-    pages = [read_image(path, page) for page in range(count_pages(path))]
-    if any(page.shape[0] != 1 or page.dtype.kind not in "iu" or page.min() < 0 for page in pages):
-        return False
-    return decide_masks(page[0] for page in pages) == "instances"
+def _kind_of_masks(path: Path) -> str | None:
+    """Return what the values of label maps are (:func:`decide_masks`); None if the file holds no label maps."""
+    try:
+        return decide_masks(_label_pages(path))
+    except InputError:  # such as probabilities
+        return None
+
+
+def _label_pages(path: Path) -> list[np.ndarray]:
+    return [read_labels(path, page) for page in range(count_pages(path))]
 
 
 def _evaluate_folder(
@@ -178,7 +184,8 @@ def _evaluate_data_set(result: Path, truth: Path, output: Path | None, frames: F
                 raise InputError(f"{found[key][1]} and {mask} are both of {record['image']}; keep one of them.")
             check_same_sizes(mask, record["image"])
             found[key] = record, mask, page if pages > 1 else None
-    missing = [record for record in records if (record["image"], record.get("page", 0)) not in found]
+    keys = [(record["image"], record.get("page", 0)) for record in records]
+    missing = [record for key, record in zip(keys, records, strict=True) if key not in found]
     if not found:
         raise InputError(
             f"No mask in {result} belongs to an image of {truth}; expected are names such as {records[0]['mask_name']}."
@@ -187,7 +194,7 @@ def _evaluate_data_set(result: Path, truth: Path, output: Path | None, frames: F
         first = missing[0]["mask_name"]
         print(f"Scored: {len(found)} of {len(records)} images; {len(missing)} have no mask, such as {first}.")
     return _score_frames(
-        (_read_pair(*entry) for entry in found.values()),
+        (_read_pair(*found[key]) for key in keys if key in found),  # in the order of the set, as the bundle scores it
         f"{result.resolve().name} against {truth.resolve().name}",
         truth,
         output,
@@ -268,7 +275,7 @@ def _score_frames(frames: Iterable[_Scored], title: str, data: Path, output: Pat
 
 
 def _evaluate_stack(result: Path, truth: Path, output: Path | None, images: Path | None) -> dict[str, float | None]:
-    labels, probability = _read_stack(truth), _read_proposal(result)
+    labels, probability = _read_stack(truth, _read_label_page), _read_proposal(result)
     if labels.shape != probability.shape:
         raise InputError(f"{result} is {probability.shape} (slices, height, width), {truth} is {labels.shape}.")
     shown = None if images is None else _read_images(images, labels)
@@ -308,9 +315,14 @@ def _read_images(path: Path, labels: np.ndarray) -> np.ndarray:
     return images
 
 
-def _read_stack(path: Path) -> np.ndarray:
+def _read_label_page(path: Path, page: int) -> np.ndarray:
+    """Read (1, H, W)."""
+    return read_labels(path, page)[None]
+
+
+def _read_stack(path: Path, read: Callable[[Path, int], np.ndarray] = read_image) -> np.ndarray:
     """Read a multi-page file as (pages, H, W)."""
-    pages = [read_image(path, page) for page in range(count_pages(path))]
+    pages = [read(path, page) for page in range(count_pages(path))]
     if any(page.shape != pages[0].shape or page.shape[0] != 1 for page in pages):
         raise InputError(f"The pages of {path} must have one channel and one size.")
     return np.concatenate(pages)

@@ -31,6 +31,7 @@ from unetpipe.fit import estimate_diameter, facts_behind
 from unetpipe.inferers import OverlapTileInferer
 from unetpipe.inferers.rescale import LARGEST_FACTOR
 from unetpipe.instances import InstanceSettings, TrainedOn
+from unetpipe.io.images import check_pixels, check_rounding, rounding
 from unetpipe.morphometry import measure_cells
 from unetpipe.networks import UNet
 from unetpipe.scope import THREE_DIMENSIONS
@@ -435,6 +436,11 @@ class Predictor:
 
     def _as_stack(self, image: np.ndarray, axes: str | None) -> tuple[np.ndarray, bool]:
         """Return (N, C, H, W) as the network takes it, and whether the array is a stack."""
+        if np.ma.is_masked(image):
+            raise InputError(
+                f"The array of shape {image.shape} has masked elements, which have no grey value; fill them first, as "
+                "by numpy.ma.filled."
+            )
         image = np.asarray(image)
         stack, is_stack = _as_pages(image, axes, self.channels)
         if stack.size:
@@ -444,13 +450,12 @@ class Predictor:
                 f"The array of shape {image.shape} has {stack.shape[1]} channel(s), the network takes {self.channels}. "
                 "Choose from its channels, or say by axes which axes it has."
             )
-        with np.errstate(over="ignore"):
-            is_finite = np.isfinite(stack.astype(np.float32, copy=False)).all()
-        if 0 in stack.shape or not is_finite:
-            raise InputError(
-                f"The array of shape {image.shape} is empty or holds pixels that are NaN, infinite or too large for "
-                "float32."
-            )
+        if 0 in stack.shape:
+            raise InputError(f"The array of shape {image.shape} is empty.")
+        for number, page in enumerate(stack):
+            name = f"Page {number} of the array" if len(stack) > 1 else f"The array of shape {image.shape}"
+            check_pixels(page, name)
+            check_rounding(rounding(page), name)
         return stack, is_stack
 
     def _get(self, key: str, kind: Callable[[Any], Any] = lambda value: value) -> Any:

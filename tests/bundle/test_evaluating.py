@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from workflows import run
+from workflows import BUNDLE, run
 
 from unetpipe.cli.main import main
 from unetpipe.errors import InputError
@@ -96,3 +97,64 @@ def test_inference_takes_rotations(trained: Path, synthetic: Path, tmp_path: Pat
     with pytest.raises(Exception, match="instantiat") as caught:
         run(["inference.json"], trained, dataset_dir=str(synthetic / "01"), output_dir=str(tmp_path), rotations=4)
     assert isinstance(caught.value.__cause__, InputError)
+
+
+NUCLEI = ("07761f", "15039b", "1a75de", "2e172a", "57d88f", "79fe41")  # small images of four kinds; none trained
+
+
+def test_masks_of_nuclei_score_as_the_bundle_scores_them(
+    real_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """Every figure of every file, by ``segment`` and ``evaluate``, and by ``evaluating``, with the shipped model."""
+    folder = real_data / "dsb2018" / "stage1_train"
+    if not folder.is_dir():
+        pytest.skip(f"no images of nuclei in {folder}")
+    for name in NUCLEI:
+        shutil.copytree(next(folder.glob(f"{name}*")), tmp_path / "set" / name)
+        next((tmp_path / "set" / name / "images").iterdir()).rename(tmp_path / "set" / name / "images" / f"{name}.png")
+    data, masks, program, scored = (str(tmp_path / name) for name in ("set", "masks", "program", "scored"))
+    assert main(["segment", data, "--model", "nuclei", "--output", masks]) == 0
+    assert main(["evaluate", masks, data, "--output", program]) == 0
+    model = json.loads((BUNDLE / "models" / "nuclei" / "inference.json").read_text())
+    run(
+        ["train.json", "nuclei.json", "evaluate.json"],
+        dataset_dir=data,
+        output_dir=scored,
+        weights=str(BUNDLE / "models" / "nuclei" / "model.pt"),
+        eval_frames="0-5",
+        num_workers=0,
+        progress=False,
+        **{key: model[key] for key in ("threshold", "marker_threshold", "merge_threshold", "rotations", "min_size")},
+    )
+    capsys.readouterr()
+    for name in FILES:
+        ours, theirs = (figures(Path(folder, name)) for folder in (program, scored))
+        assert len(ours) > 10
+        assert ours.keys() == theirs.keys()
+        different = {key: (value, theirs[key]) for key, value in ours.items() if not alike(value, theirs[key])}
+        assert different == {}
+
+
+def alike(one: float | str | None, other: float | str | None) -> bool:
+    if isinstance(one, float) and isinstance(other, float):
+        return abs(one - other) <= 1e-9
+    return one == other
+
+
+def figures(path: Path) -> dict[str, float | str | None]:
+    """Return every figure of a file of scores by its place."""
+    found: dict[str, float | str | None] = {}
+
+    def add(place: str, value: object) -> None:
+        if isinstance(value, (dict, list)):
+            for key, part in value.items() if isinstance(value, dict) else enumerate(value):
+                add(f"{place}/{key}", part)
+        else:
+            try:
+                found[place] = float(value)  # type: ignore[arg-type]
+            except (TypeError, ValueError):
+                found[place] = value  # type: ignore[assignment]
+
+    with path.open() as file:
+        add("", json.load(file) if path.suffix == ".json" else list(csv.DictReader(file)))
+    return found

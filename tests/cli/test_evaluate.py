@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from unetpipe.cli.main import main
@@ -385,3 +386,77 @@ def test_masks_of_nuclei_in_one_file_each(tmp_path: Path, capsys: pytest.Capture
     assert main(["evaluate", str(tmp_path / "masks"), str(tmp_path / "set")]) == 0
     printed = values(capsys.readouterr().out)
     assert {printed[name] for name in PERFECT} == {"1.00000"}
+
+
+def three_cells() -> np.ndarray:
+    label = np.zeros((20, 30), np.uint8)
+    label[2:8, 2:8], label[2:8, 8:14], label[12:18, 20:28] = 1, 2, 3
+    return label
+
+
+@pytest.mark.parametrize("kind", ["palette", "three channels", "float", "white is 0"])
+def test_a_file_of_numbered_cells_in_any_form(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture):
+    label = three_cells()
+    picture = Image.fromarray(label)
+    path = tmp_path / "cells.png"
+    if kind == "palette":
+        picture.putpalette([0, 0, 0, 200, 0, 0, 0, 200, 0, 0, 0, 200])
+        picture.save(path)
+    elif kind == "three channels":
+        picture.convert("RGB").save(path)
+    else:
+        path = tmp_path / "cells.tif"
+        options = {"photometric": "miniswhite" if kind == "white is 0" else "minisblack"}
+        tifffile.imwrite(path, label.astype(np.float32 if kind == "float" else np.uint16), **options)
+    assert main(["evaluate", str(path), str(path)]) == 0
+    printed = values(capsys.readouterr().out)
+    assert {printed[name] for name in PERFECT} == {"1.00000"}
+
+
+def test_probabilities_against_cells_in_the_colours_of_a_palette(tmp_path: Path, capsys: pytest.CaptureFixture):
+    """The palette's indices are the truth; apart, the cells are those of a threshold."""
+    label = np.where(np.arange(30) == 8, 0, three_cells()).astype(np.uint8)
+    picture = Image.fromarray(label)
+    picture.putpalette([0, 0, 0, 200, 0, 0, 0, 200, 0, 0, 0, 200])
+    picture.save(tmp_path / "truth.png")
+    tifffile.imwrite(tmp_path / "result.tif", np.where(label > 0, 0.8, 0.2).astype(np.float32))
+    assert main(["evaluate", str(tmp_path / "result.tif"), str(tmp_path / "truth.png")]) == 0
+    assert values(capsys.readouterr().out)["rand_error"] == "0.00000"
+
+
+def test_one_blob_of_255_is_one_cell(tmp_path: Path, capsys: pytest.CaptureFixture):
+    """And no stack of probabilities: its truth is numbered cells."""
+    label = three_cells()
+    Image.fromarray(label).save(tmp_path / "truth.png")
+    Image.fromarray(np.where(label == 3, 255, 0).astype(np.uint8)).save(tmp_path / "result.png")
+    assert main(["evaluate", str(tmp_path / "result.png"), str(tmp_path / "truth.png")]) == 0
+    printed = values(capsys.readouterr().out)
+    assert (printed["recall"], printed["precision"]) == ("0.33333", "1.00000")
+
+
+def test_masks_that_store_white_as_0_are_not_inverted(folders: tuple[Path, Path], capsys: pytest.CaptureFixture):
+    result, truth = folders
+    for path in result.iterdir():
+        tifffile.imwrite(path, read_labels(path).astype(np.uint16), photometric="miniswhite")
+    assert main(["evaluate", str(result), str(truth)]) == 0
+    assert values(capsys.readouterr().out)["SEG"] == "1.00000"
+
+
+def test_masks_of_two_digits_are_named(folders: tuple[Path, Path], capsys: pytest.CaptureFixture):
+    result, truth = folders
+    for frame in range(3):
+        (result / f"mask{frame:03d}.tif").rename(result / f"mask{frame:02d}.tif")
+    assert main(["evaluate", str(result), str(truth)]) == 1
+    assert "mask00.tif: the number of a frame has at least three digits" in capsys.readouterr().err
+
+
+def test_the_order_of_names_changes_no_score(tmp_path: Path):
+    """Frames are scored in the order of the data set, whatever their masks are called."""
+    for number, name in enumerate(("a", "b")):
+        for folder, suffix in (("set/images", ""), ("set/masks", "")):
+            (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(three_cells()).save(tmp_path / folder / f"{name}{suffix}.png")
+        write_labels(tmp_path / "masks" / str(1 - number) / f"{name}_mask.tif", three_cells())
+    assert main(["evaluate", str(tmp_path / "masks"), str(tmp_path / "set"), "--output", str(tmp_path / "out")]) == 0
+    with (tmp_path / "out" / "frames.csv").open() as file:
+        assert [row["frame"] for row in csv.DictReader(file)] == ["0", "1"]

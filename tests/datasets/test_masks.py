@@ -7,6 +7,8 @@ import pytest
 from scipy import ndimage
 
 from unetpipe.datasets import components
+from unetpipe.datasets.masks import check_numbered
+from unetpipe.errors import InputError
 from unetpipe.instances.from_probability import connected
 
 
@@ -45,3 +47,13 @@ def test_components_of_random_arrays(values: int, dtype: type) -> None:
 @pytest.mark.parametrize("labels", [np.zeros((4, 5), np.int32), np.ones((4, 5), np.int32), np.eye(4, dtype=bool)])
 def test_components_of_few_values(labels: np.ndarray) -> None:
     assert np.array_equal(components(labels), one_value_after_the_other(labels))
+
+
+@pytest.mark.parametrize("value", [1, 255, 65535])
+def test_a_mask_of_one_value_in_several_pieces_numbers_no_cells(value: int):
+    pieces = np.zeros((5, 9), np.int32)
+    pieces[1:3, [0, 4, 8]] = value
+    with pytest.raises(InputError, match=f"a.tif holds only 0 and {value}, in 3 pieces"):
+        check_numbered(pieces, "a.tif")
+    check_numbered(pieces[:, 2:6], "a.tif")
+    check_numbered(np.where(pieces > 0, 7, 0), "a.tif")

@@ -99,6 +99,16 @@ def test_files_that_do_not_match(tmp_path: Path, images: list[str], masks: list[
         find_records(tmp_path)
 
 
+def test_masks_of_other_kinds_are_named(tmp_path: Path):
+    write(tmp_path, {"a.png": RAMP}, {})
+    (tmp_path / "masks").mkdir(exist_ok=True)
+    (tmp_path / "masks" / "a.jpg").write_bytes(b"")
+    with pytest.raises(
+        InputError, match=r"has a mask; .*; the folder of masks holds files .* not read, such as a\.jpg"
+    ):
+        find_records(tmp_path)
+
+
 def test_two_folders_of_masks_are_ambiguous(tmp_path: Path):
     write(tmp_path, {"a.png": RAMP}, {"a.png": TWO_SQUARES})
     (tmp_path / "labels").mkdir()

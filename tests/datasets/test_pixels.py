@@ -71,3 +71,25 @@ def test_equal_channels_are_said(folder: Path, caplog: pytest.LogCaptureFixture)
 
 def test_a_record_needs_no_channel(folder: Path):
     assert read_pixels(Record(image=str(folder / "images" / "c.png"))).shape == (3, 20, 30)
+
+
+@pytest.mark.parametrize(
+    "pixels",
+    [GREY.astype(np.uint32) + 4_000_000_000, GREY.astype(np.int64) + 2**40, GREY / 1e3 + 1e6, GREY * 1e-300],
+    ids=["uint32", "int64", "float64", "tiny"],
+)
+def test_grey_values_that_float32_cannot_tell_apart(pixels: np.ndarray, tmp_path: Path):
+    """Else 255 grey values become one or two, and the mask shows it without a word."""
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="minisblack")
+    with pytest.raises(InputError, match=r"a\.tif has grey values that differ too little for their size"):
+        read_for_network(Record(image=str(tmp_path / "a.tif")), 1)
+
+
+@pytest.mark.parametrize(
+    "pixels",
+    [GREY.astype(np.uint32) * 16_000_000, GREY.astype(np.int64) + 2**20, GREY + 1e4, np.full((20, 30), 0.1)],
+    ids=["uint32", "int64", "float64", "constant"],
+)
+def test_wide_types_are_read(pixels: np.ndarray, tmp_path: Path):
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="minisblack")
+    assert np.array_equal(read_for_network(Record(image=str(tmp_path / "a.tif")), 1)[0], pixels)

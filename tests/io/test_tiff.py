@@ -216,6 +216,20 @@ def test_no_data_is_refused(value: float, tmp_path: Path):
             read(write(tmp_path / "a.tif", array))
 
 
+def test_what_gdal_names_as_no_data_is_refused_in_an_image(tmp_path: Path):
+    """Only where pixels have the value; a mask may call its background so."""
+    tag = [(42113, "s", 0, "7", True)]
+    path = write(tmp_path / "a.tif", RAMP, extratags=tag)
+    with pytest.raises(
+        InputError, match=r"a\.tif holds pixels of the value 7, which its tag GDAL_NODATA names as no data"
+    ):
+        read_image(path)
+    assert np.array_equal(read_labels(path), RAMP)
+    assert np.array_equal(
+        read_image(write(tmp_path / "b.tif", RAMP + (RAMP == 7), extratags=tag))[0], RAMP + (RAMP == 7)
+    )
+
+
 def claim(path: Path, **tags: int) -> Path:
     """Write other values into tags of a file's first directory."""
     with tifffile.TiffFile(path, mode="r+") as file:

@@ -13,6 +13,8 @@ from unetpipe.errors import InputError
 
 MASKS = ("auto", "instances", "classes")
 EVERY_NEIGHBOUR = np.ones((3, 3), bool)
+# of a mask whose only value is this; a cell of its own that is number 1 may well be in two pieces
+MOST_PIECES = {1: 2, 255: 1, 65535: 1}
 
 
 def decide_masks(labels: Iterable[np.ndarray]) -> str:
@@ -44,11 +46,11 @@ def decide_masks(labels: Iterable[np.ndarray]) -> str:
 
 
 def check_numbered(labels: np.ndarray, path: str | os.PathLike) -> None:
-    """Raise InputError if a label map, of one page or more, holds 0 and 255 (or 65535) and not numbered cells."""
+    """Raise InputError if a label map, of one page or more, holds 0 and 255 (or 65535, or 1) and not numbered cells."""
     values = np.unique(labels[labels != 0])
-    if len(values) == 1 and values[0] in (255, 65535):
+    if len(values) == 1 and int(values[0]) in MOST_PIECES:
         pieces = sum(ndimage.label(page, structure=EVERY_NEIGHBOUR)[1] for page in np.atleast_3d(labels.T).T)
-        if pieces > 1:
+        if pieces > MOST_PIECES[int(values[0])]:
             raise InputError(
                 f"{path} holds only 0 and {values[0]}, in {pieces} pieces: it shows where cells are, but does not "
                 "number them. Give each cell a number of its own (skimage.measure.label numbers connected components)."

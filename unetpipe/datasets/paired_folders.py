@@ -124,7 +124,11 @@ def records(folder: Path, complain: Callable[[str], None] = stop, *, masks: str 
             for page in range(pages)
         ]
     if not found:
-        complain(f"No image in {folder} has a mask; images and masks are matched by their names (a.png, a_mask.png).")
+        others = [path.name for part in _folders(folder, MASK_FOLDERS) for path in _not_read(part)]
+        beside = f"; the folder of masks holds files that are not read, such as {others[0]}" if others else ""
+        complain(
+            f"No image in {folder} has a mask; images and masks are matched by their names (a.png, a_mask.png){beside}."
+        )
         return []
     kind = decide_masks(_some_labels(found)) if masks == "auto" else masks
     return [{**record, "masks": kind} for record in found]
@@ -229,6 +233,12 @@ def _holds(path: Path, images: Sequence[np.ndarray]) -> bool:
 
 def _folders(root: Path, names: Sequence[str]) -> list[Path]:
     return sorted(path for path in root.iterdir() if path.is_dir() and path.name.lower() in names)
+
+
+def _not_read(folder: Path) -> list[Path]:
+    """Return the files of other kinds, such as JPEG, by name; without hidden ones."""
+    files = sorted(path for path in folder.iterdir() if not path.is_dir() and not path.name.startswith("."))
+    return [path for path in files if not image_suffix(path)]
 
 
 def _one_folder(root: Path, names: Sequence[str]) -> Path:

@@ -8,7 +8,7 @@ import numpy as np
 
 from unetpipe.datasets.records import Record
 from unetpipe.errors import InputError
-from unetpipe.io.images import read_image
+from unetpipe.io.images import check_rounding, read_image, rounding
 
 
 def read_pixels(record: Record) -> np.ndarray:
@@ -46,7 +46,7 @@ def read_for_network(record: Record, channels: int | None = None) -> np.ndarray:
     Raises
     ------
     InputError
-        If the image cannot be read, or has another number of channels.
+        If the image cannot be read, has another number of channels, or grey values that float32 cannot tell apart.
     """
     return fit_for_network(read_pixels(record), channels, record["image"])
 
@@ -56,6 +56,7 @@ def fit_for_network(image: np.ndarray, channels: int | None, path: str | os.Path
     fitted = fit_channels(image, channels)
     if channels is not None and len(fitted) != channels:
         raise InputError(wrong_channels(path, len(fitted), channels))
+    check_rounding(rounding(fitted), str(path))
     return fitted
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import numpy as np
 from unetpipe.datasets.ctc import numbered_files
 from unetpipe.datasets.masks import check_numbered
 from unetpipe.errors import InputError
-from unetpipe.io.images import LARGEST_LABEL, read_image
+from unetpipe.io.images import LARGEST_LABEL, read_stored
 
 TRACK_TABLE = "res_track.txt"
 
@@ -28,6 +29,12 @@ def result_masks(folder: str | os.PathLike) -> dict[int, Path]:
     if not folder.is_dir():
         raise InputError(f"There is no result folder {folder}.")
     masks = numbered_files(folder, r"mask(\d{3,})\.tiff?")
+    short = [path for path in sorted(folder.iterdir()) if re.fullmatch(r"mask\d{1,2}\.tiff?", path.name)]
+    if not masks and short:
+        raise InputError(
+            f"{short[0]}: the number of a frame has at least three digits in a Cell Tracking Challenge result; rename "
+            f"it to mask{int(short[0].stem[4:]):03d}.tif, and the others likewise."
+        )
     if not masks:
         raise InputError(f"{folder} is not a result of the Cell Tracking Challenge: it holds no maskNNN.tif.")
     return dict(sorted(masks.items()))
@@ -42,7 +49,7 @@ def read_mask(path: str | os.PathLike) -> np.ndarray:
         If the file cannot be read, has several channels or pages, or holds other values than whole numbers
         from 0 to 65535.
     """
-    array = read_image(path)
+    array = read_stored(path)
     if array.shape[0] != 1:
         raise InputError(f"{path} has {array.shape[0]} channels; a mask has one, of cell ids.")
     if array.dtype.kind == "f":

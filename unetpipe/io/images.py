@@ -18,6 +18,7 @@ from unetpipe.io.microscopes import CONVERT
 
 LARGEST_LABEL = 65535
 WITHOUT_READER = (".oib", ".oif", ".vsi", ".lsm", ".ims", ".svs", ".zvi")  # of microscopes
+LARGEST_ROUNDING = 1 / 512  # of the range of the grey values, as 8 bits round them
 ABSURD = 1e18  # its square is still a float32, so that means and deviations can be computed below it
 
 
@@ -69,6 +70,14 @@ def read_image(path: str | os.PathLike, page: int | None = None) -> np.ndarray:
         named, or it holds values that are NaN, infinite or above 10¹⁸.
     """
     return _read(_existing(path), page, labels=False)
+
+
+def read_stored(path: str | os.PathLike, page: int | None = None) -> np.ndarray:
+    """Read a mask as :func:`read_image` reads an image, but with the numbers that are stored, whatever their colours.
+
+    Of a palette the indices count, and white that is stored as 0 stays 0.
+    """
+    return _read(_existing(path), page, labels=True)
 
 
 def read_labels(path: str | os.PathLike, page: int | None = None) -> np.ndarray:
@@ -177,6 +186,49 @@ def check_pixels(pixels: np.ndarray, name: str) -> None:
     if pixels.dtype.kind == "f" and not (np.abs(pixels) <= min(ABSURD, float(np.finfo(pixels.dtype).max))).all():
         what = "NaN or infinite" if not np.isfinite(pixels).all() else f"{np.abs(pixels).max():.2g} or so (no data?)"
         raise InputError(f"{name} holds pixels that are {what}; replace them by numbers first.")
+
+
+def rounding(pixels: np.ndarray) -> np.ndarray:
+    """Return what float32, in which networks compute, does to the values of each channel of (C, H, W).
+
+    Returns
+    -------
+    ndarray
+        (3, C), float64: the most by which it changes a value, the lowest value, and the highest. All are 0 of a dtype
+        whose values are values of float32, too.
+    """
+    if np.can_cast(pixels.dtype, np.float32):
+        return np.zeros((3, len(pixels)))
+    exact = pixels.astype(np.float64).reshape(len(pixels), -1)
+    return np.stack([np.abs(exact - exact.astype(np.float32)).max(axis=1), exact.min(axis=1), exact.max(axis=1)])
+
+
+def check_rounding(changes: np.ndarray, name: str) -> None:
+    """Raise InputError if float32 would blur differences between grey values more than 8 bits do.
+
+    Parameters
+    ----------
+    changes : ndarray
+        (3, C), as :func:`rounding` returns them of the whole image.
+    name : str
+        What the sentence calls the image.
+
+    Examples
+    --------
+    >>> check_rounding(rounding(np.array([[[0, 255]]])), "a.tif")
+    >>> check_rounding(rounding(np.array([[[0, 255]]]) + 4_000_000_000), "a.tif")
+    Traceback (most recent call last):
+    unetpipe.errors.InputError: a.tif has grey values that differ too little for their size (4e+09 to 4e+09): networks \
+    compute in float32, which cannot tell them apart; subtract the lowest value first, or scale them.
+    """
+    most, lowest, highest = changes
+    blurred = np.flatnonzero((highest > lowest) & (most > LARGEST_ROUNDING * (highest - lowest)))
+    if blurred.size:
+        first = blurred[0]
+        raise InputError(
+            f"{name} has grey values that differ too little for their size ({lowest[first]:g} to {highest[first]:g}): "
+            "networks compute in float32, which cannot tell them apart; subtract the lowest value first, or scale them."
+        )
 
 
 def _read(path: Path, page: int | None, labels: bool) -> np.ndarray:

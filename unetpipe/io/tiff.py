@@ -28,6 +28,7 @@ SUFFIXES = (".tif", ".tiff")
 BEHIND_ONE_DIRECTORY = ("shaped", "imagej", "stk")  # whose planes may lie there, by tifffile's names
 THUMBNAIL_OR_MASK = 1 | 4  # bits of the tag NewSubfileType
 PHOTOMETRIC_TAG = 262
+NO_DATA_TAG = 42113  # of GDAL: the value of pixels that were not measured
 HEADER = 8  # bytes
 ALPHA = (1, 2)  # values of the tag ExtraSamples
 GREY_OR_RGB = (PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.RGB, PHOTOMETRIC.MASK, PHOTOMETRIC.CFA, PHOTOMETRIC.LINEAR_RAW)
@@ -96,6 +97,11 @@ def _decoded(path: Path, page: int, region: tuple[slice, slice] | None, labels: 
         raise InputError(f"{path} does not fit into memory.") from error
     except Exception as error:  # each codec has its own exceptions for damaged data
         raise InputError(f"{path} cannot be read as TIFF ({first_line(error)}).") from error
+    if not labels and NO_DATA_TAG in part.key.tags and (pixels == part.key.nodata).any():
+        raise InputError(
+            f"{path} holds pixels of the value {part.key.nodata:g}, which its tag GDAL_NODATA names as no data; "
+            "replace them by numbers first, and take the tag away."
+        )
     return _as_image(opened, part, _without_alpha(pixels, part.key), labels)
 
 
