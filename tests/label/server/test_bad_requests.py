@@ -36,7 +36,7 @@ CODE = "cpu') if __import__('os').getpid() else ('"  # would be evaluated in a c
 NOISE = np.random.default_rng(0).integers(0, 255, (96, 128), dtype=np.uint8)
 ARRAY = io.BytesIO()
 np.save(ARRAY, NOISE[None])
-COLOUR = png(np.dstack([NOISE] * 3))
+COLOUR = png(np.dstack([NOISE, 255 - NOISE, NOISE]))
 AS_JSON = {"headers": {"content-type": "application/json"}}
 REQUESTS = {
     "unknown image": ("POST", "/infer/cells?image=nothing", {}, "no image 'nothing'"),
