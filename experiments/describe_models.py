@@ -23,7 +23,7 @@ from experiments.pack_data import PARTLY_ANNOTATED, SEQUENCES, median_area
 from unetpipe.bundle.models import TRAINED_ON
 from unetpipe.bundle.writing import find_bundle
 from unetpipe.datasets import Record, find_records, read_truth, select
-from unetpipe.datasets.images import read_for_network
+from unetpipe.datasets.pixels import read_for_network
 from unetpipe.files import write_text
 from unetpipe.instances.trained_on import TrainedOn, doubt
 from unetpipe.io import read_labels
@@ -79,7 +79,7 @@ def describe(predictor: Predictor, train: Sequence[Record], choose: Sequence[Rec
     step = max(len(train) // FRAMES, 1)
     frames = []
     for number, record in enumerate(train):
-        pixels = read_for_network(record["image"], record.get("page"), predictor.channels)
+        pixels = read_for_network(record, predictor.channels)
         truth, known = read_truth(record)
         if data in PARTLY_ANNOTATED:
             known = known_pixels(pixels[0], truth, read_labels(record["markers"]), area)
@@ -88,7 +88,7 @@ def describe(predictor: Predictor, train: Sequence[Record], choose: Sequence[Rec
     facts = describe_frames(frames)
     doubts = []
     for record in choose:
-        pixels = read_for_network(record["image"], record.get("page"), predictor.channels)
+        pixels = read_for_network(record, predictor.channels)
         if pixels[0].size <= LARGEST or data:
             probabilities = predictor.segment(np.moveaxis(pixels, 0, -1), "yxc")[1]
             doubts.append(doubt(probabilities, facts.cell_areas[2]))

@@ -10,8 +10,8 @@ import torch
 
 from benchmarks.stress.perturbations import STRESS, View, empty_places, empty_view, perturbed
 from unetpipe.datasets import Record, read_truth
-from unetpipe.datasets.images import read_for_network
 from unetpipe.datasets.layouts import check_same_size
+from unetpipe.datasets.pixels import read_for_network
 from unetpipe.metrics.detection import mean_precision
 from unetpipe.metrics.isbi2012.score import BestThresholdRandMetric
 from unetpipe.metrics.seg_det_tra import object_jaccards
@@ -96,7 +96,7 @@ def measure_views(predictor: Predictor, records: Sequence[Record], views: Iterab
         Names of perturbations in ``STRESS``, and "empty field": the frame's largest place without cells.
     """
     for record in records:
-        pixels = read_for_network(record["image"], record.get("page"), predictor.channels)
+        pixels = read_for_network(record, predictor.channels)
         image = torch.from_numpy(pixels.astype(np.float32))
         truth, known = read_truth(record)
         check_same_size(record, truth, pixels.shape)

@@ -50,7 +50,7 @@ BAD_IMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "truncated PNG": (lambda folder: truncated(folder, "a.png"), "a.png"),
     "truncated NIfTI": (lambda folder: truncated(folder, "a.nii.gz"), "a.nii.gz"),
     "text as PNG": (lambda folder: (folder / "a.png").write_text("no picture"), "a.png"),
-    "RGB": (lambda folder: picture(folder, np.dstack([NOISE] * 3)), "3 channel"),
+    "RGB": (lambda folder: picture(folder, np.dstack([NOISE, 255 - NOISE, NOISE])), "3 channel"),
     "constant": (lambda folder: picture(folder, np.full((40, 50), 7, np.uint8)), "constant"),
     "NaN": (lambda folder: picture(folder, np.full((40, 50), np.nan, np.float32)), "NaN"),
 }

@@ -77,7 +77,8 @@ def test_label_of_another_size(dataset: Path, network: UNet):
 
 
 def test_rgb_image_for_a_one_channel_net(dataset: Path, network: UNet):
-    Image.fromarray(np.zeros((96, 128, 3), np.uint8)).save(dataset / "01" / "t000.tif")
+    colours = np.random.default_rng(0).integers(0, 255, (96, 128, 3), np.uint8)
+    Image.fromarray(colours).save(dataset / "01" / "t000.tif")
     message = training_error(dataset, network)
     assert "t000.tif has 3 channel(s)" in message
     assert "in_channels=3" in message

@@ -165,10 +165,10 @@ def run(options: argparse.Namespace) -> None:
 
     def begin() -> None:
         """Remove what will not fit the new masks."""
-        journal.begin(forget=not options.resume)
+        remove_old(options.output)
         for folder in folders:
             remove_tracks(folder)
-        remove_old(options.output)
+        journal.begin(forget=not options.resume)
 
     with writing(options.output):
         if len(todo) < len(records):
