@@ -104,6 +104,11 @@ def _evaluate(
             "set, or two files (probabilities or numbered cells, and labels)."
         )
     if truth.is_dir():
+        if layout is None and not _is_truth_folder(truth):
+            raise InputError(
+                f"{truth} is not a truth: it is neither a folder NN_GT, with SEG or TRA, nor a data set. If it holds "
+                "masks alone, put them into FOLDER/masks and their images into FOLDER/images, and give FOLDER."
+            )
         return _evaluate_folder(result, truth, output, images, frames)
     if images is None and _kind_of_masks(truth) == "instances":
         kind = _kind_of_masks(result)

@@ -121,6 +121,10 @@ BAD: dict[str, tuple[Callable[[Path, Path], object], list[str]]] = {
         lambda result, truth: shutil.rmtree(truth / "SEG") or shutil.rmtree(truth / "TRA"),
         ["is not a truth"],
     ),
+    "masks alone": (
+        lambda result, truth: shutil.rmtree(truth) or shutil.copytree(result, truth),
+        ["01_GT is not a truth", "FOLDER/masks"],
+    ),
     "no CTC result": (lambda result, truth: [path.unlink() for path in result.iterdir()], ["RES is not a result"]),
     "broken line": (lambda result, truth: (truth / TABLE).write_text("1 0 2 0\n2 0 x 0\n"), ["line 2", "'2 0 x 0'"]),
     "short line": (lambda result, truth: (truth / TABLE).write_text("1 0 2 0\n\n2 0 2\n"), ["line 3", "'2 0 2'"]),
