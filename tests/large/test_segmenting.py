@@ -334,3 +334,9 @@ def test_output_that_cannot_be_written(bundle: Path, tmp_path: Path, monkeypatch
     with pytest.raises(InputError, match=r"No space left on device.*--resume goes on"):
         made.run(progress=False)
     assert not made.target.exists()
+
+
+def test_grey_values_that_float32_cannot_tell_apart_are_refused_as_in_memory(bundle: Path, tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", blobs(300, 300).astype(np.uint32) // 256 + 4_000_000_000, tile=(64, 64))
+    with pytest.raises(InputError, match=r"a\.tif has grey values that differ too little for their size"):
+        LargeSegmentation(TiffImage(tmp_path / "a.tif"), tmp_path / "result", bundle).run(progress=False)

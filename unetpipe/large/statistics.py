@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from unetpipe.errors import InputError
+from unetpipe.io.images import check_rounding, image_name, rounding
 from unetpipe.large.blocks import Block
 from unetpipe.large.work import Work
 
@@ -54,8 +55,9 @@ def merged(parts: Iterable[Moments]) -> Moments:
 def measure(work: Work, block: Block) -> None:
     """Keep the moments of a block's pixels."""
     region = work.grid.region(block)
-    part = moments(work.image.read(block.page, region.rows, region.columns))
-    work.save(PARTS, block, count=part.pixels, mean=part.mean, squares=part.squares)
+    pixels = work.image.read(block.page, region.rows, region.columns, work.image.dtype)
+    part = moments(pixels)
+    work.save(PARTS, block, count=part.pixels, mean=part.mean, squares=part.squares, rounding=rounding(pixels))
 
 
 def gather(work: Work, page: int) -> None:
@@ -64,9 +66,12 @@ def gather(work: Work, page: int) -> None:
     Raises
     ------
     InputError
-        If a channel has the same value everywhere.
+        If a channel has the same value everywhere, or values that float32 cannot tell apart.
     """
-    kept = (work.load(PARTS, block) for block in work.grid.blocks(page))
+    kept = [work.load(PARTS, block) for block in work.grid.blocks(page)]
+    most, lowest, highest = np.stack([part["rounding"] for part in kept], axis=1)
+    name = image_name(work.image.path, page if work.image.pages > 1 else None)
+    check_rounding(np.stack([most.max(axis=0), lowest.min(axis=0), highest.max(axis=0)]), name)
     whole = merged(Moments(int(part["count"]), part["mean"], part["squares"]) for part in kept)
     if (whole.deviation == 0).any():
         raise InputError(f"{work.image.path}, page {page}, has a constant channel; there is nothing to segment.")
