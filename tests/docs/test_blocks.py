@@ -178,7 +178,7 @@ def is_set_up(words: list[str]) -> bool:
     match words:
         case ["python", "-m", "pip", "install", *rest] | ["pip", "install", *rest]:
             check_requirements(rest)
-        case ["python", "-m", "tox", "run", *rest]:
+        case ["python", "-m", "tox", "run", *rest] | ["python", "-m", "tox", "run-parallel", "--parallel-live", *rest]:
             check_tox(rest)
         case ["python", "-m", "venv", _] | [".", _]:
             pass
