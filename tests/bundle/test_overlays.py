@@ -77,6 +77,13 @@ def test_every_key_of_an_overlay_is_a_place_in_the_config_below(overlay: str) ->
         assert key in parser or (place in parser and (name in optional or place == "settings")), key
 
 
+@pytest.mark.parametrize("optimizer", ["Adam", "RMSprop", "Adagrad"])
+def test_another_optimizer_takes_the_same_arguments(optimizer: str) -> None:
+    parser = workflow(["train.json"], dataset_dir="unused", device="cpu").parser
+    parser["optimizer#_target_"] = f"torch.optim.{optimizer}"
+    assert type(parser.get_parsed_content("optimizer")).__name__ == optimizer
+
+
 def test_named_handlers_are_what_the_lists_hold_once() -> None:
     parser = workflow(["train.json"], dataset_dir="unused", min_size=0, progress=True).parser
     parser["train#dataset"], parser["validate#dataset"] = {"data": []}, [0]

@@ -41,7 +41,7 @@ def score_divisions(
     - for each child of the reference there is another child of the result that begins at most ``tolerance`` frames
       before or after it, and covers it, and no other cell, in the later of the two frames in which they begin.
 
-    Each division is the same as one other at most. A track that goes on after a gap has one child and is no division.
+    Each division is the same as one other at most. A track that goes on after a gap has one child: it did not divide.
 
     Parameters
     ----------

@@ -24,7 +24,7 @@ from unetpipe.transforms import apply_to_batch
 logger = logging.getLogger(__name__)
 
 SHARE = 0.4  # of the free memory that frames may take; the network needs the rest
-MADE_AGAIN = 48  # frames at most whose cells are pasted anew for an epoch
+MADE_AGAIN = 48  # frames at most whose cells are pasted again for an epoch
 
 
 def training_loader(
