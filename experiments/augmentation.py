@@ -54,7 +54,7 @@ def augmentation(recipe: Recipe, tile: int, output: int, seed: int) -> Compose:
     grey = [
         RandBatchShading(0.6, 0.7),
         RandBatchShading(1.5, 0.15, (2, 3)),
-        RandBatchGreyValues(0.4, 0.5, 0.15 if colour else 0.0, channels=recipe.in_channels),
+        RandBatchGreyValues(0.4, 0.5, 0.15 if colour else 0.0, (0.5, 2.0), channels=recipe.in_channels),
         RandBatchBlur((0.3, 2.0), recipe.blur),
         RandBatchNoise(recipe.noise, 0.6),
         RandBatchRounding(0.2, 0.3),

@@ -15,6 +15,7 @@ from unetpipe.transforms.batched import to_device
 
 PART = 0.25  # of the tiles see a part of a frame as if it were the whole
 SMALLEST_PART = 160  # px
+CENTRED = 0.5  # of the tiles of a partly annotated frame are centred on an annotated cell
 GROUPS = 0.75  # power of the frames of a group by which the group is drawn
 
 
@@ -49,17 +50,26 @@ class DeviceFrames:
                 whole[number, :, :rows, :columns] = torch.from_numpy(part).to(device)
         self.sizes = [frame.label.shape[1:] for frame in frames]
         self.places = [frame.empty for frame in frames]
+        self.centres = [frame.centres for frame in frames]
         self.empty = empty
         self.chances = chances(frames, shares, self.MOST)
         self.device = device
 
     def batch(self, count: int, random: np.random.RandomState) -> dict[str, Tensor]:
-        """Return frames (B, C, H, W) under "image", "label" and "weight", their "window" and "renormalize"."""
+        """Return frames (B, C, H, W) under "image", "label" and "weight", and "window", "centre" and "renormalize"."""
         chosen = random.choice(len(self.chances), count, p=self.chances)
-        rows = np.array([[number, *self._window(number, random)] for number in chosen], np.float32)
+        rows = np.array([[number, *self._view(number, random)] for number in chosen], np.float32)
         drawn = to_device(rows, self.device).long()
         item = {key: getattr(self, key).index_select(0, drawn[:, 0]) for key in ("image", "label", "weight")}
-        return {**item, "window": drawn[:, 1:5], "renormalize": drawn[:, 5] > 0}
+        return {**item, "window": drawn[:, 1:5], "renormalize": drawn[:, 5] > 0, "centre": drawn[:, 6:]}
+
+    def _view(self, number: int, random: np.random.RandomState) -> tuple[int, ...]:
+        """Return top, left, bottom, right, whether that is a part of the frame, and the tile's centre or −1, −1."""
+        *window, part = self._window(number, random)
+        centres = self.centres[number]
+        if part or not len(centres) or random.random_sample() >= CENTRED:
+            return (*window, part, -1, -1)
+        return (*window, part, *centres[random.randint(len(centres))].tolist())
 
     def _window(self, number: int, random: np.random.RandomState) -> tuple[int, int, int, int, int]:
         """Return top, left, bottom, right, and whether that is a part of the frame."""

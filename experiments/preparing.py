@@ -14,6 +14,7 @@ from unetpipe.instances import cut_ridge
 from unetpipe.transforms import BorderWeightMap
 
 RIDGE = 1.0  # px
+CENTRES = 4000  # pixels of cells that are kept of a frame
 
 
 @dataclass
@@ -32,6 +33,8 @@ class Prepared:
         (1, H, W), float16: 0 where the class is unknown.
     empty : ndarray
         (n, 4): top, left, bottom, right of places without cells.
+    centres : ndarray
+        (n, 2): pixels of cells, every cell as often, if the frame is partly annotated; else (0, 2).
     areas : ndarray
         Areas of the cells in pixels.
     pasted : bool
@@ -43,6 +46,7 @@ class Prepared:
     label: np.ndarray
     weight: np.ndarray
     empty: np.ndarray
+    centres: np.ndarray
     areas: np.ndarray
     pasted: bool
 
@@ -69,16 +73,26 @@ def prepare(path: str, entry: Entry, recipe: Recipe, copy: int = 0, largest: int
     w0, sigma, balance = recipe.w0, recipe.sigma, recipe.class_balance
     weights = BorderWeightMap(w0, sigma, balance, border_weight_outside_cells_only=True)
     weight = weights(label[None], frame.known[None]).numpy()
-    areas = np.unique(frame.label[frame.label > 0], return_counts=True)[1]
+    numbers, areas = np.unique(frame.label[frame.label > 0], return_counts=True)
     return Prepared(
         entry,
         image.astype(np.float16),
         (label > 0)[None].astype(np.uint8),
         weight.astype(np.float16),
         empty_places((frame.label == 0) & frame.known),
+        cell_pixels(frame.label, numbers) if not frame.known.all() else np.zeros((0, 2), int),
         areas,
         copy > 0,
     )
+
+
+def cell_pixels(label: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    """Return random pixels (n, 2) of the cells with these numbers, as many of each cell."""
+    random, pixels = np.random.RandomState(0), []
+    for number in numbers:
+        own = np.argwhere(label == number)
+        pixels.append(own[random.randint(len(own), size=CENTRES // len(numbers))])
+    return np.concatenate(pixels) if pixels else np.zeros((0, 2), int)
 
 
 def cut(frame: Frame, largest: int | None) -> Frame:

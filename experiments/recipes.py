@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 WIDE = (32, 64, 128, 256, 512)
+# of as many pixels, a large tile returns more: 388 of 572, not 260 of 444
+LARGE: dict[str, Any] = {"tile": 572, "batch": 10, "nodes": 4}
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ class Recipe:
     bright: bool = False
     measure: str = "seg"
     tile: int = 444
-    batch: int = 8
+    batch: int = 16
     w0: float = 10.0
     sigma: float = 5.0
     class_balance: float = 0.0
@@ -82,40 +85,50 @@ class Recipe:
 RECIPES = (
     Recipe(
         "phc_u373",
-        0.20,
+        0.19,
         {"u373": 1},
         (32, 64, 128, 256, 384),
-        pasted=4,
+        **LARGE,
+        pasted=3,
         thresholds=(0.3, 0.4, 0.5, 0.6),
-        markers=(0.6, 0.7, 0.8, 0.9),
+        markers=(0.6, 0.7, 0.8, 0.9, 0.95),
     ),
-    Recipe("dic_hela", 0.19, {"dic": 1}, dropout=0.3, thresholds=(0.5, 0.6, 0.7, 0.8), markers=(0.8, 0.85, 0.9, 0.95)),
+    Recipe(
+        "dic_hela",
+        0.22,
+        {"dic": 1},
+        **LARGE,
+        dropout=0.3,
+        thresholds=(0.5, 0.6, 0.7, 0.8),
+        markers=(0.8, 0.85, 0.9, 0.95),
+    ),
     Recipe(
         "nuclei",
-        0.23,
-        {"dsb": 0.7, "gowt1": 0.15, "sim": 0.15},
-        (32, 64, 128, 192, 256),
+        0.30,
+        {"dsb": 0.8, "gowt1": 0.1, "sim": 0.1},
+        (32, 64, 128, 256, 256),
         in_channels=3,
         bright=True,
         measure="precision",
-        w0=2.0,
+        w0=5.0,
         sigma=3.0,
         dropout=0.1,
         magnitude=6.0,
-        zoom=0.3,
+        zoom=0.2,
         noise=0.3,
         blur=0.15,
-        empty=0.06,
-        min_size=30,
+        empty=0.05,
+        min_size=20,
         ridge_refill_radius=1.0,
         thresholds=(0.4, 0.5, 0.6, 0.7),
-        markers=(0.7, 0.8, 0.9),
+        markers=(0.7, 0.8, 0.9, 0.95),
     ),
-    Recipe("fluo_msc", 0.11, {"msc": 1}, (32, 64, 128, 192, 192)),
-    Recipe("fluo_gowt1", 0.09, {"gowt1": 1}, (32, 64, 96, 128, 192)),
+    Recipe("fluo_gowt1", 0.11, {"gowt1": 1}, (32, 64, 96, 128, 192), bright=True, **LARGE),
+    Recipe("fluo_msc", 0.11, {"msc": 1}, (32, 64, 128, 192, 192), bright=True, **LARGE),
+    Recipe("fluo_sim", 0.07, {"sim": 1}, (24, 48, 96, 128, 128), bright=True, sigma=4.0),
     Recipe(
         "isbi2012",
-        0.11,
+        0.1,
         {"isbi": 1},
         (24, 48, 96, 192, 384),
         measure="rand",
@@ -132,5 +145,4 @@ RECIPES = (
         markers=(0.8,),
         merges=(0.3, 0.4, 0.5, 0.6, 0.7),
     ),
-    Recipe("fluo_sim", 0.07, {"sim": 1}, (24, 48, 96, 128, 128), sigma=4.0),
 )

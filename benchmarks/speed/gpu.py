@@ -78,7 +78,7 @@ def run(settings: Settings) -> Iterator[Row]:
             return
         print("There is no GPU here: a dry run on the CPU with tiny sizes, whose figures mean nothing.", flush=True)
     end = time.perf_counter() + settings.seconds
-    for part in (rates_and_forward, steps, recipe, images, paper):
+    for part in (rates_and_forward, steps, recipe, images, paper, compiled_step):
         if time.perf_counter() > end:
             print(f"The {settings.seconds:g} s are over: what is left is not measured.", flush=True)
             return
@@ -96,14 +96,24 @@ def rates_and_forward(device: torch.device, settings: Settings) -> Iterator[Row]
 
 def steps(device: torch.device, settings: Settings) -> Iterator[Row]:
     """Yield the time of a training step, its share of the matrix rate, and the memory at its peak."""
+    yield from _steps(device, settings, (1, 2) if settings.quick else (1, 8, 16))
+
+
+def compiled_step(device: torch.device, settings: Settings) -> Iterator[Row]:
+    """Yield the same of a compiled network; ``compile`` is a key of the training."""
+    if device.type == "cuda":
+        yield from _steps(device, settings, (8,), compiled=True)
+
+
+def _steps(device: torch.device, settings: Settings, sizes: tuple[int, ...], compiled: bool = False) -> Iterator[Row]:
     operations = matrix_rate(device, 256 if settings.quick else 8192)
     tile = 188 if settings.quick else 572
-    for batch in (1, 2) if settings.quick else (1, 8, 16):
-        what = f"training step, {tile}-tiles, batch {batch}"
+    for batch in sizes:
+        what = f"training step, {tile}-tiles, batch {batch}{', compiled' if compiled else ''}"
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
-        step = training_step(device, widths(settings), tile, batch)
-        work = count_operations(step)
+        work = count_operations(training_step(device, widths(settings), tile, batch))
+        step = training_step(device, widths(settings), tile, batch, compiled)
         seconds = seconds_a_call(step, device)
         bound = 40 if batch == 8 else None
         yield Row(NAME, f"{what}: share of the matrix rate", 100 * work / seconds / operations, "%", bound=bound)
@@ -234,11 +244,15 @@ def forward(device: torch.device, channels: tuple[int, ...], side: int, operatio
     )
 
 
-def training_step(device: torch.device, channels: tuple[int, ...], tile: int, batch: int) -> Callable[[], None]:
-    """Return a call that makes one step of the bundle's training on random pixels that lie on the device."""
-    network = UNet(channels=channels, norm="batch", dropout=0.2).to(device, memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(network.parameters(), fused=device.type != "cpu")
-    output = network.output_size(tile)
+def training_step(
+    device: torch.device, channels: tuple[int, ...], tile: int, batch: int, compiled: bool = False
+) -> Callable[[], None]:
+    """Return a call that makes one step of ``paper.json`` on random pixels that lie on the device."""
+    network: nn.Module = UNet(channels=channels).to(device, memory_format=torch.channels_last)
+    output = network.output_size(tile)  # type: ignore[operator]
+    optimizer = torch.optim.SGD(network.parameters(), lr=1e-6, momentum=0.99)  # noise is not to be learned
+    if compiled:
+        network.compile()
     image = torch.rand(batch, 1, tile, tile, device=device)
     label = torch.randint(0, 2, (batch, 1, output, output), device=device)
     truth = {"label": label, "weight": torch.ones_like(label, dtype=torch.float32)}

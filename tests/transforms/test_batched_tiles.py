@@ -55,6 +55,16 @@ def test_only_the_window_is_seen() -> None:
     assert (RandBatchTilesd("image", 64, **FULL).set_random_state(0)(item)["image"] > 0.999).all()
 
 
+def test_a_tile_is_centred_on_the_pixel_that_the_item_names() -> None:
+    image = torch.arange(40.0 * 50).reshape(1, 1, 40, 50).expand(2, -1, -1, -1)
+    item = {"image": image, "centre": torch.tensor([[12, 30], [-1, -1]])}
+    tiles = RandBatchTilesd("image", 9, **STILL).set_random_state(2)
+    named, random = tiles(item)["image"]
+    torch.testing.assert_close(named[0, 4, 4], image[0, 0, 12, 30])
+    row, column = (math.floor(place * side) for place, side in zip(tiles.rows[1, :2], (40, 50), strict=True))
+    torch.testing.assert_close(random[0, 4, 4], image[1, 0, row, column], atol=1e-2, rtol=0)
+
+
 @pytest.mark.parametrize("ranges", [FULL, STILL])
 def test_a_batch_is_the_same_as_its_samples_in_a_row(ranges: dict) -> None:
     item = item_of(48, 36, count=4)

@@ -48,6 +48,9 @@ class RandBatchTilesd(Randomizable, MapTransform):
     window_key : str
         Key of (B, 4), integers: top, left, bottom and right of the part of each frame to sample from, as if it were the
         whole; mirrored at its border. Where the item has none, it is the whole frame.
+    centre_key : str
+        Key of (B, 2), integers: row and column of the pixel that the tile is centred on. It is random where they are
+        negative, or the item has none.
     """
 
     takes_batches = True
@@ -65,6 +68,7 @@ class RandBatchTilesd(Randomizable, MapTransform):
         zoom_range: float = 0.0,
         flip_prob: float = 0.5,
         window_key: str = "window",
+        centre_key: str = "centre",
         allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
@@ -78,6 +82,7 @@ class RandBatchTilesd(Randomizable, MapTransform):
         self.zoom_range = zoom_range
         self.flip_prob = flip_prob
         self.window_key = window_key
+        self.centre_key = centre_key
 
     def draw(self) -> list[float]:
         """Draw one sample: place of the centre (0 … 1), matrix from flipped tile to frame, displacements."""
@@ -108,7 +113,7 @@ class RandBatchTilesd(Randomizable, MapTransform):
         windows = item.get(self.window_key)
         if windows is None:
             windows = torch.tensor([0, 0, height, width], device=first.device).expand(count, 4)
-        grid = self._grid(windows.reshape(count, 4), (height, width))
+        grid = self._grid(windows.reshape(count, 4), (height, width), item.get(self.centre_key))
         for mode in dict.fromkeys(mode for _, mode, _ in present):
             keys = [(key, crop) for key, key_mode, crop in present if key_mode == mode]
             stacked = torch.cat([frames[key].float() for key, _ in keys], dim=1)
@@ -120,7 +125,7 @@ class RandBatchTilesd(Randomizable, MapTransform):
                 item[key] = result[0] if single else result
         return item
 
-    def _grid(self, windows: Tensor, size: tuple[int, int]) -> Tensor:
+    def _grid(self, windows: Tensor, size: tuple[int, int], centres: Tensor | None = None) -> Tensor:
         """Return where each pixel comes from, as ``grid_sample`` wants it: (B, tile, tile, 2), (x, y) in −1 … 1."""
         drawn = to_device(self.rows, windows.device)
         place, matrix = drawn[:, :2], drawn[:, 2:6].reshape(-1, 2, 2)
@@ -129,7 +134,11 @@ class RandBatchTilesd(Randomizable, MapTransform):
         position = centred_axis(self.tile, windows.device)
         low, high = windows[:, :2].float(), windows[:, 2:].float()
         # the tile's centre, so that a pixel of the tile lies on a pixel of the frame where nothing is turned or scaled
-        middle = low + torch.floor(place * (high - low)) - self.tile // 2 + (self.tile - 1) / 2
+        pixel = low + torch.floor(place * (high - low))
+        if centres is not None:
+            centres = centres.reshape(-1, 2)
+            pixel = torch.where(centres >= 0, centres.to(pixel.dtype), pixel)
+        middle = pixel - self.tile // 2 + (self.tile - 1) / 2
         where = along @ moved @ along.T + middle[:, :, None, None]
         where = where + matrix[:, :, 0, None, None] * position[:, None] + matrix[:, :, 1, None, None] * position
         where = mirrored(where, low[:, :, None, None], high[:, :, None, None])
