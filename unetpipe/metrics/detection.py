@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from unetpipe.metrics.matching import overlap
+from unetpipe.metrics.matching import SharedPixels, overlap
 from unetpipe.metrics.pixels import share
 
 # k / 20, not steps of 0.05: rounding in the steps would let an IoU of exactly 0.55 pass as above 0.55
@@ -76,7 +76,7 @@ def detection_score(truth: np.ndarray, result: np.ndarray, threshold: float = 0.
     >>> score.precision, score.recall, score.f1
     (0.5, 0.5, 0.5)
     """
-    return _at_threshold(overlap(truth, result).ious, threshold)
+    return _at_threshold(overlap(truth, result), threshold)
 
 
 def mean_precision(
@@ -93,12 +93,13 @@ def mean_precision(
     >>> mean_precision(np.array([[1, 1, 1, 1]]), np.array([[7, 7, 7, 0]]))
     0.5
     """
-    ious = overlap(truth, result).ious
-    return float(np.mean([_at_threshold(ious, threshold).jaccard for threshold in thresholds]))
+    found = overlap(truth, result)
+    return float(np.mean([_at_threshold(found, threshold).jaccard for threshold in thresholds]))
 
 
-def _at_threshold(ious: np.ndarray, threshold: float) -> DetectionScore:
+def _at_threshold(found: tuple[np.ndarray, np.ndarray, SharedPixels], threshold: float) -> DetectionScore:
     if not 0.5 <= threshold <= 1:
         raise ValueError(f"threshold must be between 0.5 and 1, got {threshold}; below 0.5 pairs are not unique.")
-    tp = int(np.count_nonzero(ious > threshold))
-    return DetectionScore(tp, ious.shape[1] - tp, ious.shape[0] - tp)
+    truth_ids, result_ids, shared = found
+    tp = int(np.count_nonzero(shared.ious > threshold))
+    return DetectionScore(tp, len(result_ids) - tp, len(truth_ids) - tp)

@@ -70,9 +70,11 @@ def object_jaccards(truth: np.ndarray, result: np.ndarray) -> np.ndarray:
     >>> object_jaccards(np.array([[1, 1, 1, 1, 2, 2]]), np.array([[5, 5, 5, 0, 7, 0]]))
     array([0.75, 0.  ])
     """
-    shared = overlap(truth, result)
-    covered = 2 * shared.counts[1:, 1:] > shared.counts[1:].sum(1, keepdims=True)
-    return np.where(covered, shared.ious, 0.0).max(axis=1, initial=0.0)
+    truth_ids, _, shared = overlap(truth, result)
+    covers = 2 * shared.counts > shared.row_sizes[shared.rows]
+    jaccards = np.zeros(len(truth_ids))
+    jaccards[shared.rows[covers] - 1] = shared.ious[covers]
+    return jaccards
 
 
 def seg_score(references: Sequence[np.ndarray], results: Sequence[np.ndarray]) -> float:

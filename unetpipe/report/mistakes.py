@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -121,14 +122,19 @@ def _find_split(
     truth: np.ndarray, result: np.ndarray, cells: tuple[int, ...], matched: tuple[int, ...], merging: set[int]
 ) -> tuple[Split, ...]:
     """Find the split cells; a cell that is merged with another does not count as split."""
-    _, result_ids, counts = overlap(truth, result)
-    shared, sizes = counts[1:, 1:], counts[1:].sum(1)
-    piece = (2 * shared > counts[:, 1:].sum(0)) & (shared >= SMALLEST_PIECE * sizes[:, None])
+    _, result_ids, shared = overlap(truth, result)
+    sizes = shared.row_sizes[shared.rows]
+    piece = (2 * shared.counts > shared.column_sizes[shared.columns]) & (shared.counts >= SMALLEST_PIECE * sizes)
     owner = {found: cell for cell, found in zip(cells, matched, strict=True) if found}
-    found_split = []
-    for row, (cell, found) in enumerate(zip(cells, matched, strict=True)):
-        columns = [c for c in np.flatnonzero(piece[row]) if owner.get(int(result_ids[c]), cell) == cell]
-        covered = shared[row][columns].sum()
-        if len(columns) > 1 and found not in merging and 2 * covered > sizes[row]:
-            found_split.append(Split(cell, tuple(result_ids[columns].tolist())))
-    return tuple(found_split)
+    pieces: dict[int, list[int]] = {}  # the ids of the pieces of each cell, and below the pixels of these in it
+    covered: Counter[int] = Counter()
+    for row, column, count in zip(shared.rows[piece], shared.columns[piece], shared.counts[piece], strict=True):
+        cell, found = cells[row - 1], int(result_ids[column - 1])
+        if owner.get(found, cell) == cell:
+            pieces.setdefault(cell, []).append(found)
+            covered[cell] += int(count)
+    return tuple(
+        Split(cell, tuple(pieces[cell]))
+        for cell, found, size in zip(cells, matched, shared.row_sizes[1:].tolist(), strict=True)
+        if len(pieces.get(cell, ())) > 1 and found not in merging and 2 * covered[cell] > size
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -11,7 +10,7 @@ from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
 from unetpipe.errors import InputError
 from unetpipe.io.track_tables import Track
-from unetpipe.metrics.matching import indexed
+from unetpipe.metrics.matching import SharedPixels, indexed, shared_pixels
 
 TIE = 1e-9  # of IoU: what the age of a track counts
 
@@ -83,10 +82,10 @@ class CellLinker:
             )
         self._frame += 1
         (before, old), (ids, cells) = indexed(last), indexed(instances)
-        shared = _count_shared(old, cells, len(before), len(ids))
+        shared = shared_pixels(old, cells, len(before), len(ids))
         same = {cell: row for row, cell in _best_pairs(shared, self.min_iou)}
         free = [cell for cell in range(1, len(ids) + 1) if cell not in same]
-        parents = self._find_lost(cells, shared.sizes, free)
+        parents = self._find_lost(cells, shared.column_sizes, free)
         divided = self._divisions(shared, same, set(free) - set(parents))
         parents |= {cell: int(before[row - 1]) for cell, row in divided.items()}
         labels = np.zeros(len(ids) + 1, np.int32)
@@ -101,7 +100,7 @@ class CellLinker:
         gone = np.delete(np.arange(1, len(before) + 1), [row - 1 for row in same.values()])
         places = np.flatnonzero(np.isin(old, gone))
         places = places[np.argsort(old[places], kind="stable")]
-        ends = np.cumsum(shared.before[gone])[:-1]
+        ends = np.cumsum(shared.row_sizes[gone])[:-1]
         self._lost |= dict(zip(before[gone - 1].tolist(), np.split(places, ends), strict=False))
         self._last = labels[cells].reshape(instances.shape)
         return self._last
@@ -120,21 +119,21 @@ class CellLinker:
         is_free = np.zeros(len(sizes), bool)
         is_free[free] = True
         there = np.where(is_free[cells[places]], cells[places], 0)
-        shared = _count_shared(numbers, there, len(labels) - 1, len(sizes) - 1)._replace(sizes=sizes)
+        shared = shared_pixels(numbers, there, len(labels) - 1, len(sizes) - 1)._replace(column_sizes=sizes)
         found = {cell: labels[row] for row, cell in _best_pairs(shared, self.min_iou)}
         for label in found.values():
             del self._lost[label]
         return found
 
-    def _divisions(self, shared: _Shared, same: dict[int, int], free: set[int]) -> dict[int, int]:
+    def _divisions(self, shared: SharedPixels, same: dict[int, int], free: set[int]) -> dict[int, int]:
         """Return both daughters of each division, and the number of their parent among the cells of the last frame."""
         counts = {(row, cell): count for row, cell, count in zip(*map(np.ndarray.tolist, shared[:3]), strict=True)}
         partner = {row: cell for cell, row in same.items()}
-        sizes = shared.sizes.tolist()
+        sizes = shared.column_sizes.tolist()
 
         def iou(row: int, *cells: int) -> float:
             both = sum(counts[row, cell] for cell in cells)
-            return both / (shared.before[row] + sum(sizes[cell] for cell in cells) - both)
+            return both / (shared.row_sizes[row] + sum(sizes[cell] for cell in cells) - both)
 
         gains = []
         for row, other in counts:
@@ -150,42 +149,16 @@ class CellLinker:
         return divided
 
 
-class _Shared(NamedTuple):
-    """How many pixels cells of the frame before, its rows, share with cells of this frame; both are numbered from 1.
-
-    Attributes
-    ----------
-    rows, cells, counts : ndarray
-        (pairs,), int64: the numbers of two cells that share pixels, and how many.
-    before, sizes : ndarray
-        (n + 1,), int64: pixels of each row and of each cell; the first is background.
-    """
-
-    rows: np.ndarray
-    cells: np.ndarray
-    counts: np.ndarray
-    before: np.ndarray
-    sizes: np.ndarray
-
-
-def _count_shared(old: np.ndarray, cells: np.ndarray, rows: int, number: int) -> _Shared:
-    """Count the pixels that cells share, given the numbers of both at each pixel; only pairs that share any."""
-    both = (old > 0) & (cells > 0)
-    pairs, counts = np.unique(old[both].astype(np.int64) * (number + 1) + cells[both], return_counts=True)
-    sizes = np.bincount(old, minlength=rows + 1), np.bincount(cells, minlength=number + 1)
-    return _Shared(pairs // (number + 1), pairs % (number + 1), counts, *sizes)
-
-
-def _best_pairs(shared: _Shared, min_iou: float) -> list[tuple[int, int]]:
+def _best_pairs(shared: SharedPixels, min_iou: float) -> list[tuple[int, int]]:
     """Pair rows and cells so that the sum of the IoUs is highest; only IoUs above ``min_iou`` count."""
-    ious = shared.counts / (shared.before[shared.rows] + shared.sizes[shared.cells] - shared.counts)
+    ious = shared.ious
     useful = ious > min_iou
-    rows, columns = shared.rows[useful] - 1, shared.cells[useful] - 1
+    rows, columns = shared.rows[useful] - 1, shared.columns[useful] - 1
     if not len(rows):
         return []
     # each row may also stay alone, in a column of its own; + 1, because a weight of 0 is no edge; of equal sums, that
     # of the older tracks counts
-    count, width = len(shared.before) - 1, len(shared.sizes) - 1
+    count, width = len(shared.row_sizes) - 1, len(shared.column_sizes) - 1
     weights = np.concatenate([1 + ious[useful] - TIE * rows / count, np.ones(count)])
     edges = np.append(rows, np.arange(count)), np.append(columns, width + np.arange(count))
     graph = csr_array((weights, edges), shape=(count, width + count))
