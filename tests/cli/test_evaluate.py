@@ -30,7 +30,8 @@ def test_real_result_has_the_official_figures(
     folder = real_data / "ctc" / name
     assert main(["evaluate", str(folder / "01_ERR_SEG"), str(folder / "01_GT"), "--output", str(tmp_path)]) == 0
     printed = values(capsys.readouterr().out)
-    assert (printed["SEG"], printed["DET"], printed["TRA"]) == (seg, det, "–")
+    assert (printed["SEG"], printed["DET"]) == (seg, det)
+    assert "TRA" not in printed
     stored = json.loads((tmp_path / "scores.json").read_text())["SEG"]
     assert f"{stored:.5f}" == seg
     with (tmp_path / "objects.csv").open() as file:
@@ -198,16 +199,20 @@ def test_what_tra_needs_is_said(folders: tuple[Path, Path], capsys: pytest.Captu
     shutil.rmtree(truth / "TRA")
     assert main(["evaluate", str(result), str(truth)]) == 0
     printed = capsys.readouterr().out
-    assert printed.count("needs TRA/man_trackNNN.tif in the truth") == 2
-    assert "by unetpipe link" not in printed
+    assert "No DET, TRA, division_F1: needs TRA/man_trackNNN.tif in the truth\n" in printed
+    assert printed.count("No ") == 1
 
 
 def test_a_truth_of_markers_alone(folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture):
     result, truth = folders
     shutil.rmtree(truth / "SEG")
     assert main(["evaluate", str(result), str(truth), "--output", str(tmp_path / "out")]) == 0
-    printed = values(capsys.readouterr().out)
-    assert (printed["SEG"], printed["DET"]) == ("–", "1.00000")
+    printed = capsys.readouterr().out
+    assert values(printed)["DET"] == "1.00000"
+    assert (
+        "No SEG, IoU, Dice, precision, recall, F1, mean_precision: needs SEG/man_segNNN.tif in the truth\n"
+        "No TRA, division_F1: needs tracks: res_track.txt, by unetpipe link\n" in printed
+    )
     page = (tmp_path / "out" / "report.html").read_text()
     assert "0 frames" not in page
     assert "no outlines of cells (SEG/man_segNNN.tif)" in page
@@ -296,8 +301,9 @@ def test_some_frames(folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.
     assert main(["evaluate", str(result), str(truth)]) == 1
     assert "To score only the frames that are there, use --frames 0,2" in capsys.readouterr().err
     assert main(["evaluate", str(result), str(truth), "--frames", "0,2", "--output", str(tmp_path / "out")]) == 0
-    printed = values(capsys.readouterr().out)
-    assert (printed["SEG"], printed["DET"], printed["TRA"]) == ("1.00000", "1.00000", "–")
+    printed = capsys.readouterr().out
+    assert (values(printed)["SEG"], values(printed)["DET"]) == ("1.00000", "1.00000")
+    assert "No TRA, division_F1: scored of whole sequences only, without --frames\n" in printed
     assert len((tmp_path / "out" / "frames.csv").read_text().splitlines()) == 3
     assert main(["evaluate", str(result), str(truth), "--frames", "7"]) == 1
     assert "no truth for the frames 7" in capsys.readouterr().err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 from unetpipe.io.derived import SCORES, note_derived, remove_derived
 from unetpipe.io.tables import format_table, write_csv, write_json
+from unetpipe.metrics.detection import DetectionScore
 from unetpipe.metrics.divisions import TOLERANCE
 from unetpipe.metrics.isbi2012 import ThresholdScores
 from unetpipe.metrics.pixels import TOLERANCES, BorderScore
@@ -31,32 +33,49 @@ def print_summary(summary: Summary, tracks: str = "needs tracks: res_track.txt, 
         The measures.
     tracks : str
         Why there is no TRA, where there is DET.
+
+    Notes
+    -----
+    Measures that are missing for the same reason share a line below the table.
     """
-    remarks = {
-        "SEG": "needs SEG/man_segNNN.tif in the truth",
-        "DET": "needs TRA/man_trackNNN.tif in the truth",
-        "TRA": "needs TRA/man_trackNNN.tif in the truth",
-        "division_F1": "needs tracks in truth and result",
+    errors, found = summary.errors, summary.detection
+    missing = {  # why a measure is not there
+        name: "needs SEG/man_segNNN.tif in the truth"
+        for name in ("SEG", "IoU", "Dice", "precision", "recall", "F1", "mean_precision")
     }
-    if summary.frames:
-        frames = f"{summary.frames} frame{'s' if summary.frames != 1 else ''}"
-        remarks["SEG"] = f"{summary.objects} cells in {frames}"
-        remarks["IoU"] = f"pixels of {frames}, cell or background"
-        remarks["F1"] = "at IoU above 0.5"
-        remarks["mean_precision"] = "over IoU 0.50–0.95, mean of the frames"
-    if summary.errors is not None:
-        errors = summary.errors
+    missing |= dict.fromkeys(
+        ("DET", "TRA", "division_F1"), "needs TRA/man_trackNNN.tif in the truth" if errors is None else tracks
+    )
+    if summary.tra is not None:
+        missing["division_F1"] = "no cell divides"
+    frames = f"{summary.frames} frame{'s' if summary.frames != 1 else ''}"
+    remarks = {
+        "SEG": f"{summary.objects} cells in {frames}",
+        "IoU": f"pixels of {frames}, cell or background",
+        "F1": "at IoU above 0.5",
+        "mean_precision": "over IoU 0.50–0.95, mean of the frames",
+    }
+    if errors is not None:
         remarks["DET"] = f"{errors.fn} missed, {errors.fp} invented, {errors.ns} to split"
-        remarks["TRA"] = "" if summary.tra is not None else tracks
     if summary.divisions is not None:
-        found = summary.divisions
-        remarks["division_F1"] = f"{found.tp} found, {found.fp} invented, {found.fn} missed; within {TOLERANCE} frame"
-    elif summary.tra is not None:
-        remarks["division_F1"] = "no cell divides"
-    if summary.detection is not None:
-        found = summary.detection
-        remarks["precision"] = f"{found.tp} found, {found.fp} invented, {found.fn} missed"
-    print(format_table([(name, value, remarks.get(name, "")) for name, value in summary.scores().items()]), flush=True)
+        remarks["division_F1"] = f"{_counts(summary.divisions)}; within {TOLERANCE} frame"
+    if found is not None:
+        remarks["precision"] = _counts(found)
+    rows: list[tuple[str, float | None, str]] = []
+    absent = defaultdict(list)
+    for name, value in summary.scores().items():
+        if value is None:
+            absent[missing[name]].append(name)
+        else:
+            rows.append((name, value, remarks.get(name, "")))
+    lines = [format_table(rows)] if rows else []
+    lines += [f"No {', '.join(names)}: {reason}" for reason, names in absent.items()]
+    print("\n".join(lines), flush=True)
+
+
+def _counts(found: DetectionScore) -> str:
+    """Say what was found, invented and missed."""
+    return f"{found.tp} found, {found.fp} invented, {found.fn} missed"
 
 
 def print_membranes(membranes: Mapping[str, ThresholdScores]) -> None:
