@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 import sys
+from types import SimpleNamespace
 
 import pytest
 from ignite.engine import Engine, Events
 
-from unetpipe.handlers import Progress, show_bars
+from unetpipe.handlers import Progress, progress, show_bars
 
 
 class Terminal(io.StringIO):
@@ -18,14 +19,14 @@ class Terminal(io.StringIO):
         return True
 
 
-def run(epochs: int, done: int = 0, unit: str = "step") -> None:
+def run(epochs: int, done: int = 0, unit: str = "step", steps: int = 4) -> None:
     evaluator = Engine(lambda engine, batch: None)
     evaluator.state.metrics["val_seg"] = 0.5
     evaluator.state.key_metric_name = "val_seg"  # type: ignore[attr-defined]
     trainer = Engine(lambda engine, batch: None)
 
     def resume(engine: Engine) -> None:
-        engine.state.epoch, engine.state.iteration = done, done * 4
+        engine.state.epoch, engine.state.iteration = done, done * steps
 
     def measure(engine: Engine) -> None:
         engine.state.metrics["train_loss"] = 1 / engine.state.epoch
@@ -33,17 +34,42 @@ def run(epochs: int, done: int = 0, unit: str = "step") -> None:
     trainer.add_event_handler(Events.EPOCH_COMPLETED, measure)
     Progress(evaluator, unit).attach(trainer)
     trainer.add_event_handler(Events.STARTED, resume)  # after Progress, as Checkpoint is
-    trainer.run([0] * 4, max_epochs=epochs)
+    trainer.run([0] * steps, max_epochs=epochs)
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Stand for the clock: each reading takes one of these times, and the last one remains."""
+    times = [0.0]
+    now = lambda: times.pop(0) if len(times) > 1 else times[0]  # noqa: E731
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=now))
+    return times
 
 
 def test_a_line_an_epoch(capsys: pytest.CaptureFixture) -> None:
     run(epochs=3, done=1)
     printed = capsys.readouterr()
     assert printed.out == (
+        "first step after 00:00; an epoch of 4 steps takes about 00:00\n"
         "epoch 2 of 3; 8 steps; train_loss 0.5000, val_seg 0.5000; 00:00 left\n"
         "epoch 3 of 3; 12 steps; train_loss 0.3333, val_seg 0.5000; 00:00 in all\n"
     )
     assert printed.err == ""
+
+
+def test_the_first_epoch_is_foretold_from_two_steps(capsys: pytest.CaptureFixture, clock: list[float]) -> None:
+    """The first step takes 60 s and the second 2 s, so the epoch of 4 takes 66 s."""
+    clock[:] = [100.0, 160.0, 162.0, 170.0]
+    run(epochs=2)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "first step after 01:00; an epoch of 4 steps takes about 01:06"
+    assert lines[1].endswith("01:10 left")
+    assert len(lines) == 3
+
+
+def test_an_epoch_of_two_steps_is_not_foretold(capsys: pytest.CaptureFixture) -> None:
+    run(epochs=2, steps=2)
+    assert [line[:7] for line in capsys.readouterr().out.splitlines()] == ["epoch 1", "epoch 2"]
 
 
 def test_one_epoch_of_images(capsys: pytest.CaptureFixture) -> None:
@@ -70,7 +96,7 @@ def test_a_redirected_output_gets_its_lines_beside_the_bar(
 ) -> None:
     monkeypatch.setattr(sys, "stderr", Terminal())
     run(epochs=2)
-    assert len(capsys.readouterr().out.splitlines()) == 2
+    assert len(capsys.readouterr().out.splitlines()) == 3
     assert "8/8" in sys.stderr.getvalue()  # type: ignore[attr-defined]
 
 

@@ -8,6 +8,8 @@ import time
 from ignite.engine import Engine, Events
 from tqdm import tqdm
 
+from unetpipe.device import wait_for_gpu
+
 
 def show_bars(progress: bool) -> bool:
     """Return whether progress bars are shown: if they are wanted and standard error is a terminal."""
@@ -18,7 +20,8 @@ class Progress:
     """Handler that shows how far a trainer or evaluator is and how much time is left.
 
     On a terminal it shows a progress bar. If standard output or standard error is redirected, for example to a file,
-    it prints one line an epoch to standard output, without carriage returns.
+    it prints one line an epoch to standard output, without carriage returns. A line after the second step says how long
+    the first epoch takes, because that can be minutes.
 
     Attach it after the handlers whose results it names: the loss of the epoch and the validation.
 
@@ -70,6 +73,19 @@ class Progress:
         self.done += count
         if self.bar is not None:
             self.bar.update(count)
+        if self.unit == "step" and self.done - self.first <= 2 < self.length and not _on_terminal():
+            self._foretell(self.done - self.first)
+
+    def _foretell(self, steps: int) -> None:
+        """Say after two steps how long the epoch takes: the first step is slower than the others."""
+        wait_for_gpu()
+        seconds = time.monotonic() - self.since
+        if steps == 1:
+            self.first_step = seconds
+            return
+        whole = self.first_step + (self.length - 1) * (seconds - self.first_step)
+        first, about = tqdm.format_interval(self.first_step), tqdm.format_interval(whole)
+        print(f"first step after {first}; an epoch of {self.length} steps takes about {about}", flush=True)
 
     def end_epoch(self, engine: Engine) -> None:
         """Name the metrics of the epoch, on the bar or in a line."""
@@ -81,12 +97,18 @@ class Progress:
                     shown[name] = f"{state.metrics[name]:.4f}"
         if self.bar is not None:
             self.bar.set_postfix(shown)
-        if sys.stdout.isatty() and sys.stderr.isatty():
+        if _on_terminal():
             return
         done, seconds = self.done, time.monotonic() - self.since
-        left = seconds / (done - self.first) * (self.total - done)
+        if engine.state.epoch < (engine.state.max_epochs or 1):
+            left = seconds / (done - self.first) * (self.total - done)
+            time_said = f"{tqdm.format_interval(left)} left"
+        else:
+            time_said = f"{tqdm.format_interval(seconds)} in all"
         values = ", ".join(f"{name} {value}" for name, value in shown.items())
-        time_said = f"{tqdm.format_interval(left)} left" if left else f"{tqdm.format_interval(seconds)} in all"
+        time_said = (
+            f"{tqdm.format_interval(left)} left" if done < self.total else f"{tqdm.format_interval(seconds)} in all"
+        )
         count = f"{done} {self.unit}{'s' if done != 1 else ''}"
         print("; ".join(part for part in (_epoch(engine), count, values, time_said) if part), flush=True)
 
@@ -94,6 +116,11 @@ class Progress:
         """Close the bar."""
         if self.bar is not None:
             self.bar.close()
+
+
+def _on_terminal() -> bool:
+    """Return whether both outputs are a terminal, so that the bar is all that is shown."""
+    return sys.stdout.isatty() and sys.stderr.isatty()
 
 
 def _epoch(engine: Engine) -> str:
