@@ -95,7 +95,7 @@ RECIPES = (
     ),
     Recipe(
         "dic_hela",
-        0.22,
+        0.23,
         {"dic": 1},
         **LARGE,
         dropout=0.3,
@@ -104,7 +104,7 @@ RECIPES = (
     ),
     Recipe(
         "nuclei",
-        0.30,
+        0.33,
         {"dsb": 0.8, "gowt1": 0.1, "sim": 0.1},
         (32, 64, 128, 256, 256),
         in_channels=3,
@@ -123,8 +123,8 @@ RECIPES = (
         thresholds=(0.4, 0.5, 0.6, 0.7),
         markers=(0.7, 0.8, 0.9, 0.95),
     ),
-    Recipe("fluo_gowt1", 0.11, {"gowt1": 1}, (32, 64, 96, 128, 192), bright=True, **LARGE),
-    Recipe("fluo_msc", 0.11, {"msc": 1}, (32, 64, 128, 192, 192), bright=True, **LARGE),
+    Recipe("fluo_gowt1", 0.09, {"gowt1": 1}, (32, 64, 96, 128, 192), bright=True, **LARGE),
+    Recipe("fluo_msc", 0.10, {"msc": 1}, (32, 64, 128, 192, 192), bright=True, **LARGE),
     Recipe("fluo_sim", 0.07, {"sim": 1}, (24, 48, 96, 128, 128), bright=True, sigma=4.0),
     Recipe(
         "isbi2012",

@@ -33,8 +33,9 @@ from unetpipe.device import default_device
 from unetpipe.files import replacing
 from unetpipe.networks import UNet, load_weights
 
-CHOOSING_ON_DEVICE = 5.0  # s a model
-LAST_CHOOSING = 40.0  # s for the pool after the last training, and for writing
+CHOOSING_ON_DEVICE = 2.0  # s a model
+LAST_CHOOSING = 25.0  # s for the pool after the last training, and for writing
+TRIED = 4  # algorithms of each convolution: trying all of them takes 4 to 14 s
 TINY: dict[str, Any] = {"channels": (4, 8, 8), "tile": 188, "batch": 2, "pasted": 1}
 TINY_SIDE = 200
 
@@ -187,6 +188,7 @@ class Work:
         rest = self.arguments.seconds - LAST_CHOOSING - self.clock() - CHOOSING_ON_DEVICE * len(left)
         seconds = max(rest, 1.0) * recipe.share / sum(other.share for other in left)
         torch.backends.cudnn.benchmark = True
+        torch.backends.cudnn.benchmark_limit = TRIED
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats()
         trained = train(recipe, frames, self.device, seconds, say=self.clock.say)

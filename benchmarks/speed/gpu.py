@@ -205,7 +205,7 @@ def images(device: torch.device, settings: Settings) -> Iterator[Row]:
             evaluator.run()
             whole = time.perf_counter() - start
             network, image = evaluator.inferer.folded, torch.rand(1, 1, side, side, device=device)
-            alone = seconds_a_call(lambda network=network, image=image: _infer(network, image), device)
+            alone = seconds_a_call(inference(network, image), device)
             bound = 100 if width == 32 else None
             yield Row(NAME, f"{side}² images from file to mask, width {width}", count / whole, "/s", bound=bound)
             yield Row(NAME, f"{side}² images through the network only, width {width}", 1 / alone, "/s")
@@ -216,23 +216,26 @@ def widths(settings: Settings) -> tuple[int, ...]:
     return tuple((2 if settings.quick else 64) * 2**level for level in range(5))
 
 
-def _infer(network: nn.Module, image: Tensor) -> Tensor:
-    with torch.inference_mode():
-        return AutocastInferer(OverlapTileInferer())(image, network)
+def inference(network: nn.Module, image: Tensor) -> Callable[[], Tensor]:
+    """Return a call that computes an image as the bundle does."""
+    inferer = AutocastInferer(OverlapTileInferer())
+
+    def compute() -> Tensor:
+        with torch.inference_mode():
+            return inferer(image, network)
+
+    return compute
 
 
 def forward(device: torch.device, channels: tuple[int, ...], side: int, operations: float, traffic: float) -> Row:
     """Return the time of an image over its floor."""
     network = fold_batch_norm(network_with_statistics(channels)).to(device, memory_format=torch.channels_last)
     image = torch.rand(1, 1, side, side, device=device)
-
-    def compute() -> Tensor:
-        return _infer(network, image)
-
+    compute = inference(network, image)
     result = compute()
     assert tuple(result.shape) == (1, 2, side, side)
     assert result.isfinite().all()
-    floor = max(count_operations(compute) / operations, bytes_moved(network, compute) / traffic)
+    floor = max(count_operations(compute) / operations, bytes_moved(network, image) / traffic)
     seconds = seconds_a_call(compute, device)
     return Row(
         NAME,
@@ -280,8 +283,8 @@ def copy_rate(device: torch.device, size: int) -> float:
     return 2 * source.nbytes / seconds_a_call(lambda: target.copy_(source), device)
 
 
-def bytes_moved(network: nn.Module, compute: Callable[[], Any]) -> int:
-    """Return the bytes of each convolution's input, weights and output, in bfloat16."""
+def bytes_moved(network: nn.Module, image: Tensor) -> int:
+    """Return the bytes of each convolution's input, weights and output for an image, in bfloat16."""
     values = 0
 
     def count(layer: nn.Module, given: tuple[Tensor, ...], result: Tensor) -> None:
@@ -293,7 +296,7 @@ def bytes_moved(network: nn.Module, compute: Callable[[], Any]) -> int:
         for part in network.modules()
         if isinstance(part, nn.Conv2d | nn.ConvTranspose2d)
     ]
-    compute()
+    inference(network, image)()
     for hook in hooks:
         hook.remove()
     return 2 * values

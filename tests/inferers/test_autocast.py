@@ -67,3 +67,21 @@ def test_arguments_reach_the_inferer() -> None:
 
 def test_unknown_device_is_not_fast() -> None:
     assert autocast.bfloat16_is_fast("mps") is False
+
+
+@torch.no_grad()
+def test_weights_are_converted_once_and_again_when_they_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(autocast, "bfloat16_is_fast", lambda device_type: True)
+    network, image = UNet(channels=(2, 4)).eval(), torch.rand(1, 1, 44, 44)
+    inferer = AutocastInferer(SimpleInferer())
+
+    def expected() -> Tensor:
+        with torch.autocast("cpu", torch.bfloat16):
+            return network(image).float()
+
+    assert torch.equal(inferer(image, network), expected())
+    before = inferer._in_bfloat16(network)
+    assert inferer._in_bfloat16(network) is before
+    network.classify.bias.add_(1.0)
+    assert torch.equal(inferer(image, network), expected())
+    assert network.classify.bias.dtype == torch.float32

@@ -66,6 +66,22 @@ def test_an_epoch_depends_only_on_its_seed(synthetic: Path) -> None:
     assert all(torch.equal(a[key], b[key]) for a, b in zip(one, other, strict=True) for key in a)
 
 
+def test_batches_made_ahead_are_the_same(synthetic: Path) -> None:
+    ahead, in_turn = loader(synthetic), loader(synthetic)
+    ahead.ahead = True
+    one, other = epoch(ahead, 3), epoch(in_turn, 3)
+    assert len(one) == len(other) > 1
+    assert all(torch.equal(a[key], b[key]) for a, b in zip(one, other, strict=True) for key in a)
+
+
+def test_an_error_in_a_batch_made_ahead_is_raised(synthetic: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    batches = loader(synthetic)
+    batches.ahead = True
+    monkeypatch.setattr(device_batches, "apply_to_batch", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        epoch(batches, 1)
+
+
 def test_pasted_cells_depend_only_on_seed_and_epoch(synthetic: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also if a run begins at that epoch, as a resumed one does, and not all frames are made again each time."""
     monkeypatch.setattr(device_batches, "MADE_AGAIN", 2)

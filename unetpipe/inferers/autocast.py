@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from monai.inferers import Inferer
-from torch import Tensor
+from torch import Tensor, nn
+
+from unetpipe.networks.weights import has_batch_norm, weights_version
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +43,7 @@ class AutocastInferer(Inferer):
         self.inferer = inferer
         self.amp = amp
         self._announced = False
+        self._version: object = None
 
     def __call__(self, inputs: Tensor, network: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
         """Return ``inferer(inputs, network)`` as float32."""
@@ -50,6 +54,23 @@ class AutocastInferer(Inferer):
                 "Convolutions run in bfloat16, which this %s has in hardware; amp=False uses float32", device_type
             )
             self._announced = True
+        if reduced and isinstance(network, nn.Module) and not network.training and not torch.is_grad_enabled():
+            network = self._in_bfloat16(network)
         with torch.autocast(device_type, dtype=torch.bfloat16, enabled=reduced):
             result = self.inferer(inputs, network, *args, **kwargs)
         return result.float()
+
+    def _in_bfloat16(self, network: nn.Module) -> nn.Module:
+        """Return a copy whose convolutions are in bfloat16, so that autocast need not convert them for each image.
+
+        A network whose batch norms are not folded yet is returned itself: folding needs float32.
+        """
+        if has_batch_norm(network):
+            return network
+        version = weights_version(network)
+        if version != self._version:
+            self._copy, self._version = copy.deepcopy(network), version
+            for part in self._copy.modules():
+                if isinstance(part, nn.Conv2d | nn.ConvTranspose2d):
+                    part.to(torch.bfloat16)
+        return self._copy

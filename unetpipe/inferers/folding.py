@@ -7,7 +7,7 @@ from typing import Any
 from monai.inferers import Inferer
 from torch import Tensor, nn
 
-from unetpipe.networks.weights import fold_batch_norm
+from unetpipe.networks.weights import fold_batch_norm, weights_version
 
 
 class FoldingInferer(Inferer):
@@ -29,12 +29,11 @@ class FoldingInferer(Inferer):
 
     def __init__(self, inferer: Inferer) -> None:
         self.inferer = inferer
-        self._state: object = None
+        self._version: object = None
 
     def __call__(self, inputs: Tensor, network: nn.Module, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]
         """Return what the inferer returns."""
-        tensors = network.state_dict().values()
-        state = (id(network), [(value.data_ptr(), value._version) for value in tensors])
-        if state != self._state:
-            self.folded, self._state = fold_batch_norm(network), state
+        version = weights_version(network)
+        if version != self._version:
+            self.folded, self._version = fold_batch_norm(network), version
         return self.inferer(inputs, self.folded, *args, **kwargs)

@@ -149,6 +149,16 @@ def inference_network(network: nn.Module, weights: str | os.PathLike) -> nn.Modu
     return fold_batch_norm(trained_network(network, weights))
 
 
+def weights_version(network: nn.Module) -> object:
+    """Return what changes when other weights are loaded into the network, or its weights are changed in place."""
+    return id(network), [(value.data_ptr(), value._version) for value in network.state_dict().values()]
+
+
+def has_batch_norm(network: nn.Module) -> bool:
+    """Return whether the network has a batch norm that is not folded."""
+    return any(isinstance(part, nn.BatchNorm2d) for part in network.modules())
+
+
 def fold_batch_norm(network: nn.Module) -> nn.Module:
     """Fold each batch norm into the convolution before it, and return the network in evaluation mode.
 
@@ -161,7 +171,7 @@ def fold_batch_norm(network: nn.Module) -> nn.Module:
         It stays the same. Pairs of a convolution and a batch norm are folded in its ``Sequential`` parts. A network
         that is in evaluation mode and has no batch norm is returned itself, not a copy.
     """
-    if not network.training and not any(isinstance(part, nn.BatchNorm2d) for part in network.modules()):
+    if not network.training and not has_batch_norm(network):
         return network
     folded = copy.deepcopy(network).eval()
     for part in folded.modules():

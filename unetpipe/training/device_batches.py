@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from itertools import islice
 from threading import Thread
 from typing import Any
 
@@ -137,6 +136,8 @@ class DeviceBatches:
         self.varies = first is not None and first < self.stop
         self.set_epoch(0)
         self.frames: list[dict[str, Tensor]] = []
+        # while a GPU computes a step, the next batch is made; on a CPU the two would only share its cores
+        self.ahead = device.type == "cuda"
         self._holds = -1  # the epoch whose versions of the frames are on the device
         self._coming: tuple[int, _Beside] | None = None
 
@@ -166,9 +167,20 @@ class DeviceBatches:
         """Yield the batches of an epoch: tensors (B, C, H, W) on the device."""
         if self.varies:
             self._vary()
-        chosen = iter(self.sampler)
-        while numbers := list(islice(chosen, self.batch_size)):
-            yield apply_to_batch(self.transforms, [self.frames[number] for number in numbers])
+        chosen = list(self.sampler)
+        parts = [chosen[start : start + self.batch_size] for start in range(0, len(chosen), self.batch_size)]
+        if not self.ahead or not parts:
+            yield from map(self._batch, parts)
+            return
+        coming = _Beside(partial(self._batch, parts[0]))
+        for following in [*parts[1:], None]:
+            batch = coming.result()
+            if following is not None:
+                coming = _Beside(partial(self._batch, following))
+            yield batch
+
+    def _batch(self, numbers: Sequence[int]) -> dict[str, Tensor]:
+        return apply_to_batch(self.transforms, [self.frames[number] for number in numbers])
 
     def _vary(self) -> None:
         """Put this epoch's versions of the frames on the device, and let those of the next one be made."""
