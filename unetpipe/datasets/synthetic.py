@@ -128,10 +128,10 @@ def _draw_cells(
         distance = np.hypot(u / a, v / b)
         label[distance < best] = number
         best = np.minimum(best, distance)
-    return _largest_parts(label), best
+    return largest_parts(label), best
 
 
-def _largest_parts(label: np.ndarray) -> np.ndarray:
+def largest_parts(label: np.ndarray) -> np.ndarray:
     """Keep the largest 4-connected part of each cell, so that every cell is one piece."""
     kept = np.zeros_like(label)
     for number, box in enumerate(ndimage.find_objects(label), start=1):
