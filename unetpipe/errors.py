@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+DEBUG = "UNETPIPE_DEBUG"  # the environment variable that shows the traceback of a mistake, too
+
 
 class InputError(ValueError):
     """Something the user gave is wrong; the message is one sentence: what, where, and what would be right."""

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 from ignite.engine import Engine
+from monai.bundle import ConfigParser
 
 from unetpipe.errors import InputError
 from unetpipe.handlers import EpochStats
@@ -48,6 +49,22 @@ def test_the_hook_prints_one_line(
         said = capsys.readouterr().err
         assert (said == "Error: no space\n") == (sentence and one_line)
         assert ("Traceback" in said) != (sentence and one_line)
+
+
+def test_the_hook_names_a_part_of_the_config_that_cannot_be_built(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+):
+    monkeypatch.setattr("sys.argv", ["site-packages/monai/bundle/__main__.py", "run"])
+    monkeypatch.setattr("sys.excepthook", sys.__excepthook__)  # put back after the test
+    one_line_mistakes()
+    with pytest.raises(RuntimeError) as caught:
+        ConfigParser({"loss": {"_target_": "int", "base": 3}}).get_parsed_content("loss")
+    sys.excepthook(caught.type, caught.value, caught.tb)
+    said = "Error: The config cannot be used: its key 'loss' fails (int() missing string argument).\n"
+    assert capsys.readouterr().err == said
+    monkeypatch.setenv("UNETPIPE_DEBUG", "1")
+    sys.excepthook(caught.type, caught.value, caught.tb)
+    assert "Traceback" in capsys.readouterr().err
 
 
 def test_a_bug_passes():

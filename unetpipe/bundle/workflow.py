@@ -11,6 +11,7 @@ from typing import Any
 
 from monai.bundle import ConfigParser, ConfigWorkflow
 
+from unetpipe.bundle.failing import failed_key
 from unetpipe.bundle.options import check_values
 from unetpipe.bundle.writing import read_config
 from unetpipe.errors import InputError, input_error_behind
@@ -66,12 +67,8 @@ def parsed(parser: ConfigParser, key: str, configs: Sequence[str]) -> Any:
         mistake = input_error_behind(error)
         if mistake is not None:
             raise mistake from None
-        reason: BaseException = error
-        while reason.__cause__ is not None:
-            reason = reason.__cause__
-        raise InputError(
-            f"{' with '.join(configs)} cannot be used: its key {key!r} fails ({first_line(reason)})."
-        ) from error
+        said = failed_key(error) or f"its key {key!r} fails ({first_line(error)})"
+        raise InputError(f"{' with '.join(configs)} cannot be used: {said}.") from error
 
 
 @contextmanager

@@ -10,9 +10,8 @@ from importlib import import_module
 
 from unetpipe import __version__
 from unetpipe.cli.answers import Parser, unknown_arguments, unknown_verb, wish
-from unetpipe.errors import input_error_behind
+from unetpipe.errors import DEBUG, input_error_behind
 
-DEBUG = "UNETPIPE_DEBUG"  # the variable that shows the traceback of a mistake, too
 STOPPED = 130  # the status that a shell gives to a program ended by Ctrl-C
 CLOSED = 141  # and to one whose output nobody reads any more
 
@@ -101,18 +100,21 @@ def _is_closed_pipe(error: BaseException | None) -> bool:
     return error is not None
 
 
-def _mistake(error: BaseException | None) -> str | None:
-    """Say what the operating system refused, or which package is missing; None if the error is a bug.
+def _mistake(raised: BaseException) -> object:
+    """Say what the operating system refused, which package is missing, or which part of a config cannot be built.
 
-    MONAI wraps what is raised while a config runs.
+    MONAI wraps what is raised while a config runs. None if the error is a bug.
     """
+    error: BaseException | None = raised
     while error is not None and not isinstance(error, (OSError, ModuleNotFoundError)):
         error = error.__cause__
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename} cannot be used ({error.strerror})."
-    if isinstance(error, ModuleNotFoundError) and not (error.name or "").startswith("unetpipe"):
+    if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("unetpipe"):
         return f"The package {error.name} is not installed; pip install it, or unetpipe with the extra that brings it."
-    return None
+    from unetpipe.bundle.failing import unbuilt_part
+
+    return unbuilt_part(raised)
 
 
 if __name__ == "__main__":

@@ -12,9 +12,10 @@ from ignite.engine import Engine
 from monai.bundle import ConfigParser
 
 from unetpipe.bundle.command_line import runs_under_monai_bundle, trains_for_monai_label
+from unetpipe.bundle.failing import unbuilt_part
 from unetpipe.bundle.options import check_values, read_command_line
 from unetpipe.bundle.running import running_parser
-from unetpipe.errors import InputError, input_error_behind
+from unetpipe.errors import DEBUG, InputError, input_error_behind
 from unetpipe.files import writing
 from unetpipe.training.distributed import rank
 
@@ -57,10 +58,11 @@ def lost_process(error: BaseException | None) -> InputError | None:
 
 
 def one_line_mistakes() -> None:
-    """Print an InputError that ends the program as one line instead of a traceback, and read the options of the run.
+    """Print a user's mistake that ends the program as one line instead of a traceback, and read the options of the run.
 
-    The configs call this when they are initialised. It prints only under ``python -m monai.bundle``, and in the process
-    that a MONAI Label server starts for a training, whose output the server shows to its clients.
+    Mistakes are an InputError, and a part of the config that cannot be built. The configs call this when they are
+    initialised. It prints only under ``python -m monai.bundle``, and in the process that a MONAI Label server starts
+    for a training, whose output the server shows to its clients.
 
     Raises
     ------
@@ -88,8 +90,8 @@ def _check_processes(parser: ConfigParser) -> None:
 
 
 def _print_mistake(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
-    mistake = input_error_behind(error)
-    if mistake is None:
+    mistake = input_error_behind(error) or unbuilt_part(error)
+    if mistake is None or os.environ.get(DEBUG):
         sys.__excepthook__(kind, error, traceback)
     else:
         print(f"Error: {mistake}", file=sys.stderr)

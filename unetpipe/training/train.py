@@ -11,6 +11,7 @@ from typing import Any
 from monai.bundle import ConfigParser
 from tqdm import tqdm
 
+from unetpipe.bundle.failing import unbuilt_part
 from unetpipe.bundle.models import inference_configs, model_names
 from unetpipe.bundle.settings import as_text, check_setting, recipe_configs
 from unetpipe.bundle.workflow import open_workflow, quiet
@@ -69,7 +70,7 @@ def train(
         print(training.describe(), flush=True)
         training.run()
     except Exception as error:
-        mistake = input_error_behind(error)
+        mistake = input_error_behind(error) or unbuilt_part(error)
         if mistake is None:
             raise
         raise mistake from None
