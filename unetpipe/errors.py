@@ -1,4 +1,4 @@
-"""The one error class for what a user can mend: bad data, a wrong path, an argument that does not fit."""
+"""The one error class for what a user can correct: bad data, a wrong path, an argument that does not fit."""
 
 from __future__ import annotations
 

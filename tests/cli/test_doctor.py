@@ -150,7 +150,7 @@ def test_a_driver_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
         "device",
         "unknown (RuntimeError: CUDA unknown error)",
         PROBLEM,
-        "Mend the packages above first, then the driver of the GPU.",
+        "Repair the packages above first, then the driver of the GPU.",
     )
 
 

@@ -1,4 +1,4 @@
-"""``unetpipe doctor``: say what is installed, on which device it computes, and what to mend."""
+"""``unetpipe doctor``: say what is installed, on which device it computes, and what to repair."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def _models() -> Finding:
     except InputError as error:
         return Finding("models", "none", PROBLEM, str(error))
     except Exception:  # a broken package, which has its own line
-        return Finding("models", "unknown", NOTE, "Mend the packages below first.")
+        return Finding("models", "unknown", NOTE, "Repair the packages below first.")
     if not (bundle / "models" / "model.pt").is_file():
         return Finding("models", "no weights", NOTE, "Install unetpipe again, or segment with a --bundle of your own.")
     return Finding("models", ", ".join(model_names(bundle)))
@@ -187,7 +187,7 @@ def _computing() -> Iterator[Finding]:
         yield _bfloat16(device.type)
         yield _threads(torch.get_num_threads())
     except Exception as error:  # whatever a broken PyTorch or driver raises
-        advice = "Mend the packages above first, then the driver of the GPU."
+        advice = "Repair the packages above first, then the driver of the GPU."
         yield Finding("device", f"unknown ({_reason(error)})", PROBLEM, advice)
 
 
@@ -228,7 +228,7 @@ def _memory() -> Iterator[Finding]:
         low = (NOTE, "Close other programs, or use --large, which segments part by part.") if free < 2 else ()
         yield Finding("memory", value, *low)
     except Exception:  # a broken package, which has its own line
-        yield Finding("memory", "unknown", NOTE, "Mend the packages above first.")
+        yield Finding("memory", "unknown", NOTE, "Repair the packages above first.")
     if SHARED_MEMORY.is_dir():
         size = shutil.disk_usage(SHARED_MEMORY).total
         value = f"{size / 2**30:.1f} GiB"

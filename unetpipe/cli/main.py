@@ -29,7 +29,7 @@ VERBS = {
     "encode": "write masks as the run-length file of the Data Science Bowl 2018",
     "export": "write a stand-alone bundle or a bioimage.io package",
     "demo": "train on synthetic touching cells, then segment and score others",
-    "doctor": "say what is installed, on which device it computes, and what to mend",
+    "doctor": "say what is installed, on which device it computes, and what to repair",
 }
 
 

@@ -45,9 +45,9 @@ class LabelMap(NamedTuple):
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
     parser.description = (
-        "Of a mask of cells: a table of its cells (cells.csv), density, coefficient of variation of the area and share "
-        "of hexagons (mosaics.csv), and a picture coloured by the number of neighbours (NAME_neighbours.png). Of an "
-        "OME-Zarr: the table of its cells. Of a NIfTI mask: area of each slice and volume."
+        "For a mask of cells: a table of its cells (cells.csv), density, coefficient of variation of the area and "
+        "share of hexagons (mosaics.csv), and a picture coloured by the number of neighbours (NAME_neighbours.png). "
+        "For an OME-Zarr: the table of its cells. For a NIfTI mask: area of each slice and volume."
     )
     parser.add_argument(
         "masks",

@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> None:
         ):
             if text:
                 print(f"    {label:<8}{text}")
-    print("\nUse one by --model NAME, or --model auto to have it chosen by the images.")
+    print("\nUse one by --model NAME, or --model auto, which chooses the one that fits the images.")
 
 
 def cell_sizes(bundle: Path, name: str) -> str:
