@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
-from monai.transforms import Compose
+from monai.transforms import Compose, Lambdad
 from torch import Tensor
 
 from experiments.recipes import Recipe
@@ -59,13 +59,15 @@ def augmentation(recipe: Recipe, tile: int, output: int, seed: int) -> Compose:
         RandBatchNoise(recipe.noise, 0.6),
         RandBatchRounding(0.2, 0.3),
     ]
-    steps += [RandBatchd("image", transform) for transform in grey]
-    steps.append(RandBatchFieldOfViewd(prob=0.4))
+    values = [RandBatchd("image", transform) for transform in grey]
+    view = RandBatchFieldOfViewd(prob=0.4)
+    # amounts are those of the values that the network sees: before the compression, noise of 0.3 would hide dim nuclei
+    steps += [view, Lambdad("image", compressed), *values] if recipe.bright else [*values, view]
     chain = Compose(steps)
     chain.set_random_state(seed)
     return chain
 
 
-def compressed(image: Tensor, bright: bool) -> Tensor:
-    """Return what the network sees of a normalised image: compressed where objects are bright by the normalisation."""
-    return torch.asinh(COMPRESSION * image) if bright else image
+def compressed(image: Tensor) -> Tensor:
+    """Return the compression of ``NormalizeBrightd`` of a normalised image."""
+    return torch.asinh(COMPRESSION * image)

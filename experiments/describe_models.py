@@ -19,10 +19,10 @@ import numpy as np
 import torch
 
 from experiments.known import known_pixels
-from experiments.pack_data import PARTLY_ANNOTATED, SEQUENCES, median_area
+from experiments.pack_data import PARTLY_ANNOTATED, SEQUENCES, median_area, nuclei_records, role_of
 from unetpipe.bundle.models import TRAINED_ON
 from unetpipe.bundle.writing import find_bundle
-from unetpipe.datasets import Record, find_records, read_truth, select
+from unetpipe.datasets import Record, find_records, read_truth
 from unetpipe.datasets.pixels import read_for_network
 from unetpipe.files import write_text
 from unetpipe.instances.trained_on import TrainedOn, doubt
@@ -30,9 +30,15 @@ from unetpipe.io import read_labels
 from unetpipe.predictor import Predictor
 from unetpipe.training.facts import FRAMES, describe_frames
 
-SETS = {"dic_hela": "dic", "phc_u373": "u373", "fluo_gowt1": "gowt1", "fluo_sim": "sim", "isbi2012": "isbi"}
-NUCLEI = "nuclei"  # trained on the smaller folder of the Data Science Bowl
-NUCLEI_TRAINED, NUCLEI_CHOSE = "0-32:5,2-32:5,4-32:5", "3-33:5"
+SETS = {
+    "dic_hela": "dic",
+    "phc_u373": "u373",
+    "fluo_gowt1": "gowt1",
+    "fluo_sim": "sim",
+    "fluo_msc": "msc",
+    "isbi2012": "isbi",
+}
+NUCLEI = "nuclei"  # trained on the images of the Data Science Bowl, and on frames of other nuclei
 LISTS = re.compile(r"\[[^\[\]]*\]")  # of numbers, on one line each
 LARGEST = 600_000  # px, of images whose doubt is measured: larger ones take too long
 
@@ -68,9 +74,14 @@ def sequence_parts(root: Path, data: str) -> tuple[list[Record], list[Record]]:
 
 
 def nuclei_parts(root: Path) -> tuple[list[Record], list[Record]]:
-    """Return the images that train and that choose."""
-    records = find_records(str(root / "dsb2018" / "stage1_train"))
-    return select(records, None, NUCLEI_TRAINED), select(records, None, NUCLEI_CHOSE)
+    """Return the images and the simulated frames that train, and the images that choose."""
+    train, choose = [], []
+    for records in nuclei_records(root).values():
+        for place, record in enumerate(records, start=1):
+            role = role_of(place, len(records))
+            if role != "score":
+                (train if role == "train" else choose).append(record)
+    return train + sequence_parts(root, "sim")[0], choose
 
 
 def describe(predictor: Predictor, train: Sequence[Record], choose: Sequence[Record], data: str) -> TrainedOn:

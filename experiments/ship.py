@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 PIXEL_SIZES = {"dic_hela": 0.19, "phc_u373": 0.65, "fluo_gowt1": 0.24, "fluo_sim": 0.125, "fluo_msc": 0.3}  # µm
-ROTATIONS = {"phc_u373": 8}  # symmetries to average over, where that is a model's default
 DEFAULT = "dic_hela"
 
 
@@ -24,9 +23,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("results", type=Path)
     parser.add_argument("models", type=Path)
+    parser.add_argument("--names", nargs="*", help="only these")
     arguments = parser.parse_args()
     results = json.loads((arguments.results / "results.json").read_text(encoding="utf-8"))
     for name, trained in results["trained"].items():
+        if arguments.names and name not in arguments.names:
+            continue
         folder = arguments.models / name
         folder.mkdir(parents=True, exist_ok=True)
         weights = arguments.models / weights_path(name)
@@ -55,7 +57,7 @@ def inference_values(name: str, trained: dict[str, Any], chosen: dict[str, Any])
         "threshold": chosen.get("threshold", 0.5),
         "marker_threshold": chosen.get("marker_threshold", 0.9),
         "merge_threshold": chosen.get("merge_threshold"),
-        "rotations": ROTATIONS.get(name, 0),
+        "rotations": 0,
         "min_size": trained["min_size"],
         "ridge_refill_radius": trained["ridge_refill_radius"],
         "pixel_size": PIXEL_SIZES.get(name),

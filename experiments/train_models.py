@@ -78,6 +78,8 @@ def main() -> None:
     parser.add_argument("--start", type=float, default=time.time(), help="seconds since 1970; by default now")
     parser.add_argument("--rates", type=float, default=0, help="seconds for measuring the device first")
     parser.add_argument("--models", nargs="*", help="only these")
+    parser.add_argument("--from", type=Path, dest="earlier", help="an earlier OUTPUT, whose weights are trained on")
+    parser.add_argument("--batch", type=int, help="tiles a step, instead of the recipe's; a CPU wants fewer")
     parser.add_argument("--processes", type=int, default=max(1, (os.cpu_count() or 1) - 2))
     parser.add_argument("--tiny", action="store_true", help="small networks and frames, for a dry run")
     arguments = parser.parse_args()
@@ -87,6 +89,8 @@ def main() -> None:
     if results.path.is_file():
         results.rows = json.loads(results.path.read_text(encoding="utf-8"))
     chosen = [recipe for recipe in RECIPES if not arguments.models or recipe.name in arguments.models]
+    if arguments.batch:
+        chosen = [replace(recipe, batch=arguments.batch) for recipe in chosen]
     if arguments.tiny:
         chosen = [replace(recipe, **TINY) for recipe in chosen]
     torch.set_num_threads(1)
@@ -191,7 +195,8 @@ class Work:
         torch.backends.cudnn.benchmark_limit = TRIED
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats()
-        trained = train(recipe, frames, self.device, seconds, say=self.clock.say)
+        earlier = self.arguments.earlier and self.arguments.earlier / f"{recipe.name}.pt"
+        trained = train(recipe, frames, self.device, seconds, start=earlier, say=self.clock.say)
         torch.backends.cudnn.benchmark = False  # each new size would be measured
         self._save(recipe, trained)
         row = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,12 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from experiments.augmentation import augmentation, compressed
+from experiments.augmentation import augmentation
 from experiments.average import MovingAverage
 from experiments.device_frames import DeviceFrames
 from experiments.recipes import Recipe
 from unetpipe.losses import WeightedCrossEntropy
-from unetpipe.networks import UNet
+from unetpipe.networks import UNet, load_weights
 
 LEARNING_RATE = 0.002  # of 8 tiles a step; it grows with the root of their number
 WARM_UP = 100  # steps
@@ -52,6 +53,7 @@ def train(
     device: torch.device,
     seconds: float,
     seed: int = 0,
+    start: str | os.PathLike | None = None,
     say: Callable[[str], None] = print,
 ) -> Trained:
     """Train a network for some seconds; the learning rate falls by a cosine over that time.
@@ -68,27 +70,32 @@ def train(
         Time from the first step to the last.
     seed : int
         Of weights, draws and dropout.
+    start : path, optional
+        Weights of this network to begin with; the learning rate is then a quarter.
     say : callable
         Takes a line now and then.
     """
     torch.manual_seed(seed)
     network = UNet(recipe.in_channels, 2, recipe.channels, "batch", recipe.dropout)
+    highest = LEARNING_RATE * math.sqrt(recipe.batch / 8)
+    if start is not None:
+        load_weights(network, start)
+        highest /= 4
     network = network.to(device, memory_format=torch.channels_last).train()
     average = MovingAverage(network)
-    highest = LEARNING_RATE * math.sqrt(recipe.batch / 8)
     optimizer = torch.optim.AdamW(network.parameters(), lr=highest, weight_decay=0.01, fused=device.type == "cuda")
     chain = augmentation(recipe, recipe.tile, network.output_size(recipe.tile), seed)
     random = np.random.RandomState(seed)
     criterion = WeightedCrossEntropy()
     losses: list[Tensor] = []
     running = torch.zeros((), device=device)
-    steps, start = 0, time.perf_counter()
-    while (passed := (time.perf_counter() - start) / seconds) < 1:
+    steps, began = 0, time.perf_counter()
+    while (passed := (time.perf_counter() - began) / seconds) < 1:
         rate = highest * min(1.0, (steps + 1) / WARM_UP) * 0.5 * (1 + math.cos(math.pi * passed))
         for group in optimizer.param_groups:
             group["lr"] = rate
         item = chain(frames.batch(recipe.batch, random))
-        image = compressed(item["image"], recipe.bright).contiguous(memory_format=torch.channels_last)
+        image = item["image"].contiguous(memory_format=torch.channels_last)
         with torch.autocast(device.type, torch.bfloat16):
             logits = network(image)
         loss = criterion(logits, item)
@@ -102,8 +109,8 @@ def train(
             losses.append(running / LOSS_EVERY)
             running = torch.zeros((), device=device)
         if steps in (10, 200):
-            say(f"  {recipe.name}: {steps} steps after {time.perf_counter() - start:.1f} s")
+            say(f"  {recipe.name}: {steps} steps after {time.perf_counter() - began:.1f} s")
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-    took = time.perf_counter() - start
+    took = time.perf_counter() - began
     return Trained(average.network, steps, took, [float(loss) for loss in losses])

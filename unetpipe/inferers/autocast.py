@@ -11,7 +11,7 @@ import torch
 from monai.inferers import Inferer
 from torch import Tensor, nn
 
-from unetpipe.networks.weights import has_batch_norm, weights_version
+from unetpipe.networks.weights import has_batch_norm
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class AutocastInferer(Inferer):
         self.inferer = inferer
         self.amp = amp
         self._announced = False
-        self._version: object = None
+        self._source: nn.Module | None = None
 
     def __call__(self, inputs: Tensor, network: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
         """Return ``inferer(inputs, network)`` as float32."""
@@ -65,11 +65,14 @@ class AutocastInferer(Inferer):
 
         A network whose batch norms are not folded yet is returned itself: folding needs float32.
         """
-        if has_batch_norm(network):
+        if network is not self._source:
+            self._source, self._tensors = network, [*network.parameters(), *network.buffers()]
+            self._versions, self._foldable = [], has_batch_norm(network)
+        if self._foldable:
             return network
-        version = weights_version(network)
-        if version != self._version:
-            self._copy, self._version = copy.deepcopy(network), version
+        versions = [(tensor.data_ptr(), tensor._version) for tensor in self._tensors]
+        if versions != self._versions:
+            self._copy, self._versions = copy.deepcopy(network), versions
             for part in self._copy.modules():
                 if isinstance(part, nn.Conv2d | nn.ConvTranspose2d):
                     part.to(torch.bfloat16)

@@ -7,7 +7,7 @@ from typing import Any
 from monai.inferers import Inferer
 from torch import Tensor, nn
 
-from unetpipe.networks.weights import fold_batch_norm, weights_version
+from unetpipe.networks.weights import fold_batch_norm
 
 
 class FoldingInferer(Inferer):
@@ -33,7 +33,8 @@ class FoldingInferer(Inferer):
 
     def __call__(self, inputs: Tensor, network: nn.Module, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]
         """Return what the inferer returns."""
-        version = weights_version(network)
+        tensors = network.state_dict().values()
+        version = (id(network), [(value.data_ptr(), value._version) for value in tensors])
         if version != self._version:
             self.folded, self._version = fold_batch_norm(network), version
         return self.inferer(inputs, self.folded, *args, **kwargs)

@@ -149,11 +149,6 @@ def inference_network(network: nn.Module, weights: str | os.PathLike) -> nn.Modu
     return fold_batch_norm(trained_network(network, weights))
 
 
-def weights_version(network: nn.Module) -> object:
-    """Return what changes when other weights are loaded into the network, or its weights are changed in place."""
-    return id(network), [(value.data_ptr(), value._version) for value in network.state_dict().values()]
-
-
 def has_batch_norm(network: nn.Module) -> bool:
     """Return whether the network has a batch norm that is not folded."""
     return any(isinstance(part, nn.BatchNorm2d) for part in network.modules())
