@@ -125,7 +125,7 @@ RECIPES = (
     ),
     Recipe("fluo_gowt1", 0.09, {"gowt1": 1}, (32, 64, 96, 128, 192), bright=True, **LARGE),
     Recipe("fluo_msc", 0.10, {"msc": 1}, (32, 64, 128, 192, 192), bright=True, **LARGE),
-    Recipe("fluo_sim", 0.07, {"sim": 1}, (24, 48, 96, 128, 128), bright=True, sigma=4.0),
+    Recipe("fluo_sim", 0.07, {"sim": 1}, (24, 48, 96, 128, 128), bright=True, sigma=4.0, empty=0.25),
     Recipe(
         "isbi2012",
         0.1,

@@ -58,9 +58,9 @@ def test_a_dry_run_leaves_weights_thresholds_and_a_table(
     pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     output = tmp_path / "out"
-    arguments = [str(pack), str(output), "--seconds", "120", "--tiny", "--models", "fluo_sim", "--processes", "1"]
+    arguments = [str(pack), str(output), "--seconds", "600", "--tiny", "--models", "fluo_sim", "--processes", "1"]
     monkeypatch.setattr("sys.argv", ["train_models", *arguments])
-    monkeypatch.setattr(train_models, "LAST_CHOOSING", 115.0)  # so that training takes a second
+    monkeypatch.setattr(train_models, "LAST_CHOOSING", 595.0)  # so that training takes a second
     monkeypatch.setattr(train_models, "step_back", lambda: None)
     train_models.main()
     results = json.loads((output / "results.json").read_text())

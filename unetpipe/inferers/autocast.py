@@ -67,7 +67,8 @@ class AutocastInferer(Inferer):
         """
         if network is not self._source:
             self._source, self._tensors = network, [*network.parameters(), *network.buffers()]
-            self._versions, self._foldable = [], has_batch_norm(network)
+            self._versions: list[tuple[int, int]] = []
+            self._foldable = has_batch_norm(network)
         if self._foldable:
             return network
         versions = [(tensor.data_ptr(), tensor._version) for tensor in self._tensors]
