@@ -23,7 +23,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from experiments import choosing, preparing, rates
+from benchmarks.speed.gpu import seconds_a_call
+from experiments import choosing, preparing
 from experiments.augmentation import augmentation
 from experiments.device_frames import DeviceFrames
 from experiments.packed import Entry, Frame, read_frame, read_index
@@ -76,7 +77,6 @@ def main() -> None:
     parser.add_argument("output", type=Path)
     parser.add_argument("--seconds", type=float, default=540, help="from --start to the end")
     parser.add_argument("--start", type=float, default=time.time(), help="seconds since 1970; by default now")
-    parser.add_argument("--rates", type=float, default=0, help="seconds for measuring the device first")
     parser.add_argument("--models", nargs="*", help="only these")
     parser.add_argument("--from", type=Path, dest="earlier", help="an earlier OUTPUT, whose weights are trained on")
     parser.add_argument("--batch", type=int, help="tiles a step, instead of the recipe's; a CPU wants fewer")
@@ -98,7 +98,7 @@ def main() -> None:
     with multiprocessing.get_context("fork").Pool(arguments.processes, step_back) as pool:
         work = Work(arguments, clock, results, pool, chosen)
         work.prepare()
-        work.measure()
+        work.find_device()
         work.choose_again()
         work.train()
         work.finish()
@@ -142,24 +142,13 @@ class Work:
         found = [entry for entry in self.entries if entry.data in recipe.sets and entry.role == role]
         return found[:3] if self.arguments.tiny else found
 
-    def measure(self) -> None:
-        """Measure the device, while the pool prepares."""
+    def find_device(self) -> None:
+        """Say on what is trained, while the pool prepares."""
         self.device = default_device()
         name = torch.cuda.get_device_name() if self.device.type == "cuda" else "CPU"
         self.clock.say(f"{name}, torch {torch.__version__}, {os.cpu_count()} cores")
         self.results.put("device", "name", name)
         self.results.put("device", "torch", torch.__version__)
-        if not self.arguments.rates:
-            return
-        torch.backends.cudnn.benchmark = True
-        try:
-            for what, figure in rates.measure(self.device, self.arguments.rates, self.arguments.tiny):
-                self.clock.say(f"{what}: {figure:.4g}")
-                self.results.put("rates", what, figure)
-        except Exception:  # the training shall not hang on it
-            traceback.print_exc(limit=3, file=sys.stdout)
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
 
     def choose_again(self) -> None:
         """Submit the models that an earlier run trained, but had no time to choose thresholds for."""
@@ -223,7 +212,7 @@ class Work:
         """Measure a batch of the augmentation only."""
         output = 2 * (recipe.tile // 4) if self.arguments.tiny else recipe.tile - 184
         chain, random = augmentation(recipe, recipe.tile, output, 0), np.random.RandomState(0)
-        seconds = rates.seconds_a_call(lambda: chain(frames.batch(recipe.batch, random)), self.device, 5, 2)
+        seconds = seconds_a_call(lambda: chain(frames.batch(recipe.batch, random)), self.device, 5, 2)
         self.clock.say(f"  augmentation of {recipe.batch} tiles of {recipe.tile}: {1000 * seconds:.2f} ms")
         self.results.put("augmentation_ms", recipe.name, round(1000 * seconds, 2))
 
