@@ -108,7 +108,7 @@ def test_what_is_refused(content: bytes, said: str, tmp_path: Path, reader: None
 
 
 def test_a_real_czi(tmp_path: Path) -> None:
-    """Where the extra and a writer are installed."""
+    """The writer comes with the reader."""
     pytest.importorskip("bioio")
     czi = pytest.importorskip("pylibCZIrw.czi")
     with czi.create_czi(str(tmp_path / "a.czi")) as file:
