@@ -28,7 +28,7 @@ from unetpipe.metrics.pixels import BorderScore, border_scores, sum_borders
 from unetpipe.metrics.summary import FrameScore, score_segmentation, summarise
 from unetpipe.report.gallery import Gallery, ScoredFrame, frame_name
 from unetpipe.report.page import NAME, write_report
-from unetpipe.report.results import report_masks, report_stack
+from unetpipe.report.results import check_report_images, report_masks, report_stack
 from unetpipe.report.scores import print_borders, print_membranes, print_summary, write_scores
 
 # The highest value of numbered cells in 16 bits. If no value is above one half of the range, they are not
@@ -140,11 +140,13 @@ def _label_pages(path: Path) -> list[np.ndarray]:
 def _evaluate_folder(
     result: Path, truth: Path, output: Path | None, images: Path | None, frames: Frames
 ) -> dict[str, float | None]:
+    if output is not None:
+        check_report_images(result, truth, images, frames)
     score = score_result(result, truth, frames)
     scores = score.summary.scores()
     print_summary(score.summary, *([OF_ALL_FRAMES] if frames is not None else []))
     if output is not None:
-        report_masks(result, truth, output, scores, images, parse_frames(frames))
+        report_masks(result, truth, output, scores, images, frames)
         write_scores(output, score.scores, score.summary)
     return scores
 

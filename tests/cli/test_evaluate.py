@@ -255,6 +255,26 @@ def test_the_report_shows_the_images_beside_the_truth(
     assert not (tmp_path / "none").exists()
 
 
+@pytest.mark.parametrize("frame", [1, 2])
+def test_sizes_of_images_are_compared_before_scoring(
+    frame: int, synthetic: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    """Frame 2 has no outlines in the truth, but the pictures of the tracks show it."""
+    for folder in ("01", "01_GT"):
+        shutil.copytree(synthetic / folder, tmp_path / folder)
+    (tmp_path / "01_GT" / "SEG" / "man_seg002.tif").unlink()
+    for number in range(3):
+        label = read_labels(synthetic / "01_GT" / "SEG" / f"man_seg{number:03d}.tif")
+        write_labels(tmp_path / "RES" / f"mask{number:03d}.tif", label)
+    Image.new("L", (5, 4)).save(tmp_path / "01" / f"t{frame:03d}.tif")
+    monkeypatch.setattr("unetpipe.evaluation.score_result", lambda *arguments: pytest.fail("scored"))
+    for images in ((), ("--images", tmp_path / "01")):
+        arguments = ["evaluate", tmp_path / "RES", tmp_path / "01_GT", "--output", tmp_path / "out", *images]
+        assert main(list(map(str, arguments))) == 1
+        assert f"t{frame:03d}.tif is 4×5 pixels (height × width)" in capsys.readouterr().err
+    assert not list((tmp_path / "out").glob("*.*"))
+
+
 PERFECT = ("SEG", "IoU", "Dice", "precision", "recall", "F1", "mean_precision")
 
 

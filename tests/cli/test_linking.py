@@ -74,6 +74,26 @@ def test_without_laptrack_it_says_what_to_install(
     assert 'pip install "unetpipe[track]"' in capsys.readouterr().err
 
 
+def test_segment_takes_a_linker(
+    trained: Path, synthetic: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+):
+    output = tmp_path / "RES"
+    arguments = ["segment", str(synthetic / "01"), "--output", str(output), "--bundle", str(trained)]
+    assert main([*arguments, "--linker", "laptrack"]) == 1
+    assert "--linker links cells over time, so it needs --track" in capsys.readouterr().err
+    with monkeypatch.context() as missing:
+        missing.setitem(sys.modules, "laptrack", None)
+        missing.delitem(sys.modules, "unetpipe.tracking.centroids", raising=False)
+        assert main([*arguments, "--track", "--linker", "laptrack"]) == 1
+    assert 'pip install "unetpipe[track]"' in capsys.readouterr().err
+    assert not output.exists()
+    pytest.importorskip("laptrack")
+    assert main([*arguments, "--track", "--linker", "laptrack"]) == 0
+    tracks = (output / "res_track.txt").read_text()
+    assert main(["link", str(output), "--linker", "laptrack", "--output", str(tmp_path / "again")]) == 0
+    assert (tmp_path / "again" / "res_track.txt").read_text() == tracks
+
+
 def test_interrupted_linking_can_be_done_again(masks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     whole = Path(shutil.copytree(masks, tmp_path / "whole"))
     assert main(["link", str(whole)]) == 0

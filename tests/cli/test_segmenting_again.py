@@ -9,6 +9,7 @@ import pytest
 from large_images import small_bundle, write_ome_zarr
 from PIL import Image
 
+from unetpipe.bundle.workflow import open_workflow
 from unetpipe.cli.main import main
 
 
@@ -66,6 +67,34 @@ def test_masks_do_not_go_among_images_of_others(images: Path, bundle: Path, tmp_
         assert main(["segment", str(images), "--output", str(output), "--bundle", str(bundle)]) == status
     assert f"{truth} holds images that unetpipe segment did not write, such as a.png" in capsys.readouterr().err
     assert [path.name for path in truth.iterdir()] == ["a.png"]
+
+
+def test_masks_of_the_bundles_own_inference_are_replaced(images: Path, bundle: Path, tmp_path: Path) -> None:
+    places = {"bundle_root": bundle, "dataset_dir": images, "output_dir": tmp_path / "out"}
+    values = {key: str(path) for key, path in places.items()}
+    workflow = open_workflow([str(bundle / "configs" / "inference.json")], "infer", values)
+    workflow.run()
+    first = states(tmp_path / "out")
+    assert sorted(first) == ["a", "b", "c"]
+    command = ["segment", str(images), "--output", str(tmp_path / "out"), "--bundle", str(bundle)]
+    assert main([*command, "--resume"]) == 0  # by which settings they were made was not noted, so they are made again
+    assert all(time > first[name] for name, time in states(tmp_path / "out").items())
+
+
+def test_tracks_of_earlier_masks_do_not_stay(images: Path, bundle: Path, tmp_path: Path, capsys) -> None:
+    for number, name in enumerate("abc"):
+        (images / f"{name}.png").rename(images / f"t00{number}.png")
+    output = tmp_path / "out"
+    output.mkdir()
+    (output / "res_track.txt").write_text("of somebody else")
+    command = ["segment", str(images), "--output", str(output), "--bundle", str(bundle)]
+    assert main(command) == 0
+    assert (output / "res_track.txt").exists()
+    write(images / "t000.png", seed=0)
+    (output / "tracks.csv").write_text("of the masks before")
+    assert main(command) == 0
+    assert f"earlier masks in {output}: res_track.txt, tracks.csv\n" in capsys.readouterr().out
+    assert not list(output.glob("*track*"))
 
 
 def test_what_is_left_out_of_a_folder_is_said(images: Path, bundle: Path, tmp_path: Path, capsys) -> None:

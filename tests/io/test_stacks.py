@@ -129,7 +129,8 @@ def test_masks_of_a_stack_are_one_file(stack: Path, tmp_path: Path):
         save(item)
     masks = tmp_path / "out" / "stack_mask.tif"
     assert [np.unique(read_labels(masks, page)).tolist() for page in range(3)] == [[1], [2], [3]]
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["other_mask.tif", "stack_mask.tif"]
+    written = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert written == [".segmented.jsonl", "other_mask.tif", "stack_mask.tif"]
 
 
 def test_two_images_with_one_mask_name(tmp_path: Path):

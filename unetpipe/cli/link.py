@@ -17,6 +17,17 @@ PARAMETERS = {
     "overlap": ("min_iou", "daughter_ratio"),
     "laptrack": ("max_distance",),
 }  # of each linker, besides max_gap
+LINKER = "overlap"  # the default
+
+
+def add_linker(parser: argparse.ArgumentParser) -> None:
+    """Add ``--linker``; it is None if it is not given."""
+    parser.add_argument(
+        "--linker",
+        choices=tuple(PARAMETERS),
+        help="overlap: outlines that overlap are the same cell; laptrack: centroids that are near are, for cells that "
+        f"move far (default: {LINKER})",
+    )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,13 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output", metavar="DIR", type=Path, help="folder for the linked masks (default: they are replaced in place)"
     )
-    parser.add_argument(
-        "--linker",
-        choices=tuple(PARAMETERS),
-        default="overlap",
-        help="overlap: outlines that overlap are the same cell; laptrack: centroids that are near are, for cells that "
-        "move far (default: overlap)",
-    )
+    add_linker(parser)
     parser.add_argument(
         "--max-gap", metavar="FRAMES", type=int, default=2, help="frames that a cell may be missing (default: 2)"
     )
@@ -89,12 +94,13 @@ def run(options: argparse.Namespace) -> None:
     from unetpipe.cli.cells import remove_old
     from unetpipe.tracking import link_folder, make_linker
 
+    linker_name = options.linker or LINKER
     parameters = {name: getattr(options, name) for names in PARAMETERS.values() for name in names}
     given = {name: value for name, value in parameters.items() if value is not None}
-    foreign = [name for name in given if name not in PARAMETERS[options.linker]]
+    foreign = [name for name in given if name not in PARAMETERS[linker_name]]
     if foreign:
-        raise InputError(f"--{foreign[0].replace('_', '-')} is not an option of the linker {options.linker}.")
-    linker = make_linker(options.linker, max_gap=options.max_gap, **given)
+        raise InputError(f"--{foreign[0].replace('_', '-')} is not an option of the linker {linker_name}.")
+    linker = make_linker(linker_name, max_gap=options.max_gap, **given)
     target = options.masks if options.output is None else options.output
     if options.report is not None:
         check_folder(options.report)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from unetpipe.bundle.settings import as_text
 from unetpipe.bundle.writing import find_bundle
 from unetpipe.cli.cells import add_export_argument, check_exports, remove_old, write_cells
+from unetpipe.cli.link import LINKER, add_linker
 from unetpipe.cli.options import add_bundle_and_model, add_channel, add_safe
 from unetpipe.errors import InputError
 from unetpipe.files import check_folder, writing
@@ -78,6 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="link the cells of a sequence tNNN.tif (unetpipe link), and write res_track.txt and tracks.csv",
     )
+    add_linker(parser)
     parser.add_argument(
         "--tables",
         action="store_true",
@@ -110,6 +112,8 @@ def run(options: argparse.Namespace) -> None:
         raise InputError("--export geff writes tracks, so it needs --track.")
     if options.diameter is not None and options.rescale:
         raise InputError("--diameter and --rescale both scale the images; give one of them.")
+    if options.linker is not None and not options.track:
+        raise InputError("--linker links cells over time, so it needs --track.")
     images = find_large_images(options)
     if images:
         if options.diameter is not None or options.strict or options.model == AUTO:
@@ -125,8 +129,11 @@ def run(options: argparse.Namespace) -> None:
     from unetpipe.datasets.records import of_channel
     from unetpipe.io.formats import is_volume
     from unetpipe.predictor import Predictor
-    from unetpipe.tracking.link import link_folder, remove_tracks
+    from unetpipe.tracking import link_folder, make_linker
+    from unetpipe.tracking.link import remove_tracks
 
+    linker = options.linker or LINKER
+    make_linker(linker)  # refuses one whose package is missing, before the long work
     records = find_images(options.input, options.channel)
     if options.model == AUTO:
         from unetpipe.cli.fitting import chosen_model
@@ -166,8 +173,11 @@ def run(options: argparse.Namespace) -> None:
     def begin() -> None:
         """Remove what will not fit the new masks."""
         remove_old(options.output)
-        for folder in folders:
-            remove_tracks(folder)
+        ours = [(options.output / record["mask_name"]).parent for record in records] if journal.path.is_file() else []
+        for folder in dict.fromkeys([*folders, *ours]):
+            removed = remove_tracks(folder)
+            if removed and not options.track:
+                print(f"Removed, as they belong to earlier masks in {folder}: {', '.join(removed)}")
         journal.begin(forget=not options.resume)
 
     with writing(options.output):
@@ -177,7 +187,8 @@ def run(options: argparse.Namespace) -> None:
             segment_images(predictor, todo, journal, begin)
         print(f"Masks: {options.output}")
         for folder in folders:
-            print(describe(link_folder(folder, pixel_size=options.pixel_size), folder))
+            tracks = link_folder(folder, linker=make_linker(linker), pixel_size=options.pixel_size)
+            print(describe(tracks, folder))
         if options.tables or options.export:
             from unetpipe.datasets.labelled_pages import find_mask_files, read_labelled_pages
 
@@ -219,7 +230,7 @@ def _check_owned(records: Sequence[Record], output: Path, journal: Journal) -> N
         if others:
             raise InputError(
                 f"{folder} holds images that unetpipe segment did not write, such as {others[0].name}; name another "
-                "output folder."
+                "output folder, or remove them if they are masks that nobody needs."
             )
 
 

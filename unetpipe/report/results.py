@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 from scipy import ndimage
 
-from unetpipe.datasets import components
+from unetpipe.datasets import components, parse_frames
 from unetpipe.datasets.ctc import numbered_files, read_marked_truth, truth_files
 from unetpipe.datasets.results import TRACK_TABLE, result_masks
+from unetpipe.datasets.split import Frames
 from unetpipe.errors import InputError
 from unetpipe.io import read_image, read_labels
+from unetpipe.io.images import check_same_sizes
 from unetpipe.metrics.isbi2012 import ThresholdScores
 from unetpipe.report.gallery import Gallery, ScoredFrame
 from unetpipe.report.page import NAME, write_report
@@ -32,28 +34,27 @@ def report_masks(
     output: Path,
     scores: Mapping[str, float | None],
     images: Path | None = None,
-    frames: Collection[int] | None = None,
+    frames: Frames = None,
 ) -> None:
     """Write ``report.html`` about a folder of ``maskNNN.tif``, scored against an ``NN_GT`` folder, and print its path.
 
     Parameters
     ----------
     result, truth : Path
-        Folders that :func:`unetpipe.metrics.score_result` has checked.
+        Folders that :func:`unetpipe.metrics.score_result` and :func:`check_report_images` have checked.
     output : Path
         Folder of the report.
     scores : mapping
         Measures by name.
     images : Path, optional
         Folder of ``tNNN.tif``; by default ``NN`` beside ``NN_GT``. Without images, outlines are drawn on black.
-    frames : collection of int, optional
-        The frames that were scored; by default all.
+    frames : int, str or sequence, optional
+        The frames that were scored (:func:`unetpipe.datasets.parse_frames`); by default all.
 
     Raises
     ------
     InputError
-        If ``images`` is given and lacks an image, an image differs in size from its truth, or the page cannot be
-        written.
+        If an image cannot be read, or the page cannot be written.
     """
     gallery = Gallery(_frames(result, truth, images, frames))
     data = truth.resolve().parent
@@ -63,6 +64,27 @@ def report_masks(
     lineage = read_lineage(result, _image_folder(truth, images)) if linked else None
     write_report(output / NAME, gallery, title, data=data, scores=scores, remark=remark, lineage=lineage)
     print(f"Report: {output / NAME}")
+
+
+def check_report_images(result: Path, truth: Path, images: Path | None = None, frames: Frames = None) -> None:
+    """Check the images of :func:`report_masks` by their headers, before the long work; it takes the same arguments.
+
+    Raises
+    ------
+    InputError
+        If ``images`` is given and lacks an image, or an image differs in size from its truth or its mask.
+    """
+    chosen = parse_frames(frames)
+    folder = _image_folder(truth, images)
+    pictures = numbered_files(folder, IMAGE)
+    segmented = truth_files(truth)[0]
+    for frame, path in sorted({**result_masks(result), **segmented}.items()):
+        if chosen is not None and frame not in chosen:
+            continue
+        if frame in pictures:
+            check_same_sizes(pictures[frame], path)
+        elif images is not None and frame in segmented:
+            raise InputError(f"{folder} lacks t{frame:03d}.tif, for which there is truth.")
 
 
 def report_tracks(result: Path, output: Path, images: Path | None = None, source: Path | None = None) -> None:
@@ -144,29 +166,15 @@ def report_stack(
     print(f"Report: {output / NAME}")
 
 
-def _frames(result: Path, truth: Path, images: Path | None, frames: Collection[int] | None) -> Iterator[ScoredFrame]:
+def _frames(result: Path, truth: Path, images: Path | None, frames: Frames) -> Iterator[ScoredFrame]:
     masks = result_masks(result)
     segmented, markers, silver = truth_files(truth)
-    folder = _image_folder(truth, images)
-    pictures = numbered_files(folder, IMAGE)
+    pictures = numbered_files(_image_folder(truth, images), IMAGE)
+    chosen = parse_frames(frames)
     for frame, label in sorted(segmented.items()):
-        if frames is not None and frame not in frames:
+        if chosen is not None and frame not in chosen:
             continue
-        cells, known = read_marked_truth(label, markers.get(frame), silver.get(frame), pictures.get(frame))
-        picture = _picture(pictures, frame, folder, cells, images)
+        path = pictures.get(frame)
+        cells, known = read_marked_truth(label, markers.get(frame), silver.get(frame), path)
+        picture = None if path is None else read_image(path)
         yield ScoredFrame(masks[frame].name, cells, read_labels(masks[frame]), picture, known)
-
-
-def _picture(
-    pictures: dict[int, Path], frame: int, folder: Path, cells: np.ndarray, named: Path | None
-) -> np.ndarray | None:
-    if frame not in pictures:
-        if named is not None:
-            raise InputError(f"{folder} lacks t{frame:03d}.tif, for which there is truth.")
-        return None
-    picture = read_image(pictures[frame])
-    if picture.shape[1:] != cells.shape:
-        raise InputError(
-            f"{pictures[frame]} is {picture.shape[1:]} pixels, its truth is {cells.shape}; they must be alike."
-        )
-    return picture

@@ -17,6 +17,7 @@ from laptrack import LapTrack
 
 from unetpipe.errors import InputError
 from unetpipe.io.track_tables import Track
+from unetpipe.tracking.linkers import check_gap
 from unetpipe.tracking.places import CellPlaces, find_places
 
 
@@ -52,8 +53,7 @@ class CentroidLinker:
     def __init__(self, max_distance: float | None = None, max_gap: int = 2) -> None:
         if max_distance is not None and not (math.isfinite(max_distance) and max_distance > 0):
             raise InputError(f"max_distance={max_distance} must be a number of pixels above 0.")
-        if max_gap < 0:
-            raise InputError(f"max_gap={max_gap} must be a number of frames from 0.")
+        check_gap(max_gap)
         self.max_distance = max_distance
         self.max_gap = max_gap
         self.tracks: list[Track] = []

@@ -172,13 +172,15 @@ def check_target(folder: Path, names: Collection[str]) -> None:
         )
 
 
-def remove_tracks(folder: Path) -> None:
-    """Remove the old tables, which will not fit the new masks; InputError if one cannot be removed."""
-    for name in (TRACK_TABLE, MEASURED):
+def remove_tracks(folder: Path) -> list[str]:
+    """Remove the old tables, which will not fit the new masks, and return their names; InputError if one stays."""
+    removed = [name for name in (TRACK_TABLE, MEASURED) if (folder / name).exists()]
+    for name in removed:
         try:
-            (folder / name).unlink(missing_ok=True)
+            (folder / name).unlink()
         except OSError as error:
             raise InputError(f"{folder / name} cannot be replaced ({error.strerror}).") from error
+    return removed
 
 
 class _MaskFiles:

@@ -32,6 +32,12 @@ class Linker(Protocol):
         """
 
 
+def check_gap(max_gap: int) -> None:
+    """Raise InputError unless a number of frames that a cell may be missing is one."""
+    if max_gap < 0:
+        raise InputError(f"max_gap={max_gap} must be a number of frames from 0.")
+
+
 def make_linker(name: str = "overlap", **parameters: Any) -> Linker:
     """Return a linker by its name.
 

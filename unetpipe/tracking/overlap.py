@@ -11,6 +11,7 @@ from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 from unetpipe.errors import InputError
 from unetpipe.io.track_tables import Track
 from unetpipe.metrics.matching import SharedPixels, indexed, shared_pixels
+from unetpipe.tracking.linkers import check_gap
 
 TIE = 1e-9  # of IoU: what the age of a track counts
 
@@ -55,11 +56,12 @@ class CellLinker:
     """
 
     def __init__(self, min_iou: float = 0.1, max_gap: int = 2, daughter_ratio: float = 1 / 3) -> None:
-        if not (0 <= min_iou < 1 and 0 <= daughter_ratio <= 1 and max_gap >= 0):
+        if not (0 <= min_iou < 1 and 0 <= daughter_ratio <= 1):
             raise InputError(
-                f"min_iou={min_iou}, daughter_ratio={daughter_ratio} and max_gap={max_gap} do not fit: the first "
-                "two must be between 0 and 1 (min_iou below 1), the last a number of frames from 0."
+                f"min_iou={min_iou} and daughter_ratio={daughter_ratio} do not fit: both must be between 0 and 1, "
+                "min_iou below 1."
             )
+        check_gap(max_gap)
         self.min_iou = min_iou
         self.max_gap = max_gap
         self.daughter_ratio = daughter_ratio

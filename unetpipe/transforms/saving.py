@@ -17,7 +17,7 @@ from monai.utils import convert_to_numpy
 
 from unetpipe.io.formats import is_nifti
 from unetpipe.io.images import check_ids, write_label_pages
-from unetpipe.io.journal import Journal
+from unetpipe.io.journal import NAME, Journal
 
 
 class SaveMasksd(MapTransform):
@@ -34,7 +34,8 @@ class SaveMasksd(MapTransform):
     output_dir : path
         Folder; it is made if it is missing. Each file appears under its name only when complete.
     journal : path, optional
-        File in which each mask that is written is noted (:class:`unetpipe.io.journal.Journal`).
+        File in which each mask that is written is noted (:class:`unetpipe.io.journal.Journal`); by default
+        ``.segmented.jsonl`` in ``output_dir``, where ``unetpipe segment`` sees whose the masks are.
     settings : str
         A text that changes with everything that the masks depend on besides the images.
     """
@@ -48,8 +49,8 @@ class SaveMasksd(MapTransform):
         allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
-        self.journal = None if journal is None else Journal(journal, settings)
         self.output_dir = Path(output_dir)
+        self.journal = Journal(self.output_dir / NAME if journal is None else journal, settings)
         self._waiting: dict[Path, dict[int, tuple[np.ndarray, Any]]] = {}
         self._lock = threading.Lock()
 
@@ -69,11 +70,11 @@ class SaveMasksd(MapTransform):
                     del self._waiting[path]
             if complete:
                 masks, confidences = zip(*(pages[page] for page in sorted(pages)), strict=True)
-                write_label_pages(path, masks, meta.get("filename_or_obj"))
-                if self.journal is not None:
+                image = meta.get("filename_or_obj")  # an image in memory has none
+                write_label_pages(path, masks, image)
+                if image is not None:
                     with self._lock:
-                        known = None if None in confidences else confidences
-                        self.journal.add(path, meta["filename_or_obj"], known)
+                        self.journal.add(path, image, None if None in confidences else confidences)
         return item
 
 
