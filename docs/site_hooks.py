@@ -20,6 +20,7 @@ PAGES = {  # page of the site: file of the repository
     "contributing.md": "CONTRIBUTING.md",
     "security.md": "SECURITY.md",
     "experiments.md": "experiments/README.md",
+    "formats.md": "data/README.md",
 }
 
 

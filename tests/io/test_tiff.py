@@ -1,4 +1,4 @@
-"""The rules by which a TIFF is read (docs/layouts.md), each with a small file made for it."""
+"""The rules by which a TIFF is read (data/README.md), each with a small file made for it."""
 
 from __future__ import annotations
 

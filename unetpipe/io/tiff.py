@@ -1,6 +1,6 @@
 """TIFF: the numbers that were stored, page by page, by the axes that the file's metadata name.
 
-The rules are in ``docs/layouts.md``, "How a TIFF is read".
+The rules are in ``data/README.md``, "How a TIFF is read".
 """
 
 from __future__ import annotations
