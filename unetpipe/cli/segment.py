@@ -308,7 +308,7 @@ def segment_large(options: argparse.Namespace, images: list[tuple[LazyImage, Pat
             print(segmentation.describe())
             if options.dry_run:
                 seconds = seconds_a_block(segmentation.work)
-                total = estimated_seconds(segmentation.work, seconds, processes.workers)
+                total = estimated_seconds(segmentation.work, seconds, segmentation.processes.workers)
                 print(f"Time: {seconds:.2f} s a tile, about {say_time(total)} in all; nothing was written")
             else:
                 result = segmentation.run(before_publishing=partial(remove_old, options.output))
@@ -328,12 +328,12 @@ def segment_large(options: argparse.Namespace, images: list[tuple[LazyImage, Pat
             )
 
 
-def _processes(options: argparse.Namespace) -> AbstractContextManager[Processes]:
-    from unetpipe.large.processes import ThisProcess, cluster_processes, local_processes
+def _processes(options: argparse.Namespace) -> AbstractContextManager[Processes | None]:
+    from unetpipe.large.processes import cluster_processes, local_processes
 
     if options.scheduler:
         return cluster_processes(options.scheduler)
-    return local_processes(options.workers) if options.workers is not None else nullcontext(ThisProcess())
+    return local_processes(options.workers) if options.workers is not None else nullcontext()
 
 
 def _overrides(options: argparse.Namespace, image: LazyImage) -> dict[str, Any]:

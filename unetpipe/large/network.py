@@ -20,6 +20,7 @@ from unetpipe.networks import UNet
 from unetpipe.predictor import NORMALIZATION, Predictor
 
 _loading = threading.Lock()
+_computing = threading.Lock()  # the device holds what the network needs for one block
 
 
 def load_predictor(bundle: str, model: str | None, safe: bool, overrides: tuple[tuple[str, Any], ...]) -> Predictor:
@@ -98,10 +99,11 @@ def _classes(work: Work, predictor: Predictor, page: int, region: Region, symmet
     tile = (top - network.margin, left - network.margin, top - network.margin + height, left - network.margin + width)
     source = Region(*symmetry.inverse.box(tile, symmetry.size(work.image.size)))
     pixels = normalised(work, page, work.image.read_mirrored(page, source.top, source.left, *source.shape))
-    image = torch.from_numpy(np.ascontiguousarray(pixels))[None].to(predictor.device)
-    logits = AutocastInferer(SimpleInferer(), predictor.amp)(symmetry.images(image).contiguous(), network)
     rows, columns = turned.within(Region(top, left, 0, 0))
-    return symmetry.inverse.images(torch.softmax(logits[0, :, rows, columns], dim=0))
+    with _computing:
+        image = torch.from_numpy(np.ascontiguousarray(pixels))[None].to(predictor.device)
+        logits = AutocastInferer(SimpleInferer(), predictor.amp)(symmetry.images(image).contiguous(), network)
+        return symmetry.inverse.images(torch.softmax(logits[0, :, rows, columns], dim=0))
 
 
 def _halves(region: Region, step: int) -> tuple[Region, Region] | None:

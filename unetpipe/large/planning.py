@@ -31,13 +31,14 @@ class Budget(NamedTuple):
 
     ``side`` is that of the blocks and ``tile`` that of the network's input, in pixels. ``total`` is the estimated
     peak of all processes in bytes. ``largest_cut`` is the number of pixels that may be cut between markers in one
-    piece.
+    piece. ``threads`` is the number of blocks that this process computes at a time.
     """
 
     side: int
     tile: int
     total: int
     largest_cut: int
+    threads: int = 1
 
 
 def parse_bytes(text: str) -> int:
@@ -55,7 +56,12 @@ def used_memory() -> int:
 
 
 def plan_blocks(
-    predictor: Predictor, image: LazyImage, granted: int, workers: int = 0, side: int | None = None
+    predictor: Predictor,
+    image: LazyImage,
+    granted: int,
+    workers: int = 0,
+    side: int | None = None,
+    threads: int = 1,
 ) -> Budget:
     """Choose the largest blocks that keep the memory within what is granted.
 
@@ -71,6 +77,8 @@ def plan_blocks(
         Number of other processes that compute; 0 computes in this one.
     side : int, optional
         Side of the blocks in pixels, a multiple of the network's step; by default it is chosen.
+    threads : int
+        Most blocks that this process may compute at a time. It is fewer where these would need smaller blocks.
 
     Raises
     ------
@@ -81,10 +89,12 @@ def plan_blocks(
     step = predictor.network.step
     candidates = [part * LARGEST_BLOCK // 64 for part in PARTS] if side is None else [side]
     candidates = [max(candidate // step, 1) * step for candidate in candidates]
-    processes = max(workers, 1)
-    beside = base if workers else 0
-    held = beside + processes * base
-    flood = min(processes, image.pages) * page_bytes(predictor, image)
+    held = base + workers * base
+    page = page_bytes(predictor, image)
+    most = max(block_bytes(predictor, image, candidates[0]), page, 1)
+    threads = min(max((granted - held) // most, 1), threads)
+    at_a_time = max(workers, threads)
+    flood = min(at_a_time, image.pages) * page
     if flood and held + flood > granted:
         raise InputError(
             f"{image.path} has {image.size[0]} × {image.size[1]} pixels, which a model with merge_threshold floods "
@@ -92,7 +102,7 @@ def plan_blocks(
             "the image into parts, or use a model without merge_threshold."
         )
     for candidate in candidates:
-        need = held + max(processes * block_bytes(predictor, image, candidate), flood)
+        need = held + max(at_a_time * block_bytes(predictor, image, candidate), flood)
         if need <= granted or side is not None:
             break
     else:
@@ -100,9 +110,9 @@ def plan_blocks(
             f"Segmenting {image.path} in the smallest tiles takes about {gib(need)}, more than the {gib(granted)} "
             "granted; grant more by --memory" + (", or use fewer workers." if workers > 1 else ".")
         )
-    free = (granted - beside) // processes - base
+    free = (granted - held) // at_a_time
     tile = predictor.network.input_size(candidate)
-    return Budget(candidate, tile, need, max(free // FLOOD_BYTES, (2 * candidate) ** 2))
+    return Budget(candidate, tile, need, max(free // FLOOD_BYTES, (2 * candidate) ** 2), threads)
 
 
 def block_bytes(predictor: Predictor, image: LazyImage, side: int) -> int:

@@ -1,4 +1,4 @@
-"""Where blocks are computed: in this process, or by Dask in other processes, on one machine or several."""
+"""Where blocks are computed: by threads of this process, or by Dask in other processes, on one machine or several."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ import importlib.util
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from typing import Any, Protocol
+
+import torch
 
 from unetpipe.errors import InputError
 from unetpipe.files import first_line
@@ -17,27 +20,63 @@ from unetpipe.memory import keep_freed_memory
 
 Function = Callable[[Work, Any], None]
 SECONDS_TO_ANSWER = 10
+CORES_A_THREAD, MOST_THREADS = 4, 8
 
 
 class Processes(Protocol):
-    """Something that computes jobs; ``workers`` is the number of other processes that it uses."""
+    """Something that computes jobs.
+
+    ``workers`` is the number of other processes that it uses, and ``threads`` that of the jobs that each process
+    computes at a time.
+    """
 
     workers: int
+    threads: int
 
     def each(self, function: Function, work: Work, jobs: Sequence[Any]) -> Iterator[None]:
         """Yield once for each job that is done."""
 
 
 class ThisProcess:
-    """Compute one job after the other in this process."""
+    """Compute jobs in this process.
+
+    Parameters
+    ----------
+    threads : int
+        Jobs that are computed at a time, in any order. While the network computes one block on a GPU, the other threads
+        read, post-process and write.
+    """
 
     workers = 0
 
+    def __init__(self, threads: int = 1) -> None:
+        self.threads = threads
+
     def each(self, function: Function, work: Work, jobs: Sequence[Any]) -> Iterator[None]:
         """Yield once for each job that is done."""
-        for job in jobs:
-            function(work, job)
-            yield
+        if self.threads == 1:
+            for job in jobs:
+                function(work, job)
+                yield
+            return
+        with ThreadPoolExecutor(self.threads, "block") as pool:
+            futures = [pool.submit(function, work, job) for job in jobs]
+            try:
+                for future in as_completed(futures):
+                    yield future.result()
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
+
+
+def threads_beside(device: torch.device) -> int:
+    """Return how many blocks this process computes at a time, so that a GPU does not wait; 1 on a CPU.
+
+    Examples
+    --------
+    >>> threads_beside(torch.device("cpu"))
+    1
+    """
+    return 1 if device.type == "cpu" else min(max((os.cpu_count() or 1) // CORES_A_THREAD, 1), MOST_THREADS)
 
 
 class DaskProcesses:
@@ -47,19 +86,25 @@ class DaskProcesses:
     ----------
     client : distributed.Client
         Connected.
+    local : bool
+        Whether the workers are on this machine, and so would share its GPU.
     """
 
-    def __init__(self, client: Any) -> None:
+    threads = 1
+
+    def __init__(self, client: Any, local: bool = False) -> None:
         self.client = client
+        self.local = local
         self.workers = max(len(client.scheduler_info(n_workers=-1)["workers"]), 1)
 
     def each(self, function: Function, work: Work, jobs: Sequence[Any]) -> Iterator[None]:
         """Yield once for each job that is done."""
-        from distributed import KilledWorker, as_completed
+        from distributed import KilledWorker
+        from distributed import as_completed as completed
 
         futures = self.client.map(functools.partial(_do, function, work), jobs, pure=False)
         try:
-            for future in as_completed(futures):
+            for future in completed(futures):
                 yield future.result()
                 future.release()
         except KilledWorker as error:
@@ -90,7 +135,7 @@ def local_processes(workers: int) -> Iterator[DaskProcesses]:
         ) as cluster,
         Client(cluster) as client,
     ):
-        yield DaskProcesses(client)
+        yield DaskProcesses(client, local=True)
 
 
 @contextmanager

@@ -20,10 +20,10 @@ from unetpipe.errors import InputError
 from unetpipe.files import check_folder, first_line, only_writer, write_text
 from unetpipe.large.blocks import Grid
 from unetpipe.large.images import LazyImage
-from unetpipe.large.network import load_predictor
+from unetpipe.large.network import compute, load_predictor
 from unetpipe.large.numbering import NUMBERS
 from unetpipe.large.planning import Budget, gib, plan_blocks
-from unetpipe.large.processes import Processes, ThisProcess, quiet
+from unetpipe.large.processes import DaskProcesses, Processes, ThisProcess, quiet, threads_beside
 from unetpipe.large.result import create, disk_bytes, is_whole, publish, published
 from unetpipe.large.stages import stages
 from unetpipe.large.statistics import PAGE as NORMALISATION
@@ -63,7 +63,8 @@ class LargeSegmentation:
     statistics : (sequence of float, sequence of float), optional
         Mean and standard deviation of each channel to normalise by, instead of each page's own.
     processes : Processes, optional
-        Where blocks are computed; by default in this process.
+        Where blocks are computed; by default in this process. Where it has a GPU, workers on the same machine leave the
+        network to this process, and several threads of it read and write blocks for it.
 
     Attributes
     ----------
@@ -99,17 +100,23 @@ class LargeSegmentation:
         self.target = Path(output).absolute() / f"{image.name}.ome.zarr"
         self._check_target(image)
         self.resume = resume
-        self.processes: Processes = processes if processes is not None else ThisProcess()
         root, pairs = str(Path(bundle or find_bundle()).absolute()), tuple(sorted((overrides or {}).items()))
         self.predictor = load_predictor(root, model, safe, pairs)
         image = image.of_channel(self.predictor.channel)
         image.check(self.predictor.channels)
+        threads = threads_beside(self.predictor.device)
+        self.processes: Processes = ThisProcess(threads) if processes is None else processes
+        shared = threads > 1 and isinstance(self.processes, DaskProcesses) and self.processes.local
+        self.network: Processes = ThisProcess(threads) if shared else self.processes
         self.granted = default_memory() if memory is None else memory
         folder = self.target.parent / f".{image.name}.work"
         self.identity = _identity(image, self.predictor, statistics)
         begun = self._begun(folder)
         side = begun["side"] if begun else block
-        self.budget: Budget = plan_blocks(self.predictor, image, self.granted, self.processes.workers, side)
+        self.budget: Budget = plan_blocks(
+            self.predictor, image, self.granted, self.processes.workers, side, self.network.threads
+        )
+        self.network.threads = self.budget.threads
         if begun and memory is not None and self.budget.total > memory:
             raise InputError(
                 f"{folder} holds work in blocks of {side} pixels, which take about {gib(self.budget.total)}, more than "
@@ -135,6 +142,8 @@ class LargeSegmentation:
         pages = f", {image.pages} pages" if image.pages > 1 else ""
         count = grid.pages * grid.rows * grid.columns
         where = f"{self.processes.workers} worker(s)" if self.processes.workers else "this process"
+        if self.network.threads > 1:
+            where += f", {self.network.threads} tiles at a time beside the network"
         return (
             f"Image: {image.path}, {grid.height} × {grid.width} pixels{channels}{pages}, {image.dtype}\n"
             f"Tiles: {count} of {self.budget.tile} × {self.budget.tile} pixels, each giving {grid.side} × {grid.side}\n"
@@ -185,8 +194,9 @@ class LargeSegmentation:
             for stage in stages(work):
                 jobs = stage.jobs(work)
                 todo = [job for job in jobs if not stage.is_done(work, job)]
+                processes = self.network if stage.function is compute else self.processes
                 bar = tqdm(
-                    self.processes.each(stage.function, work, todo),
+                    processes.each(stage.function, work, todo),
                     desc=stage.name,
                     total=len(jobs),
                     initial=len(jobs) - len(todo),
