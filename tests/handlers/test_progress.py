@@ -77,6 +77,25 @@ def test_one_epoch_of_images(capsys: pytest.CaptureFixture) -> None:
     assert capsys.readouterr().out == "4 images; train_loss 1.0000, val_seg 0.5000; 00:00 in all\n"
 
 
+def test_an_earlier_epoch_that_was_validated_is_named(capsys: pytest.CaptureFixture) -> None:
+    evaluator = Engine(lambda engine, batch: None)
+    evaluator.state.key_metric_name = "val_seg"  # type: ignore[attr-defined]
+    trainer = Engine(lambda engine, batch: None)
+
+    def validate(engine: Engine) -> None:
+        if engine.state.epoch == 2:
+            evaluator.state.epoch = engine.state.epoch
+            evaluator.state.metrics["val_seg"] = 0.5
+            evaluator.fire_event(Events.EPOCH_COMPLETED)
+
+    trainer.add_event_handler(Events.EPOCH_COMPLETED, validate)
+    Progress(evaluator).attach(trainer)
+    trainer.run([0] * 4, max_epochs=3)
+    parts = [part for line in capsys.readouterr().out.splitlines() for part in line.split("; ")]
+    values = [part for part in parts if part.startswith("val_seg")]
+    assert values == ["val_seg 0.5000", "val_seg 0.5000 (epoch 2)"]
+
+
 def test_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     out, err = Terminal(), Terminal()
     monkeypatch.setattr(sys, "stdout", out)

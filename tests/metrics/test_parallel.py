@@ -1,14 +1,20 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import torch
 
+from unetpipe.errors import InputError
 from unetpipe.metrics import BestThresholdSEGMetric, parallel
-from unetpipe.metrics.parallel import in_processes
+from unetpipe.metrics.parallel import ScoringProcesses, idle_cores, in_processes
 
 
 def squares(numbers: Sequence[int]) -> list[tuple[int, int]]:
@@ -45,3 +51,59 @@ def test_the_threshold_search_chooses_the_same(monkeypatch: pytest.MonkeyPatch) 
         metric([torch.cat([1 - cell, cell])], [truth])
         chosen.append((metric.aggregate(), metric.best, metric.get_buffer().tolist()))
     assert chosen[0] == chosen[1]
+
+
+def test_processes_that_score_beside_this_one() -> None:
+    """The scores are those of this process; an error is raised here; a process that was killed is one sentence."""
+    random = np.random.default_rng(0)
+    images = [torch.from_numpy(random.random((1, 40, 40)).astype(np.float32)) for _ in range(3)]
+    probabilities = [torch.cat([1 - image, image]) for image in images]
+    truths = [torch.from_numpy((random.random((1, 40, 40)) > 0.6).astype(np.int32)) for _ in images]
+    metric = BestThresholdSEGMetric([0.3, 0.5, 0.7], [0.8, 0.9])
+    found = []
+    for processes in (None, ScoringProcesses(1)):
+        metric.processes = processes
+        for probability, truth in zip(probabilities, truths, strict=True):
+            metric([probability], [truth])
+        found.append((metric.aggregate(), metric.best, metric.get_buffer().tolist()))
+        metric.reset()
+    assert found[0] == found[1]
+    assert processes is not None
+    with pytest.raises(TypeError):
+        processes.start(squares, ["text"])()
+    for pid in list(processes._pool._processes):
+        os.kill(pid, signal.SIGKILL)
+    with pytest.raises(InputError, match="has ended, perhaps because memory ran out"):
+        processes.start(squares, [1])()
+    processes.close()
+
+
+PARENT = """
+import time
+import psutil
+from unetpipe.metrics.parallel import ScoringProcesses
+processes = ScoringProcesses(1)
+processes.start(sorted, [1])()
+print(*[child.pid for child in psutil.Process().children()], flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.posix
+def test_processes_need_no_main_guard_and_end_with_a_killed_parent(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(PARENT)
+    parent = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    children = [psutil.Process(int(pid)) for pid in parent.stdout.readline().split()]
+    assert children
+    parent.kill()
+    parent.communicate()
+    assert psutil.wait_procs(children, timeout=60)[1] == []
+
+
+def test_idle_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    for cores, workers, idle in ((2, 2, 0), (4, 2, 1), (16, 2, 8), (16, 12, 3)):
+        monkeypatch.setattr(parallel.os, "sched_getaffinity", lambda process, cores=cores: range(cores), raising=False)
+        assert idle_cores(torch.device("cuda"), workers) == idle
+        assert idle_cores(torch.device("cpu"), workers) == 0

@@ -27,7 +27,7 @@ COUNTS = {
     **dict.fromkeys(("num_workers", "seed", "rotations"), 0),
     "image_batch": 1,
 }
-OPTIONAL_COUNTS = {"channel": 0}  # or null
+OPTIONAL_COUNTS = {"channel": 0, "validation_processes": 0}  # or null
 # smallest and largest value; the smallest one itself is allowed where it is 0 and the key is not in ABOVE_ZERO
 NUMBERS = {
     **dict.fromkeys(("cache_rate", "ema_momentum", "cell_centred_prob", "blur_prob"), (0, 1)),

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from ignite.engine import Engine, Events
 from monai.utils import convert_to_numpy
-from torch import nn
+from torch import Tensor, nn
 
 from unetpipe.bundle.carrying import plain_config
 from unetpipe.bundle.command_line import trains_for_monai_label
@@ -43,7 +43,8 @@ class BundleSaver:
 
     Attach it to the evaluator that validates. What a config or an override changed in the parts of ``train.json`` is
     written too (:mod:`unetpipe.bundle.carrying`). Inference and evaluation with the folder that it writes need no
-    further argument.
+    further argument. Where training goes on before the scores are there (:class:`unetpipe.handlers.Validation`), a copy
+    of the validated weights is kept until then.
 
     Parameters
     ----------
@@ -91,9 +92,11 @@ class BundleSaver:
         self.facts = facts
         self._trained_on: TrainedOn | None = None
         self._doubts: list[float] = []
+        self._validated: dict[str, Tensor] | None = None
 
     def attach(self, engine: Engine) -> None:
-        """Call this handler after each validation."""
+        """Call this handler after each validation, and keep the weights of one whose scores are not there yet."""
+        engine.add_event_handler(Events.TERMINATE, self._keep_weights)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self)
         if self.facts is not None:
             self._trained_on = self.facts.compute()
@@ -102,6 +105,7 @@ class BundleSaver:
 
     def __call__(self, engine: Engine) -> None:
         """Write the bundle if this epoch's key metric is the best, or every time."""
+        validated, self._validated = self._validated, None
         name = engine.state.key_metric_name  # type: ignore[attr-defined]
         if engine.state.metrics[name] == 0:
             logger.warning(
@@ -121,10 +125,11 @@ class BundleSaver:
             settings["dataset_dir"] = str(Path(settings["dataset_dir"]).resolve())
         network = unwrap(self.network)
         tile = settings["tile"]
-        check_finite(network.state_dict(), "The trained network")
+        weights = network.state_dict() if validated is None else validated
+        check_finite(weights, "The trained network")
         sizes = (tile, network.output_size(tile), network.step)
         with replacing_files(self.output_dir, WRITTEN_LAST) as beside:
-            save_state(network.state_dict(), beside / WRITTEN_LAST[0])
+            save_state(weights, beside / WRITTEN_LAST[0])
             write_bundle(self.bundle_root, beside, settings, sizes, self.training)
         logger.info(
             "%s %.4f with %s: bundle written to %s",
@@ -133,6 +138,10 @@ class BundleSaver:
             dict(chosen),
             self.output_dir,
         )
+
+    def _keep_weights(self) -> None:
+        """Keep a copy of the weights, which training changes before they are written."""
+        self._validated = {name: value.detach().clone() for name, value in unwrap(self.network).state_dict().items()}
 
     def _note_doubt(self, engine: Engine) -> None:
         """Note how uncertain the network is on the validation frames, whose probabilities are the engine's output."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ignite.engine import Engine, Events
+from monai.engines import Evaluator
 from torch import nn
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -33,8 +34,9 @@ class Checkpoint:
 
     The checkpoint holds the given objects (weights, optimiser, scheduler), the epoch, the best metric so far, and a
     fingerprint of the data. The first one is written before the first epoch. The state of the random generators is not
-    saved: :class:`unetpipe.handlers.SeedEachEpoch` seeds each epoch by its number. Attach it to the trainer as the last
-    handler.
+    saved: :class:`unetpipe.handlers.SeedEachEpoch` seeds each epoch by its number. If the epoch's validation is not
+    complete yet (:class:`unetpipe.handlers.Validation`), it is noted, and a resumed training validates the epoch again.
+    Attach it to the trainer as the last handler.
 
     Parameters
     ----------
@@ -43,8 +45,8 @@ class Checkpoint:
         renamed, so it is always complete.
     objects : mapping
         Objects with a ``state_dict``, by name.
-    evaluator : Engine
-        The validating evaluator, which holds the best metric.
+    evaluator : Evaluator
+        The engine that validates; it holds the best metric.
     resume : bool
         Whether to load the checkpoint. If there is none, training starts from the beginning.
     records : sequence of Record, optional
@@ -55,7 +57,7 @@ class Checkpoint:
         self,
         path: str | os.PathLike,
         objects: Mapping[str, Any],
-        evaluator: Engine,
+        evaluator: Evaluator,
         resume: bool = False,
         records: Sequence[Record] | None = None,
     ) -> None:
@@ -87,6 +89,7 @@ class Checkpoint:
         content["data"] = self.data
         content["best_metric"] = self.evaluator.state.best_metric  # type: ignore[attr-defined]
         content["best_metric_epoch"] = self.evaluator.state.best_metric_epoch  # type: ignore[attr-defined]
+        content["validate"] = getattr(self.evaluator.state, "unscored", False)
         save_state(content, self.path)
 
     def load(self, engine: Engine) -> None:
@@ -128,6 +131,8 @@ class Checkpoint:
         self.evaluator.state.best_metric = content["best_metric"]  # type: ignore[attr-defined]
         self.evaluator.state.best_metric_epoch = content["best_metric_epoch"]  # type: ignore[attr-defined]
         logger.info("Training goes on after epoch %d", content["epoch"])
+        if content.get("validate"):
+            self.evaluator.run(content["epoch"])
 
 
 def _reschedule(schedule: LRScheduler, asked: Mapping[str, Any]) -> None:

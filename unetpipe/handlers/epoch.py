@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from ignite.engine import Engine, Events
 from monai.data.utils import set_rnd
-from monai.engines import Evaluator
 from monai.handlers import StatsHandler, TensorBoardStatsHandler
 from torch import Tensor
 
@@ -56,32 +55,6 @@ class SeedEachEpoch:
             loader.set_epoch(engine.state.epoch, engine.state.max_epochs)
         torch.manual_seed(epoch_seed)
         set_rnd(self.dataset, epoch_seed)
-
-
-class Validation:
-    """Validate every few epochs and after the last one, so that training always ends with a validated model.
-
-    Parameters
-    ----------
-    validator : Evaluator
-        The engine that validates.
-    interval : int
-        Number of epochs from one validation to the next.
-    """
-
-    def __init__(self, validator: Evaluator, interval: int) -> None:
-        self.validator = validator
-        self.interval = interval
-
-    def attach(self, engine: Engine) -> None:
-        """Validate at the end of epochs of a trainer."""
-        engine.add_event_handler(Events.EPOCH_COMPLETED, self)
-
-    def __call__(self, engine: Engine) -> None:
-        """Validate if it is time, or this is the last epoch."""
-        epoch = engine.state.epoch
-        if epoch % self.interval == 0 or epoch == engine.state.max_epochs:
-            self.validator.run(epoch)
 
 
 class EpochLoss:

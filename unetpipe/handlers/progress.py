@@ -28,7 +28,8 @@ class Progress:
     Parameters
     ----------
     evaluator : Engine, optional
-        The engine that validates a trainer; its metrics are named too.
+        The engine that validates a trainer; its metrics are named too, with the epoch that they belong to if that is
+        not the last one.
     unit : str
         What is counted, in the singular: "step" counts iterations, "image" the images of their batches.
     """
@@ -36,6 +37,7 @@ class Progress:
     def __init__(self, evaluator: Engine | None = None, unit: str = "step") -> None:
         self.evaluator = evaluator
         self.unit = unit
+        self.validated: int | None = None  # the epoch
 
     def attach(self, engine: Engine) -> None:
         """Show the progress of an engine."""
@@ -44,6 +46,8 @@ class Progress:
         engine.add_event_handler(Events.ITERATION_COMPLETED, self.step)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self.end_epoch)
         engine.add_event_handler(Events.COMPLETED, self.end)
+        if self.evaluator is not None:
+            self.evaluator.add_event_handler(Events.EPOCH_COMPLETED, self.note)
 
     def start(self) -> None:
         """Begin a run."""
@@ -66,6 +70,10 @@ class Progress:
                 file=sys.stderr,
             )
         self.bar.set_description(_epoch(engine), refresh=False)
+
+    def note(self, evaluator: Engine) -> None:
+        """Note the epoch that was validated."""
+        self.validated = evaluator.state.epoch
 
     def step(self, engine: Engine) -> None:
         """Move the bar by one step, or by the images of a batch."""
@@ -91,10 +99,12 @@ class Progress:
         """Name the metrics of the epoch, on the bar or in a line."""
         states = [engine.state] if self.evaluator is None else [engine.state, self.evaluator.state]
         shown = {}
+        earlier = self.validated not in (None, engine.state.epoch)
         for state in states:
+            of = f" (epoch {self.validated})" if earlier and state is not engine.state else ""
             for name in ("train_loss", getattr(state, "key_metric_name", None)):  # MONAI's evaluators name theirs
                 if name in state.metrics:
-                    shown[name] = f"{state.metrics[name]:.4f}"
+                    shown[name] = f"{state.metrics[name]:.4f}{of}"
         if self.bar is not None:
             self.bar.set_postfix(shown)
         if _on_terminal():

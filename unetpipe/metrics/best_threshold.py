@@ -15,7 +15,7 @@ from monai.utils import convert_to_numpy
 
 from unetpipe.instances import InstanceSettings
 from unetpipe.metrics.detection import mean_precision
-from unetpipe.metrics.parallel import in_processes
+from unetpipe.metrics.parallel import ScoringProcesses, in_processes
 from unetpipe.metrics.pixels import PixelScore, pixel_score
 
 
@@ -37,6 +37,12 @@ class BestThresholdMetric(CumulativeIterationMetric):
         Merge thresholds to try with each marker threshold.
     min_size, ridge_refill_radius
         See :class:`unetpipe.instances.InstanceSettings`.
+
+    Attributes
+    ----------
+    processes : ScoringProcesses, optional
+        They score while this process goes on; ``aggregate`` waits for them. Until then the metric holds what it was
+        called with. The scores are the same without them.
     """
 
     def __init__(
@@ -54,6 +60,8 @@ class BestThresholdMetric(CumulativeIterationMetric):
             for choice in self.choices
         ]
         self.best = self.choices[len(self.choices) // 2]
+        self.processes: ScoringProcesses | None = None
+        self._coming: list[Callable[[], list[np.ndarray]]] = []
 
     @staticmethod
     @abstractmethod
@@ -63,19 +71,35 @@ class BestThresholdMetric(CumulativeIterationMetric):
         Their number depends only on the truth.
         """
 
+    def __call__(self, y_pred: Any, y: Any = None, **kwargs: Any) -> Any:
+        """Score images; with ``processes``, let these begin to."""
+        if self.processes is None:
+            return super().__call__(y_pred, y, **kwargs)
+        self._coming += [self.processes.start(score, self.settings) for score in self._scoring(y_pred, y)]
+        return None
+
     def _compute_tensor(self, y_pred: torch.Tensor, y: torch.Tensor | None = None, **kwargs: Any) -> torch.Tensor:
+        return _sums([in_processes(score, self.settings) for score in self._scoring(y_pred, y)])
+
+    def _scoring(self, y_pred: Any, y: Any) -> list[Callable[[Sequence[InstanceSettings]], list[np.ndarray]]]:
+        """Return for each image what scores it at some settings."""
         if y is None:
             raise ValueError(f"{type(self).__name__} needs the truth as well as the prediction.")
-        rows = []
-        for probability, truth in zip(y_pred, y, strict=True):
-            cell, label = 1 - convert_to_numpy(probability)[0], convert_to_numpy(truth)[0]
-            score = partial(_score, self.scores, label, cell)
-            found = in_processes(score, self.settings)
-            rows.append([*(scores.sum() for scores in found), len(found[0])])
-        return torch.tensor(rows, dtype=torch.float64)
+        return [
+            partial(_score, self.scores, convert_to_numpy(truth)[0], 1 - convert_to_numpy(probability)[0])
+            for probability, truth in zip(y_pred, y, strict=True)
+        ]
+
+    def reset(self) -> None:
+        """Forget all scores."""
+        super().reset()
+        self._coming = []
 
     def aggregate(self) -> float:
         """Return the highest mean over the thresholds."""
+        coming, self._coming = self._coming, []
+        for scores in coming:  # in the order of the images, so that the sums are the same
+            self.extend(_sums([scores()]))
         buffer = self.get_buffer()
         if buffer is None:
             return float("nan")
@@ -85,6 +109,11 @@ class BestThresholdMetric(CumulativeIterationMetric):
         best = [choice for choice, total in zip(self.choices, totals, strict=True) if total == max(totals)]
         self.best = best[len(best) // 2]
         return max(totals) / count
+
+
+def _sums(found: Iterable[list[np.ndarray]]) -> torch.Tensor:
+    """Return for each image the sum of its scores at each setting, and their number: (images, settings + 1)."""
+    return torch.tensor([[*(scores.sum() for scores in image), len(image[0])] for image in found], dtype=torch.float64)
 
 
 def _score(

@@ -4,24 +4,35 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
+import sys
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from functools import cache
-from typing import TypeVar
+from threading import Thread
+from types import ModuleType
+from typing import Any, TypeVar
 
 import torch
+
+from unetpipe.errors import InputError
 
 Thing = TypeVar("Thing")
 Result = TypeVar("Result")
 
 FEWEST_CORES, MOST_PROCESSES = 4, 8
+LOST = (
+    "A process that scores the validation frames has ended, perhaps because memory ran out; with "
+    "validation_processes=0 the training scores them itself."
+)
 
 
 def in_processes(call: Callable[[Sequence[Thing]], list[Result]], things: Sequence[Thing]) -> list[Result]:
     """Return ``call(things)``, of which processes compute a part each.
 
     With fewer than four cores for this process, or where it cannot be forked, it is computed here: a new interpreter
-    would take longer to start than the work does.
+    would take longer to start than the work does. A process that uses an NVIDIA GPU cannot be forked.
 
     Parameters
     ----------
@@ -30,31 +41,141 @@ def in_processes(call: Callable[[Sequence[Thing]], list[Result]], things: Sequen
     things : sequence
         What it is called with.
 
+    Raises
+    ------
+    InputError
+        If a process is killed.
+
     Examples
     --------
     >>> in_processes(sorted, [1, 2, 3])
     [1, 2, 3]
     """
-    count = min(processes(), len(things))
-    if count < 2:
+    count = processes()
+    if min(count, len(things)) < 2:
         return call(things)
-    parts = [things[number::count] for number in range(count)]
-    results: list[Result] = [None] * len(things)  # type: ignore[list-item]
-    for number, part in enumerate(_pool(os.getpid()).map(call, parts)):
-        results[number::count] = part
-    return results
+    return _shared(_pool(os.getpid()), count, call, things)()
 
 
 def processes() -> int:
     """Return how many processes share the work: one for each core but one, at most 8; 1 does it here."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
-    cores //= int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # torchrun's processes share them
     forks = "fork" in multiprocessing.get_all_start_methods() and not multiprocessing.current_process().daemon
-    return min(cores - 1, MOST_PROCESSES) if forks and cores >= FEWEST_CORES else 1
+    usable = forks and not torch.cuda.is_initialized() and _cores() >= FEWEST_CORES
+    return min(_cores() - 1, MOST_PROCESSES) if usable else 1
+
+
+class ScoringProcesses:
+    """Processes that compute while this one does something else.
+
+    Each begins as a new interpreter, so this process may use a GPU. They end with this process, even if it is killed.
+
+    Parameters
+    ----------
+    count : int
+        Number of processes.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self._pool = ProcessPoolExecutor(count, _Context(), initializer=_begin)
+        for _ in range(count):
+            self._pool.submit(os.getpid)  # they import what they need meanwhile
+
+    def start(self, call: Callable[[Sequence[Thing]], list[Result]], things: Sequence[Thing]) -> Callable[[], list]:
+        """Let the processes compute ``call(things)``, a part each, and return what waits for it and returns it.
+
+        Raises
+        ------
+        InputError
+            Here or there, if a process is killed.
+        """
+        return _shared(self._pool, self.count, call, things)
+
+    def close(self) -> None:
+        """Let them end; what has not begun is not computed."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def idle_cores(device: torch.device, workers: int) -> int:
+    """Return how many processes may score while a training goes on.
+
+    Parameters
+    ----------
+    device : torch.device
+        Where the network computes. A CPU has no idle cores.
+    workers : int
+        Processes that make batches.
+
+    Examples
+    --------
+    >>> idle_cores(torch.device("cpu"), workers=2)
+    0
+    """
+    daemon = multiprocessing.current_process().daemon  # it may not start processes
+    return 0 if device.type == "cpu" or daemon else max(min(_cores() - 1 - workers, MOST_PROCESSES), 0)
+
+
+def _cores() -> int:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # torchrun's processes share them
+
+
+def _shared(
+    pool: Executor, count: int, call: Callable[[Sequence[Thing]], list[Result]], things: Sequence[Thing]
+) -> Callable[[], list[Result]]:
+    """Let a pool compute ``call(things)`` in parts; return what waits for all and puts the results in order."""
+    parts = min(count, len(things))
+    try:
+        futures = [pool.submit(call, things[number::parts]) for number in range(parts)]
+    except BrokenProcessPool:
+        raise InputError(LOST) from None
+
+    def results() -> list[Result]:
+        found: list[Any] = [None] * len(things)
+        for number, future in enumerate(futures):
+            found[number::parts] = _result(future)
+        return found
+
+    return results
+
+
+def _result(future: Future) -> Any:
+    try:
+        return future.result()
+    except BrokenProcessPool:
+        raise InputError(LOST) from None
 
 
 @cache
 def _pool(process: int) -> ProcessPoolExecutor:
     """Return the pool of this process; a process that was forked from it makes its own."""
-    context = multiprocessing.get_context("fork")
-    return ProcessPoolExecutor(processes(), context, initializer=torch.set_num_threads, initargs=(1,))
+    return ProcessPoolExecutor(processes(), multiprocessing.get_context("fork"), initializer=_begin)
+
+
+def _begin() -> None:
+    """Begin a process: it computes on one core, leaves Ctrl-C to its parent, and ends with it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+class _Process(multiprocessing.get_context("spawn").Process):  # type: ignore[name-defined,misc]
+    def start(self) -> None:
+        """Start without the program's main file, which would run again if it lacks ``if __name__ == "__main__"``."""
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = ModuleType("__main__")
+        try:
+            super().start()
+        finally:
+            sys.modules["__main__"] = main
+
+
+class _Context(type(multiprocessing.get_context("spawn"))):  # type: ignore[misc]
+    Process = _Process
