@@ -90,6 +90,22 @@ def test_a_rank_that_is_killed_costs_its_epoch_alone(synthetic: Path, tmp_path: 
         assert np.array_equal(read_labels(mask), read_labels(tmp_path / "two" / name))
 
 
+def test_batches_on_the_device_and_scores_beside_the_training(synthetic: Path, tmp_path: Path) -> None:
+    """Both processes draw their own share of an epoch, and choose the same with and without processes that score."""
+    values = {"device_batches": True, "batch_size": 2, "num_workers": 0}
+    made = [tmp_path / name for name in ("waits", "goes_on")]
+    for place, processes in zip(made, (0, 1), strict=True):
+        done = run(training(synthetic, place, validation_processes=processes, **values))
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count("Batches are made on cpu, from 4 frames") == 2, done.stdout
+    for name in ("models/model.pt", "checkpoints/last.pt"):
+        one, other = (torch.load(place / name, weights_only=True) for place in made)
+        weights = (one, other) if name.startswith("models") else (one["network"], other["network"])
+        assert all(torch.equal(value, weights[1][key]) for key, value in weights[0].items())
+    chosen = [json.loads((place / "configs" / "inference.json").read_text()) for place in made]
+    assert chosen[0]["threshold"] == chosen[1]["threshold"]
+
+
 def test_what_the_first_process_does_alone() -> None:
     """The overlay names handlers of ``train.json``; it must name all that would write or print twice."""
     train, overlay = (
