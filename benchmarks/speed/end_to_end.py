@@ -9,13 +9,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from monai.bundle import ConfigWorkflow
 from PIL import Image
 
 from benchmarks.speed.pictures import picture
+from benchmarks.speed.segmenting import warm_evaluator
 from benchmarks.speed.settings import Settings
 from benchmarks.speed.timing import Row, Times, timed
-from unetpipe.bundle.writing import find_bundle
 from unetpipe.io import read_labels
 
 NAME = "end_to_end"
@@ -51,19 +50,7 @@ def _measure(folder: Path, name: str, image: np.ndarray, copies: int, count: int
     whole, alone = [], []
     for number in range(repeats):
         output = folder / f"masks{copies}_{number}"
-        workflow = ConfigWorkflow(
-            config_file=str(find_bundle() / "configs" / "inference.json"),
-            logging_file=False,
-            workflow_type="infer",
-            bundle_root=str(find_bundle()),
-            dataset_dir=str(images),
-            output_dir=str(output),
-            progress=False,
-            device="$torch.device('cpu')",
-        )
-        workflow.initialize()
-        workflow.run()  # loads what is loaded at first use, and checks the images
-        evaluator = workflow.parser.get_parsed_content("evaluator")
+        evaluator = warm_evaluator(images, output, torch.device("cpu"))
         network = _Watch(evaluator.inferer.folded)
         whole.append(timed(evaluator.run))
         alone.append((network.cpu, network.wall))

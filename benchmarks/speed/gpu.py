@@ -24,9 +24,11 @@ from torch import Tensor, nn
 
 from benchmarks.speed.cells import cell_image, cell_map
 from benchmarks.speed.inference import count_operations, network_with_statistics
+from benchmarks.speed.segmenting import warm_evaluator
 from benchmarks.speed.settings import Settings
 from benchmarks.speed.timing import Row
 from benchmarks.speed.training import write_frames
+from unetpipe.bundle.settings import as_text
 from unetpipe.bundle.writing import find_bundle
 from unetpipe.device import default_device
 from unetpipe.inferers import AutocastInferer, OverlapTileInferer
@@ -173,8 +175,6 @@ def recipe(device: torch.device, settings: Settings) -> Iterator[Row]:
 
 def images(device: torch.device, settings: Settings) -> Iterator[Row]:
     """Yield how many images a second go from file to mask, and through the network only."""
-    from monai.bundle import ConfigWorkflow
-
     side, count, cells = (100, 3, 4) if settings.quick else (512, 128, 50)
     label = cell_map(side, cells)
     with tempfile.TemporaryDirectory() as folder:
@@ -186,21 +186,8 @@ def images(device: torch.device, settings: Settings) -> Iterator[Row]:
             channels = [width * 2**level for level in range(5)]
             weights = Path(folder) / f"{width}.pt"
             save_state(network_with_statistics(tuple(channels)).state_dict(), weights)
-            workflow = ConfigWorkflow(
-                config_file=str(find_bundle() / "configs" / "inference.json"),
-                logging_file=False,
-                workflow_type="infer",
-                bundle_root=str(find_bundle()),
-                dataset_dir=str(data),
-                output_dir=f"{folder}/masks{width}",
-                weights=str(weights),
-                channels=channels,
-                progress=False,
-                device=f"$torch.device('{device}')",
-            )
-            workflow.initialize()
-            workflow.run()  # loads what is loaded at first use
-            evaluator = workflow.parser.get_parsed_content("evaluator")
+            values = {"weights": as_text(weights), "channels": channels}
+            evaluator = warm_evaluator(data, Path(folder) / f"masks{width}", device, **values)
             start = time.perf_counter()
             evaluator.run()
             whole = time.perf_counter() - start
