@@ -22,7 +22,7 @@ def possible_axes(ndim: int, rgb: bool = False) -> tuple[str, ...]:
     >>> possible_axes(2), possible_axes(3), possible_axes(4, rgb=True)
     (('YX',), ('TYX', 'CYX'), ('TYXC',))
     """
-    plain = {2: ("YX",), 3: ("TYX", "CYX"), 4: ("TZYX", "CTYX"), 5: ("CTZYX",)}
+    plain = {2: ("YX",), 3: ("TYX", "CYX"), 4: ("TZYX", "CTYX", "TCYX"), 5: ("CTZYX", "TCZYX", "TZCYX")}
     coloured = {3: ("YXC",), 4: ("TYXC",), 5: ("TZYXC",)}
     return (coloured if rgb else plain).get(ndim, ())
 
@@ -88,4 +88,5 @@ class Pages:
         """Return a page, (H, W), or (H, W, C) if there is an axis of channels."""
         places = dict(zip(self.page_axes, index, strict=True))
         page = self.array[tuple(places.get(place, slice(None)) for place in range(len(self.axes)))]
-        return np.moveaxis(np.asarray(page), 0, -1) if self.axes.startswith("C") else np.asarray(page)
+        left = [axis for axis in self.axes if axis in "CYX"]
+        return np.moveaxis(np.asarray(page), left.index("C"), -1) if "C" in left else np.asarray(page)

@@ -127,8 +127,9 @@ class CellWidget(Container):
         if image is None:
             return []
         axes = possible_axes(len(_full(image).shape), image.rgb)
-        if str(image.axis_labels[0]).lower() in CHANNEL_NAMES:
-            axes = tuple(sorted(axes, key=lambda name: not name.startswith("C")))
+        for place, label in enumerate(image.axis_labels):
+            if str(label).lower() in CHANNEL_NAMES:
+                axes = tuple(sorted(axes, key=lambda name: name.find("C") != place))
         return [(f"({', '.join(name)})", name) for name in axes]
 
     def _model_choices(self, *_: object) -> list[tuple[str, str]]:
