@@ -9,7 +9,7 @@ from monai.engines import Evaluator
 
 from unetpipe.metrics import BestThresholdMetric
 from unetpipe.metrics.parallel import ScoringProcesses, idle_cores
-from unetpipe.training.distributed import processes as ranks
+from unetpipe.training.distributed import gathered
 
 
 class Validation:
@@ -34,7 +34,7 @@ class Validation:
         The validator's metric. Only a :class:`unetpipe.metrics.BestThresholdMetric` takes long enough to use processes.
     processes : int, optional
         How many processes score. None uses the idle cores where the network computes on a GPU, at most 8. 0 scores
-        while the training waits; so does None on a CPU, and in a training of several processes.
+        while the training waits; so does None on a CPU.
     """
 
     def __init__(self, validator: Evaluator, interval: int, metric: Any = None, processes: int | None = 0) -> None:
@@ -61,7 +61,8 @@ class Validation:
         count = self.processes
         if count is None:
             workers = getattr(engine.state.dataloader, "num_workers", 0)
-            count = idle_cores(engine.state.device, workers) if ranks() == 1 else 0  # type: ignore[attr-defined]
+            idle = idle_cores(engine.state.device, workers)  # type: ignore[attr-defined]
+            count = min(gathered([idle]))  # all processes of a training wait for scores at the same places
         if count:
             self._scoring = self.metric.processes = ScoringProcesses(count)
 
