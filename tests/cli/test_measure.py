@@ -195,4 +195,4 @@ def test_what_the_density_is_of_and_the_cells_at_the_edge_are_said(tmp_path: Pat
     write_labels(tmp_path / "a_mask.tif", labels)
     assert main(["measure", str(tmp_path / "a_mask.tif"), "--output", str(tmp_path / "out"), "--pixel-size", "10"]) == 0
     printed = capsys.readouterr().out
-    assert "1 complete cells (8 at the edge of the image are left out), 100 a mm² of the mosaic (not of" in printed
+    assert "1 complete cells (8 at the edge of the image left out), 100 a mm² of the mosaic (not of" in printed

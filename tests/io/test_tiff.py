@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import imagecodecs
 import numpy as np
 import pytest
 import tifffile
@@ -322,7 +321,6 @@ def test_files_by_pillow_and_libtiff(mode: str, compression: str | None, tmp_pat
     assert np.array_equal(found[0] if expected.ndim == 2 else np.moveaxis(found, 0, -1), expected)
 
 
-@pytest.mark.skipif(not hasattr(imagecodecs, "ccittfax3_decode"), reason="this imagecodecs cannot decode faxes")
 @pytest.mark.parametrize("compression", ["group3", "group4", "tiff_ccitt"])
 def test_faxes(compression: str, tmp_path: Path):
     pixels = np.random.default_rng(0).random((15, 17)) > 0.5

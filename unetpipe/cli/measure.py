@@ -258,7 +258,7 @@ def _label_maps(masks: list[Path], matcher: MaskMatcher) -> Iterator[LabelMap]:
 def _say(name: str, found: CellMosaic) -> CellMosaic:
     density = "" if found.density is None else f", {found.density:.0f} a mm² of the mosaic (not of the image)"
     variation, hexagonal = ("–" if value is None else f"{value:.1%}" for value in (found.variation, found.hexagonal))
-    edge = f" ({found.at_edge} at the edge of the image are left out)" if found.at_edge else ""
+    edge = f" ({found.at_edge} at the edge of the image left out)" if found.at_edge else ""
     shape = f"variation of the area {variation}, hexagonal {hexagonal}"
     print(f"{name}: {found.cells} complete cells{edge}{density}, {shape}")
     return found
