@@ -56,7 +56,7 @@ def dic_hela(rng: np.random.Generator) -> np.ndarray:
     nucleus = np.exp(-(((depth - 0.45) / 0.03) ** 2))
     grains = _smooth(rng, 1.3) * inside * (0.5 + 0.9 * np.exp(-to_outline / 12)) * (depth > 0.45)
     spots = ndimage.gaussian_filter(((_smooth(rng, 2) > 2.2) & inside).astype(float), 1)
-    height = 0.9 * grains + 2.2 * membrane + 0.8 * nucleus + 4 * spots + 0.25 * _smooth(rng, 1.3) * inside
+    height = 0.9 * grains + 3 * membrane + 0.8 * nucleus + 4 * spots + 0.25 * _smooth(rng, 1.3) * inside
     relief = 10 * (height - ndimage.gaussian_filter(height, 3)) + 2 * (
         ndimage.sobel(height, 0) + ndimage.sobel(height, 1)
     )
