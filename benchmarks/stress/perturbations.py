@@ -15,6 +15,7 @@ from torch import Tensor
 from unetpipe.mirror import mirror_crop
 from unetpipe.transforms.batched_grey import RandBatchBlur
 from unetpipe.transforms.elastic import interpolation_matrix
+from unetpipe.transforms.perturbed import amid, median_ground, with_noise, with_ramp
 
 CROP = 256  # px
 SMALLEST_EMPTY = 64  # px, side of a place without cells
@@ -50,8 +51,7 @@ def plain(image: Tensor, truth: np.ndarray, amount: float) -> View:
 
 def ramp(image: Tensor, truth: np.ndarray, amount: float) -> View:
     """Add a linear ramp over the height; ``amount`` is its range in standard deviations."""
-    rows = torch.linspace(-0.5, 0.5, image.shape[1], device=image.device)[:, None]
-    return View(image + amount * image.std() * rows, truth)
+    return View(with_ramp(image, amount), truth)
 
 
 def vignette(image: Tensor, truth: np.ndarray, amount: float) -> View:
@@ -69,8 +69,7 @@ def field(image: Tensor, truth: np.ndarray, amount: float) -> View:
 
 def noise(image: Tensor, truth: np.ndarray, amount: float) -> View:
     """Add Gaussian noise of ``amount`` standard deviations."""
-    drawn = torch.randn(image.shape, generator=torch.Generator().manual_seed(4)).to(image.device)
-    return View(image + amount * image.std() * drawn, truth)
+    return View(with_noise(image, amount), truth)
 
 
 def blur(image: Tensor, truth: np.ndarray, amount: float) -> View:
@@ -107,12 +106,8 @@ def crop(image: Tensor, truth: np.ndarray, amount: float) -> View:
 
 def ground(image: Tensor, truth: np.ndarray, amount: float) -> View:
     """Put the image amid flat ground, ``amount`` times as wide and high; the ground has the median grey value."""
-    middle = image.flatten(1).median(1).values[:, None, None]
-    height, width = (round(amount * side) for side in truth.shape)
-    wide = middle.expand(-1, height, width).clone()
-    top, left = (height - truth.shape[0]) // 2, (width - truth.shape[1]) // 2
-    wide[:, top : top + truth.shape[0], left : left + truth.shape[1]] = image
-    return View(wide, truth, (top, left))
+    wide, corner = amid(image, amount, median_ground(image))
+    return View(wide, truth, corner)
 
 
 def mirrored(image: Tensor, truth: np.ndarray, amount: float) -> View:

@@ -13,7 +13,7 @@ from workflows import BUNDLE, workflow
 
 NO_OVERLAYS = {"train", "inference", "metadata"}
 NO_OVERLAYS_OF_TRAINING = {"train", "evaluate", "inference", "metadata", "lungs_ct", "multi_gpu_evaluate"}
-WITHOUT_BLUR_AND_NOISE = ["n4.json", "n4_fovea.json", "autoencoder.json"]
+OWN_CHAIN = ["n4.json", "n4_fovea.json", "autoencoder.json"]
 BELOW = {
     "lungs_ct.json": ["inference.json"],
     "multi_gpu_evaluate.json": ["train.json", "evaluate.json"],
@@ -34,20 +34,41 @@ def random_transforms(parser: ConfigParser) -> dict[str, Any]:
     return {type(transform).__name__: transform for transform in arrays}
 
 
-@pytest.mark.parametrize("overlay", sorted(set(OVERLAYS) - set(WITHOUT_BLUR_AND_NOISE)))
-def test_blur_and_noise_are_what_the_keys_say(overlay: str) -> None:
-    for asked in ({}, {"blur_prob": 0.45, "noise_std": 0.7}):
+AMOUNTS = {
+    "zoom": lambda made: made["RandElastic2Dd"].grid.affine.scale_range,
+    "shading": lambda made: made["RandBatchShading"].amplitude,
+    "blur_prob": lambda made: made["RandBatchBlur"].prob,
+    "noise_std": lambda made: made["RandBatchNoise"].std,
+    "field_of_view_prob": lambda made: made["RandBatchFieldOfViewd"].prob,
+    "ground_prob": lambda made: made["RandBatchFieldOfViewd"].ground_prob,
+}
+
+
+@pytest.mark.parametrize("overlay", sorted(set(OVERLAYS) - set(OWN_CHAIN)))
+def test_amounts_are_what_the_keys_say(overlay: str) -> None:
+    for asked in ({}, {key: 0.01 * number for number, key in enumerate(AMOUNTS, start=31)}):
         keys = recipe(overlay, **asked)
         made = random_transforms(keys)
-        assert made["RandBatchBlur"].prob == keys["blur_prob"]
-        assert made["RandBatchNoise"].std == keys["noise_std"]
+        for key, amount in AMOUNTS.items():
+            assert amount(made) in (keys[key], [keys[key]], (keys[key],)), key
+            assert keys[key] == asked.get(key, keys[key])
 
 
-@pytest.mark.parametrize("overlay", WITHOUT_BLUR_AND_NOISE)
-def test_no_blur_and_noise(overlay: str) -> None:
+@pytest.mark.parametrize("overlay", OWN_CHAIN)
+def test_amounts_of_a_chain_that_has_nothing_of_the_kind_are_0(overlay: str) -> None:
     keys = recipe(overlay)
-    assert (keys["blur_prob"], keys["noise_std"]) == (0, 0)
-    assert not {"RandBatchBlur", "RandBatchNoise"} & set(random_transforms(keys))
+    assert [keys[key] for key in AMOUNTS] == [0] * len(AMOUNTS)
+    assert not {"RandBatchShading", "RandBatchBlur", "RandBatchNoise", "RandBatchFieldOfViewd"} & set(
+        random_transforms(keys)
+    )
+
+
+def test_a_validation_whose_frames_are_not_perturbed_asks_for_no_copies() -> None:
+    """The chain of such a recipe would score plain frames twice."""
+    for overlay in OVERLAYS:
+        keys = recipe(overlay)
+        names = {type(step).__name__ for step in keys.get_parsed_content("validate#preprocessing").transforms}
+        assert "Perturbd" in names or keys["perturbed_frames"] == 0, overlay
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)

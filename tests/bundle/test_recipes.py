@@ -26,9 +26,11 @@ def test_pasted_cells_choose_and_are_not_scored() -> None:
     chosen = workflow(["train.json", "phc_u373.json"]).parser
     assert [each["_target_"] for each in chosen["validate#cell_transforms"]] == ["unetpipe.transforms.PasteCellsd"]
     steps = chosen.get_parsed_content("validate#preprocessing").transforms
-    assert [type(step).__name__ for step in steps] == ["ReadImaged", "ReadTruthd", "NormalizeIntensityd", "PasteCellsd"]
+    assert [type(step).__name__ for step in steps] == [
+        *("ReadImaged", "ReadTruthd", "Perturbd", "NormalizeIntensityd", "PasteCellsd")
+    ]
     scored = workflow(["train.json", "phc_u373.json", "evaluate.json"]).parser
-    assert len(scored.get_parsed_content("validate#preprocessing").transforms) == 3
+    assert len(scored.get_parsed_content("validate#preprocessing").transforms) == 4
 
 
 def test_membranes_are_chosen_by_rand_and_scored_with_all_measures(tmp_path: Path) -> None:

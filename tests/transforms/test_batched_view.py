@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from monai.transforms import ScaleIntensityd
 from torch import Tensor
 
-from unetpipe.transforms.batched_view import RandBatchFieldOfViewd
+from unetpipe.transforms import NormalizeBrightd, RandBatchFieldOfViewd
 
 NEVER = {"prob": 0.0, "ground_prob": 0.0}
 
@@ -43,6 +44,24 @@ def test_normalised_as_a_larger_image_with_flat_ground() -> None:
     whole = torch.cat([image.flatten(), grey.flatten().expand(3 * image.numel())])
     torch.testing.assert_close(result, (image - whole.mean()) / whole.std(correction=0), atol=1e-4, rtol=1e-4)
     assert 1.5 < (result.std() * 2 / image.std()) * image.std() / 2 < 2.5
+
+
+def test_compressed_values_are_normalised_as_the_whole_image_would_be() -> None:
+    """A part of an image, seen as the whole: the same as the normalisation of this part."""
+    whole = np.random.default_rng(0).gamma(1.0, 40.0, (1, 32, 64)).astype(np.float32)
+    normalize = NormalizeBrightd("image", channel_wise=True)
+    part = torch.as_tensor(normalize({"image": whole})["image"])[..., :32]
+    item = {"image": part, "label": torch.ones(1, 20, 20), "weight": torch.ones(1, 20, 20)}
+    view = RandBatchFieldOfViewd(prob=1.0, share=(1.0, 1.0), ground_prob=0.0, normalize=normalize)
+    alone = torch.as_tensor(normalize({"image": whole[..., :32]})["image"])
+    assert not torch.allclose(part, alone, atol=0.01)
+    torch.testing.assert_close(view.set_random_state(0)(item)["image"], alone, atol=1e-3, rtol=1e-3)
+
+
+def test_grey_values_of_another_normalisation_stay() -> None:
+    item = item_of()
+    view = RandBatchFieldOfViewd(prob=1.0, ground_prob=0.0, normalize=ScaleIntensityd("image")).set_random_state(0)
+    assert torch.equal(view(item)["image"], item["image"])
 
 
 def test_added_ground_is_flat_known_background() -> None:

@@ -24,16 +24,17 @@ SWITCHES = (
 )
 COUNTS = {
     **dict.fromkeys(("max_epochs", "steps_per_epoch", "batch_size", "val_interval", "in_channels", "out_channels"), 1),
-    **dict.fromkeys(("num_workers", "seed", "rotations"), 0),
+    **dict.fromkeys(("num_workers", "seed", "rotations", "perturbed_frames"), 0),
     "image_batch": 1,
 }
 OPTIONAL_COUNTS = {"channel": 0, "validation_processes": 0}  # or null
 # smallest and largest value; the smallest one itself is allowed where it is 0 and the key is not in ABOVE_ZERO
 NUMBERS = {
     **dict.fromkeys(("cache_rate", "ema_momentum", "cell_centred_prob", "blur_prob"), (0, 1)),
-    **dict.fromkeys(
-        ("learning_rate", "w0", "sigma", "ridge_radius", "ridge_refill_radius", "noise_std"), (0, math.inf)
-    ),
+    **dict.fromkeys(("field_of_view_prob", "ground_prob"), (0, 1)),
+    "zoom": (0, 0.9),
+    **dict.fromkeys(("learning_rate", "w0", "sigma", "ridge_radius", "ridge_refill_radius"), (0, math.inf)),
+    **dict.fromkeys(("noise_std", "shading"), (0, math.inf)),
     **dict.fromkeys(("min_size", "pixel_size", "image_pixel_size"), (0, math.inf)),
 }
 ABOVE_ZERO = ("ema_momentum", "sigma", "pixel_size", "image_pixel_size")

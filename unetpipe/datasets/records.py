@@ -50,6 +50,8 @@ class Record(TypedDict, total=False):
     """Path of the computer-made truth, beside markers."""
     field: NotRequired[str]
     """Path of the mask of what is annotated, where cells fill a field."""
+    perturbation: NotRequired[str]
+    """How a copy of the frame differs from it, on which validation chooses as well."""
 
 
 FILES = ("image", "label", "markers", "silver", "field")  # the keys whose values are paths that are read

@@ -24,6 +24,7 @@ from unetpipe.instances.trained_on import TrainedOn, doubt
 from unetpipe.networks import save_state
 from unetpipe.networks.weights import check_finite
 from unetpipe.training.facts import TrainingFacts
+from unetpipe.transforms.perturbed import perturbation_of
 
 logger = logging.getLogger(__name__)
 
@@ -147,5 +148,7 @@ class BundleSaver:
         """Note how uncertain the network is on the validation frames, whose probabilities are the engine's output."""
         assert self._trained_on is not None
         for item in engine.state.output:  # type: ignore[union-attr]
+            if perturbation_of(item["label"]):  # type: ignore[index]
+                continue  # such a frame is not like those of the training
             probability = 1 - convert_to_numpy(item["pred"])[0]  # type: ignore[index]
             self._doubts.append(round(doubt(probability, self._trained_on.cell_areas[2]), 4))

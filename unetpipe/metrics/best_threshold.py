@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import product
 from typing import Any, TypedDict
@@ -17,6 +18,11 @@ from unetpipe.instances import InstanceSettings
 from unetpipe.metrics.detection import mean_precision
 from unetpipe.metrics.parallel import ScoringProcesses, in_processes
 from unetpipe.metrics.pixels import PixelScore, pixel_score
+from unetpipe.transforms.perturbed import PERTURBATIONS, perturbation_of
+
+logger = logging.getLogger(__name__)
+
+TOLERANCE = 1e-9  # scores this near are equal
 
 
 class BestThresholdMetric(CumulativeIterationMetric):
@@ -24,7 +30,8 @@ class BestThresholdMetric(CumulativeIterationMetric):
 
     Call it with lists of probabilities (K, H, W) and instance maps (1, H, W); ``aggregate`` returns the
     highest mean, NaN before the first score. ``best`` holds the thresholds that reached it; where several did, it holds
-    the middle ones. A subclass defines the scores: one for each image, or one for each object.
+    the middle ones. Perturbed frames count as :func:`best_choice` says, and ``parts`` holds their scores. A subclass
+    defines the scores: one for each image, or one for each object.
 
     Parameters
     ----------
@@ -61,7 +68,8 @@ class BestThresholdMetric(CumulativeIterationMetric):
         ]
         self.best = self.choices[len(self.choices) // 2]
         self.processes: ScoringProcesses | None = None
-        self._coming: list[Callable[[], list[np.ndarray]]] = []
+        self._coming: list[tuple[int, Callable[[], list[np.ndarray]]]] = []
+        self.parts: dict[str, float] = {}
 
     @staticmethod
     @abstractmethod
@@ -75,18 +83,24 @@ class BestThresholdMetric(CumulativeIterationMetric):
         """Score images; with ``processes``, let these begin to."""
         if self.processes is None:
             return super().__call__(y_pred, y, **kwargs)
-        self._coming += [self.processes.start(score, self.settings) for score in self._scoring(y_pred, y)]
+        scoring = self._scoring(y_pred, y)
+        self._coming += [(kind, self.processes.start(score, self.settings)) for kind, score in scoring]
         return None
 
     def _compute_tensor(self, y_pred: torch.Tensor, y: torch.Tensor | None = None, **kwargs: Any) -> torch.Tensor:
-        return _sums([in_processes(score, self.settings) for score in self._scoring(y_pred, y)])
+        return _sums([(kind, in_processes(score, self.settings)) for kind, score in self._scoring(y_pred, y)])
 
-    def _scoring(self, y_pred: Any, y: Any) -> list[Callable[[Sequence[InstanceSettings]], list[np.ndarray]]]:
-        """Return for each image what scores it at some settings."""
+    def _scoring(
+        self, y_pred: Any, y: Any
+    ) -> list[tuple[int, Callable[[Sequence[InstanceSettings]], list[np.ndarray]]]]:
+        """Return for each image the number of its kind, and what scores it at some settings."""
         if y is None:
             raise ValueError(f"{type(self).__name__} needs the truth as well as the prediction.")
         return [
-            partial(_score, self.scores, convert_to_numpy(truth)[0], 1 - convert_to_numpy(probability)[0])
+            (
+                kind_of(truth),
+                partial(_score, self.scores, convert_to_numpy(truth)[0], 1 - convert_to_numpy(probability)[0]),
+            )
             for probability, truth in zip(y_pred, y, strict=True)
         ]
 
@@ -98,22 +112,68 @@ class BestThresholdMetric(CumulativeIterationMetric):
     def aggregate(self) -> float:
         """Return the highest mean over the thresholds."""
         coming, self._coming = self._coming, []
-        for scores in coming:  # in the order of the images, so that the sums are the same
-            self.extend(_sums([scores()]))
+        for kind, scores in coming:  # in the order of the images, so that the sums are the same
+            self.extend(_sums([(kind, scores())]))
         buffer = self.get_buffer()
-        if buffer is None:
+        sums = {} if buffer is None else sums_by_kind(buffer)  # type: ignore[arg-type]
+        means = {kind: row[:-1] / row[-1] for kind, row in sums.items() if row[-1]}
+        if PLAIN not in means:
             return float("nan")
-        *totals, count = buffer.sum(0).tolist()  # type: ignore[union-attr]
-        if not count:
-            return float("nan")
-        best = [choice for choice, total in zip(self.choices, totals, strict=True) if total == max(totals)]
-        self.best = best[len(best) // 2]
-        return max(totals) / count
+        place, score, self.parts = best_choice(means)
+        self.best = self.choices[place]
+        return score
 
 
-def _sums(found: Iterable[list[np.ndarray]]) -> torch.Tensor:
-    """Return for each image the sum of its scores at each setting, and their number: (images, settings + 1)."""
-    return torch.tensor([[*(scores.sum() for scores in image), len(image[0])] for image in found], dtype=torch.float64)
+PLAIN = "plain"
+KINDS = (PLAIN, *PERTURBATIONS)
+
+
+def kind_of(truth: Any) -> int:
+    """Return the number in ``KINDS`` of the perturbation that a truth's meta data name."""
+    return KINDS.index(perturbation_of(truth) or PLAIN)
+
+
+def sums_by_kind(rows: torch.Tensor) -> dict[str, np.ndarray]:
+    """Return the sums (n,) of the rows (frames, 1 + n) of each kind that is there; rows begin with a kind's number."""
+    table = convert_to_numpy(rows)
+    return {KINDS[int(kind)]: table[table[:, 0] == kind, 1:].sum(0) for kind in np.unique(table[:, 0])}
+
+
+def best_choice(means: Mapping[str, np.ndarray]) -> tuple[int, float, dict[str, float]]:
+    """Choose by plain and perturbed frames, which count half each; each perturbation counts as much as another.
+
+    Parameters
+    ----------
+    means : dict of str to ndarray
+        By the kind of frames, "plain" or a perturbation, the score (n,) of each choice.
+
+    Returns
+    -------
+    int, float, dict of str to float
+        Number of the best choice, of equals the middle one; its score; its score for each kind. Where there are
+        perturbed frames, the log says them.
+
+    Examples
+    --------
+    >>> best_choice({"plain": np.array([0.9, 0.8]), "ramp 1 sd": np.array([0.3, 0.6])})
+    (1, 0.7, {'plain': 0.8, 'ramp 1 sd': 0.6})
+    """
+    others = [mean for kind, mean in means.items() if kind != PLAIN]
+    both = (means[PLAIN] + np.mean(others, axis=0)) / 2 if others else means[PLAIN]
+    equals = np.flatnonzero(both >= both.max() - TOLERANCE)
+    place = int(equals[len(equals) // 2])
+    parts = {kind: float(mean[place]) for kind, mean in means.items()}
+    if others:
+        perturbed = 2 * float(both[place]) - parts[PLAIN]
+        each = ", ".join(f"{kind} {score:.4f}" for kind, score in parts.items() if kind != PLAIN)
+        logger.info("%.4f on plain frames, %.4f on perturbed ones (%s)", parts[PLAIN], perturbed, each)
+    return place, float(both[place]), parts
+
+
+def _sums(found: Iterable[tuple[int, list[np.ndarray]]]) -> torch.Tensor:
+    """Return for each image its kind, the sum of its scores at each setting, and their number: (images, settings + 2)."""
+    rows = [[kind, *(scores.sum() for scores in image), len(image[0])] for kind, image in found]
+    return torch.tensor(rows, dtype=torch.float64)
 
 
 def _score(
@@ -174,6 +234,7 @@ class BestThresholdDiceMetric(CumulativeIterationMetric):
 
     Call it with lists of probabilities (K, H, W) and label maps (1, H, W), nonzero where foreground; ``aggregate``
     returns the highest Dice. ``best`` holds the threshold that reached it; where several did, it holds the middle one.
+    Perturbed frames count as :func:`best_choice` says, and ``parts`` holds their scores.
 
     Parameters
     ----------
@@ -185,6 +246,7 @@ class BestThresholdDiceMetric(CumulativeIterationMetric):
         super().__init__()
         self.choices = threshold_choices(thresholds)
         self.best = self.choices[len(self.choices) // 2]
+        self.parts: dict[str, float] = {}
 
     def _compute_tensor(self, y_pred: torch.Tensor, y: torch.Tensor | None = None, **kwargs: Any) -> torch.Tensor:
         if y is None:
@@ -192,13 +254,17 @@ class BestThresholdDiceMetric(CumulativeIterationMetric):
         rows = []
         for probability, truth in zip(y_pred, y, strict=True):
             foreground, label = 1 - convert_to_numpy(probability)[0], convert_to_numpy(truth)[0]
-            rows.append([pixel_score(label, foreground > choice["threshold"]) for choice in self.choices])
+            scores = [pixel_score(label, foreground > choice["threshold"]) for choice in self.choices]
+            rows.append([kind_of(truth), *(count for score in scores for count in score)])
         return torch.tensor(rows, dtype=torch.float64)
 
     def aggregate(self) -> float:
         """Return the highest Dice over the thresholds."""
-        sums = self.get_buffer().sum(0).tolist()  # type: ignore[union-attr]
-        dice = [PixelScore(int(both), int(either)).dice for both, either in sums]
-        best = [choice for choice, value in zip(self.choices, dice, strict=True) if value == max(dice)]
-        self.best = best[len(best) // 2]
-        return max(dice)
+        sums = sums_by_kind(self.get_buffer())  # type: ignore[arg-type]
+        means = {
+            kind: np.array([PixelScore(int(both), int(either)).dice for both, either in row.reshape(-1, 2)])
+            for kind, row in sums.items()
+        }
+        place, score, self.parts = best_choice(means)
+        self.best = self.choices[place]
+        return score

@@ -5,7 +5,7 @@ from unetpipe.training.checks import check_evaluation, check_inference, check_tr
 from unetpipe.training.device_batches import DeviceBatches, training_loader
 from unetpipe.training.distributed import ShareOfSamples
 from unetpipe.training.facts import TrainingFacts
-from unetpipe.training.frames import FrameDataset
+from unetpipe.training.frames import FrameDataset, perturbed_copies
 from unetpipe.training.proposal import Machine, Proposal, epochs_within, propose, seconds_a_step, this_machine
 from unetpipe.training.run import one_line_mistakes, run_engine
 
@@ -22,6 +22,7 @@ __all__ = [
     "check_training",
     "epochs_within",
     "one_line_mistakes",
+    "perturbed_copies",
     "propose",
     "run_engine",
     "seconds_a_step",

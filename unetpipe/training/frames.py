@@ -22,6 +22,7 @@ import unetpipe
 from unetpipe.files import check_folder
 from unetpipe.networks import save_state
 from unetpipe.networks.weights import UNREADABLE, load_tensors
+from unetpipe.transforms.perturbed import PERTURBATIONS
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +44,8 @@ class FrameDataset(CacheDataset):
         Share of the frames that is kept in memory.
     progress : bool
         Show a bar while frames are prepared.
+    copies : sequence of dict
+        Records of perturbed frames (:func:`perturbed_copies`), which come after the others.
     cache_dir : path, optional
         Folder in which prepared frames are kept. A frame is prepared again if a file that its record names, a
         transform, or a version has changed. Old files are not removed.
@@ -60,11 +63,12 @@ class FrameDataset(CacheDataset):
         cache_rate: float = 1.0,
         progress: bool = True,
         cache_dir: str | os.PathLike | None = None,
+        copies: Sequence = (),
     ) -> None:
         self.cache_dir = None if cache_dir is None else Path(cache_dir)
         if self.cache_dir is not None:
             check_folder(self.cache_dir)
-        super().__init__(data, transform, cache_rate=cache_rate, num_workers=cores(), progress=progress)
+        super().__init__([*data, *copies], transform, cache_rate=cache_rate, num_workers=cores(), progress=progress)
 
     def frame(self, index: int, stop: int, seed: int) -> dict[str, Tensor]:
         """Return the tensors of a frame before the transform number ``stop``, as a device keeps them.
@@ -126,6 +130,24 @@ class FrameDataset(CacheDataset):
         versions = (unetpipe.__version__, monai.__version__, torch.__version__, np.__version__)
         text = repr((_described(record), files, [_described(part) for part in parts], versions))
         return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def perturbed_copies(records: Sequence[Any], count: int) -> list[dict[str, Any]]:
+    """Return copies of ``count`` records, or of all if there are fewer, spread evenly; each names a perturbation.
+
+    The perturbations are taken in turn. :class:`unetpipe.transforms.Perturbd` reads their names.
+
+    Examples
+    --------
+    >>> perturbed_copies([{"frame": 0}, {"frame": 1}, {"frame": 2}, {"frame": 3}], 2)
+    [{'frame': 1, 'perturbation': 'noise 0.3 sd'}, {'frame': 3, 'perturbation': 'ramp 1 sd'}]
+    """
+    count = min(count, len(records))
+    places = [(2 * number + 1) * len(records) // (2 * count) for number in range(count)]
+    return [
+        {**records[place], "perturbation": PERTURBATIONS[number % len(PERTURBATIONS)]}
+        for number, place in enumerate(places)
+    ]
 
 
 def cores() -> int:

@@ -19,6 +19,7 @@ from unetpipe.transforms.elastic import RandElastic2D, RandElastic2Dd, RandElast
 from unetpipe.transforms.mirror_crop import RandMirrorCropd
 from unetpipe.transforms.normalize_bright import NormalizeBrightd
 from unetpipe.transforms.paste_cells import PasteCellsd, RandPasteCellsd
+from unetpipe.transforms.perturbed import Perturbd
 from unetpipe.transforms.reading import ReadImaged, ReadTruthd
 from unetpipe.transforms.ridge import TouchingRidge, TouchingRidged
 from unetpipe.transforms.saving import HandOutd, SaveMasksd
@@ -32,6 +33,7 @@ __all__ = [
     "HandOutd",
     "NormalizeBrightd",
     "PasteCellsd",
+    "Perturbd",
     "RandBatch",
     "RandBatchBlur",
     "RandBatchFieldOfViewd",

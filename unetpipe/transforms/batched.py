@@ -47,7 +47,7 @@ class RandBatch(Randomizable, Transform):
         randomize : bool
             False applies what was drawn before.
         """
-        plain = _plain(images)
+        plain = plain_tensor(images)
         batch = plain if plain.ndim == 4 else plain[None]
         if randomize:
             self.randomize(len(batch))
@@ -178,7 +178,7 @@ def _stacked(samples: Sequence[Mapping[Any, Tensor]]) -> dict[Any, Tensor]:
         raise InputError(
             f"Samples of {sizes} pixels cannot form one batch; cut tiles of one size, or set batch_size=1."
         )
-    return {key: torch.stack([_plain(sample[key]) for sample in samples]) for key in samples[0]}
+    return {key: torch.stack([plain_tensor(sample[key]) for sample in samples]) for key in samples[0]}
 
 
 def _single(batch: Mapping[Any, Tensor]) -> list[dict[Any, Tensor]]:
@@ -186,7 +186,8 @@ def _single(batch: Mapping[Any, Tensor]) -> list[dict[Any, Tensor]]:
     return [{key: value[number] for key, value in batch.items()} for number in range(count)]
 
 
-def _plain(tensor: Tensor) -> Tensor:
+def plain_tensor(tensor: Tensor) -> Tensor:
+    """Return a tensor without meta data."""
     return tensor.as_tensor() if isinstance(tensor, MetaTensor) else tensor
 
 

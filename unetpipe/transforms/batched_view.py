@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from monai.config import KeysCollection
-from monai.transforms import MapTransform, Randomizable
+from monai.transforms import MapTransform, NormalizeIntensityd, Randomizable
 from torch import Tensor
 
-from unetpipe.transforms.batched import SEEDS, centre, per_sample, seeded_noise, to_device
+from unetpipe.transforms.batched import SEEDS, centre, per_sample, plain_tensor, seeded_noise, to_device
+from unetpipe.transforms.normalize_bright import NormalizeBrightd
 
 THINNING = 4  # every fourth pixel each way is enough for a median
 SMALLEST_DEVIATION = 1e-3
@@ -23,6 +24,7 @@ class RandBatchFieldOfViewd(Randomizable, MapTransform):
     The mean and deviation that normalise an image hang on how much of it is ground. Here some tiles are normalised by
     the mean and deviation of an image of which a share is the tile and the rest flat ground. At a share of 0.2 the
     values are stretched by up to 2.2. In some tiles flat ground is added for real: it is background, and known.
+    Only normalisations to mean 0 and deviation 1 are repeated so; after another one, ground is added at most.
 
     Parameters
     ----------
@@ -39,6 +41,9 @@ class RandBatchFieldOfViewd(Randomizable, MapTransform):
         Half of the grounds are noisy, with a deviation uniform up to this.
     force_key : str
         Key of (B,), bool: tiles that are normalised again in any case. The item may lack it.
+    normalize : transform, optional
+        What normalised the images; by default it is MONAI's NormalizeIntensityd. What
+        :class:`unetpipe.transforms.NormalizeBrightd` compressed is expanded, normalised and compressed again.
     """
 
     takes_batches = True
@@ -51,6 +56,7 @@ class RandBatchFieldOfViewd(Randomizable, MapTransform):
         ground_prob: float = 0.15,
         noise: float = 0.3,
         force_key: str = "renormalize",
+        normalize: Any = None,
     ) -> None:
         super().__init__(keys)
         self.prob = prob
@@ -58,6 +64,8 @@ class RandBatchFieldOfViewd(Randomizable, MapTransform):
         self.ground_prob = ground_prob
         self.noise = noise
         self.force_key = force_key
+        self.bright = normalize if isinstance(normalize, NormalizeBrightd) else None
+        self.renormalizes = normalize is None or isinstance(normalize, NormalizeIntensityd)
 
     def draw(self) -> list[float]:
         """Draw one sample.
@@ -80,23 +88,49 @@ class RandBatchFieldOfViewd(Randomizable, MapTransform):
         """Return the item with image, label and weight changed."""
         item = dict(data)
         single = item[self.keys[0]].ndim == 3
-        image, label, weight = (item[key][None] if single else item[key] for key in self.keys)
-        self.randomize(len(image))
-        drawn = to_device(self.rows, image.device)
-        grey = self._ground_value(image, drawn)
-        added = self._added(image, drawn)
-        noise = seeded_noise(image, self.rows[:, 10].astype(int).tolist())
-        image = torch.where(added, grey + per_sample(drawn[:, 9]) * noise, image)
-        here = centre(added, label.shape[-1])
-        label = torch.where(here, torch.zeros_like(label), label)
-        weight = torch.where(here, torch.ones_like(weight), weight)
-        again = drawn[:, 0] > 0
-        if self.force_key in item:
-            again = again | item[self.force_key].reshape(-1)
-        image = torch.where(per_sample(again), self._normalized(image, grey, per_sample(drawn[:, 1])), image)
-        for key, part in zip(self.keys, (image, label, weight), strict=True):
-            item[key] = part[0] if single else part
+        plain = [plain_tensor(item[key]) for key in self.keys]
+        wholes = [tensor[None] for tensor in plain] if single else plain
+        forced = item.get(self.force_key)
+        self.randomize(len(wholes[0]))
+        chosen = np.flatnonzero(self.rows[:, 0] if forced is None else np.ones(len(self.rows)))
+        if not len(chosen):
+            return item
+        parts = wholes
+        if len(chosen) < len(self.rows):
+            place = to_device(chosen, wholes[0].device)
+            parts = [whole.index_select(0, place) for whole in wholes]
+        image, label, weight = parts
+        seen = self._seen(image, label, weight, self.rows[chosen], None if forced is None else forced.reshape(-1))
+        if len(chosen) < len(self.rows):
+            seen = [whole.index_copy(0, place, part) for whole, part in zip(wholes, seen, strict=True)]
+        item.update((key, part[0] if single else part) for key, part in zip(self.keys, seen, strict=True))
         return item
+
+    def _seen(
+        self, image: Tensor, label: Tensor, weight: Tensor, rows: np.ndarray, forced: Tensor | None
+    ) -> Sequence[Tensor]:
+        """Return image, label and weight of samples as the drawn rows (B, 11) say."""
+        drawn = to_device(rows, image.device)
+        grey = self._ground_value(image, drawn)
+        if rows[:, 2].any():
+            added, ground = self._added(image, drawn), grey
+            if rows[:, 9].any():
+                ground = grey + per_sample(drawn[:, 9]) * seeded_noise(image, rows[:, 10].astype(int).tolist())
+            image = torch.where(added, ground, image)
+            here = centre(added, label.shape[-1])
+            label = torch.where(here, torch.zeros_like(label), label)
+            weight = torch.where(here, torch.ones_like(weight), weight)
+        if not self.renormalizes:
+            return image, label, weight
+        share = per_sample(drawn[:, 1])
+        if self.bright is None:
+            again = self._normalized(image, grey, share)
+        else:
+            again = self._normalized(self.bright.expanded(image), self.bright.expanded(grey), share)
+            again = self.bright.compressed(again)
+        if forced is not None:
+            again = torch.where(per_sample((drawn[:, 0] > 0) | forced), again, image)
+        return again, label, weight
 
     @staticmethod
     def _ground_value(image: Tensor, drawn: Tensor) -> Tensor:

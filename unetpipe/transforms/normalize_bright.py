@@ -7,6 +7,7 @@ from collections.abc import Hashable, Mapping
 import torch
 from monai.config.type_definitions import NdarrayOrTensor
 from monai.transforms import NormalizeIntensityd
+from torch import Tensor
 
 COMPRESSION = 3.0  # the scale turns from linear to logarithmic at a third of a standard deviation
 
@@ -30,6 +31,16 @@ class NormalizeBrightd(NormalizeIntensityd):
     array([[[ 2.35, -1.32, -1.32, -1.32]]], dtype=float32)
     """
 
+    @staticmethod
+    def compressed(image: Tensor) -> Tensor:
+        """Return asinh(3 v) of each value v."""
+        return torch.asinh(COMPRESSION * image)
+
+    @staticmethod
+    def expanded(image: Tensor) -> Tensor:
+        """Return the values that were compressed."""
+        return torch.sinh(image) / COMPRESSION
+
     def __call__(self, data: Mapping[Hashable, NdarrayOrTensor]) -> dict[Hashable, NdarrayOrTensor]:
         """Return the item with each image normalised, negated if its objects are dark, and compressed."""
         item = super().__call__(data)
@@ -37,5 +48,5 @@ class NormalizeBrightd(NormalizeIntensityd):
             grey = torch.as_tensor(item[key]).float().mean(dim=0)
             if ((grey - grey.mean()) ** 3).mean() < 0:
                 item[key] = -item[key]
-            item[key] = torch.asinh(COMPRESSION * torch.as_tensor(item[key]))
+            item[key] = self.compressed(torch.as_tensor(item[key]))
         return item

@@ -15,7 +15,7 @@ from unetpipe.datasets.layouts import check_same_size, read_truth
 from unetpipe.datasets.pixels import read_for_network
 from unetpipe.datasets.records import Record, mask_name
 
-OF_SOME_RECORDS = ("layout", "markers", "silver", "field", "page", "channel", "masks")
+OF_SOME_RECORDS = ("layout", "markers", "silver", "field", "page", "channel", "masks", "perturbation")
 
 
 class ReadImaged(MapTransform):
@@ -57,7 +57,8 @@ class ReadImaged(MapTransform):
 class ReadTruthd(Transform):
     """Read a record's truth: "label" becomes an instance map and "known" a mask, both MetaTensors (1, H, W).
 
-    See :func:`unetpipe.datasets.read_truth`. The image, if it is already read, must have the label's size.
+    See :func:`unetpipe.datasets.read_truth`. The image, if it is already read, must have the label's size. The label's
+    meta data name the file and, in a copy on which validation chooses, the perturbation.
     """
 
     def __call__(self, data: Mapping[Any, Any]) -> dict[Any, Any]:
@@ -69,7 +70,7 @@ class ReadTruthd(Transform):
         label, known = read_truth(record)
         if isinstance(image, torch.Tensor):
             check_same_size(record, label, tuple(image.shape))
-        meta = {"filename_or_obj": str(data["label"])}
+        meta = {"filename_or_obj": str(data["label"]), "perturbation": data.get("perturbation", "")}
         item["label"] = MetaTensor(torch.from_numpy(label[None]), meta=meta)
         item["known"] = MetaTensor(torch.from_numpy(known[None]), meta=meta)
         return item
