@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from monai.data import MetaTensor
 from monai.transforms import ScaleIntensityd
 from torch import Tensor
 
@@ -62,6 +63,15 @@ def test_grey_values_of_another_normalisation_stay() -> None:
     item = item_of()
     view = RandBatchFieldOfViewd(prob=1.0, ground_prob=0.0, normalize=ScaleIntensityd("image")).set_random_state(0)
     assert torch.equal(view(item)["image"], item["image"])
+
+
+def test_samples_that_change_and_others_form_one_batch() -> None:
+    view = RandBatchFieldOfViewd(prob=0.5).set_random_state(0)
+    samples = [view({key: MetaTensor(value[0]) for key, value in item_of(1).items()}) for _ in range(8)]
+    assert {type(value) for sample in samples for value in sample.values()} == {Tensor}
+    changed = [not torch.equal(sample["image"], item_of(1)["image"][0]) for sample in samples]
+    assert any(changed)
+    assert not all(changed)
 
 
 def test_added_ground_is_flat_known_background() -> None:

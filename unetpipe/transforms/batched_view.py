@@ -88,8 +88,8 @@ class RandBatchFieldOfViewd(Randomizable, MapTransform):
         """Return the item with image, label and weight changed."""
         item = dict(data)
         single = item[self.keys[0]].ndim == 3
-        plain = [plain_tensor(item[key]) for key in self.keys]
-        wholes = [tensor[None] for tensor in plain] if single else plain
+        item.update((key, plain_tensor(item[key])) for key in self.keys)  # in all samples, so that they form one batch
+        wholes = [item[key][None] if single else item[key] for key in self.keys]
         forced = item.get(self.force_key)
         self.randomize(len(wholes[0]))
         chosen = np.flatnonzero(self.rows[:, 0] if forced is None else np.ones(len(self.rows)))
