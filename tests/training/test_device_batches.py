@@ -148,7 +148,7 @@ def test_frames_that_do_not_fit_stay_on_the_host(
         loader(synthetic)
     assert "frames take" in str(input_error_behind(raised.value))
     plain = loader(synthetic, device_batches=False)
-    chosen = list(plain.dataset.transform.transforms)[-6:]
+    chosen = list(plain.dataset.transform.transforms)[-8:]
     given = training_loader(plain.dataset, chosen, device="cpu", device_batches=None)
     assert isinstance(given, DataLoader)
     monkeypatch.setattr(device_batches.torch, "device", lambda name: type("Device", (), {"type": "cuda"})())
