@@ -171,7 +171,7 @@ def best_choice(means: Mapping[str, np.ndarray]) -> tuple[int, float, dict[str, 
 
 
 def _sums(found: Iterable[tuple[int, list[np.ndarray]]]) -> torch.Tensor:
-    """Return for each image its kind, the sum of its scores at each setting, and their number: (images, settings + 2)."""
+    """Return for each image its kind, its sum of scores at each setting, and their number: (images, 2 + settings)."""
     rows = [[kind, *(scores.sum() for scores in image), len(image[0])] for kind, image in found]
     return torch.tensor(rows, dtype=torch.float64)
 
