@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
+from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
 from benchmarks.speed.pictures import picture
 from benchmarks.speed.segmenting import warm_evaluator
@@ -53,6 +54,7 @@ def _measure(folder: Path, name: str, image: np.ndarray, copies: int, count: int
         evaluator = warm_evaluator(images, output, torch.device("cpu"))
         network = _Watch(evaluator.inferer.folded)
         whole.append(timed(evaluator.run))
+        network.remove()
         alone.append((network.cpu, network.wall))
         masks = [read_labels(path) for path in sorted(output.glob("*.tif"))]
         assert len(masks) == count
@@ -72,16 +74,23 @@ def _measure(folder: Path, name: str, image: np.ndarray, copies: int, count: int
 
 
 class _Watch:
-    """Sum the time that a network takes in the thread that calls it."""
+    """Sum the time that networks of a kind take in their own thread; inference may run a copy of its network."""
 
     def __init__(self, network: Any) -> None:
         self.cpu = self.wall = 0.0
-        network.register_forward_pre_hook(self._begin)
-        network.register_forward_hook(self._end)
+        self._kind = type(network)
+        self._handles = [register_module_forward_pre_hook(self._begin), register_module_forward_hook(self._end)]
 
-    def _begin(self, *_: Any) -> None:
-        self._since = time.thread_time(), time.perf_counter()
+    def remove(self) -> None:
+        """Watch no longer."""
+        for handle in self._handles:
+            handle.remove()
 
-    def _end(self, *_: Any) -> None:
-        self.cpu += time.thread_time() - self._since[0]
-        self.wall += time.perf_counter() - self._since[1]
+    def _begin(self, module: Any, *_: Any) -> None:
+        if isinstance(module, self._kind):
+            self._since = time.thread_time(), time.perf_counter()
+
+    def _end(self, module: Any, *_: Any) -> None:
+        if isinstance(module, self._kind):
+            self.cpu += time.thread_time() - self._since[0]
+            self.wall += time.perf_counter() - self._since[1]
