@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import gc
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -99,3 +102,20 @@ def test_missing_key() -> None:
     assert set(RandMirrorCropd(["image", "weight"], 3, allow_missing_keys=True)({"image": coordinates(5, 6)})) == {
         "image"
     }
+
+
+def test_cells_are_looked_for_once_in_arrays_that_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    label = torch.zeros(1, 9, 9)
+    label[0, 2, 7] = 1
+    weight = torch.ones(1, 9, 9)
+    weight[0, 8] = 0
+    item = {"image": torch.arange(81.0).reshape(1, 9, 9), "label": label, "weight": weight}
+    transform = RandMirrorCropd("image", 1, cell_centred_prob=1.0).set_random_state(0)
+    assert transform(item)["image"].item() == 2 * 9 + 7
+    copied = pickle.loads(pickle.dumps(transform))  # as for a worker process
+    assert copied(item)["image"].item() == 2 * 9 + 7
+    monkeypatch.setattr(torch.Tensor, "nonzero", None)
+    assert transform(item)["image"].item() == 2 * 9 + 7
+    del item["weight"], weight
+    gc.collect()
+    assert not transform._found

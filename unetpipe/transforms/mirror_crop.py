@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import MapTransform, Randomizable
 from monai.utils import convert_to_dst_type
-from torch import Tensor
 
 from unetpipe.mirror import mirror_crop
 
@@ -49,21 +50,34 @@ class RandMirrorCropd(Randomizable, MapTransform):
         self.cell_centred_prob = cell_centred_prob
         self.label_key = label_key
         self.weight_key = weight_key
+        # pixels of cells by the weights they belong to: asking a GPU for them again would make each step wait
+        self._found: dict[int, tuple[weakref.ref, np.ndarray | None]] = {}
 
-    def randomize(self, size: tuple[int, int], cells: Tensor | None = None) -> None:
-        """Draw the centre: a pixel of an image of ``size`` = (H, W), at times one where ``cells`` (H, W) is true."""
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what was found: another process has other arrays."""
+        return {**self.__dict__, "_found": {}}
+
+    def randomize(self, size: tuple[int, int], cells: np.ndarray | None = None) -> None:
+        """Draw the centre: a pixel of an image of ``size`` = (H, W), at times one of the pixels ``cells`` (n, 2)."""
         self.centre = (int(self.R.randint(size[0])), int(self.R.randint(size[1])))
-        if cells is not None and self.R.random_sample() < self.cell_centred_prob:
-            places = cells.nonzero()
-            if len(places):
-                row, column = places[self.R.randint(len(places))].tolist()
-                self.centre = row, column
+        if cells is not None and self.R.random_sample() < self.cell_centred_prob and len(cells):
+            row, column = cells[self.R.randint(len(cells))].tolist()
+            self.centre = row, column
 
-    def _cells(self, item: Mapping[Any, Any]) -> Tensor | None:
-        """Return which pixels (H, W) are cells, if the image is partly annotated; else None."""
-        if not self.cell_centred_prob or bool((torch.as_tensor(item[self.weight_key]) > 0).all()):
+    def _cells(self, item: Mapping[Any, Any]) -> np.ndarray | None:
+        """Return the pixels (n, 2) of cells, if the image is partly annotated; else None."""
+        if not self.cell_centred_prob:
             return None
-        return torch.as_tensor(item[self.label_key])[0] > 0
+        weight = item[self.weight_key]
+        reference, cells = self._found.get(id(weight), (None, None))
+        if reference is not None and reference() is weight:
+            return cells
+        cells = None
+        if not bool((torch.as_tensor(weight) > 0).all()):
+            cells = (torch.as_tensor(item[self.label_key])[0] > 0).nonzero().cpu().numpy()
+        number = id(weight)
+        self._found[number] = (weakref.ref(weight, lambda _: self._found.pop(number, None)), cells)
+        return cells
 
     def __call__(self, data: Mapping[Any, Any]) -> dict[Any, Any]:
         """Return the item with the window of every key."""
