@@ -155,7 +155,9 @@ def test_rescaled_images_give_labels_of_their_own_size(trained: Path, image: np.
 
 @pytest.fixture
 def small(tmp_path: Path) -> Path:
-    return small_bundle(tmp_path / "bundle", channels=(4, 8), threshold=0.4, min_size=3, pixel_size=0.5)
+    return small_bundle(
+        tmp_path / "bundle", channels=(4, 8), threshold=0.4, marker_threshold=0.95, min_size=3, pixel_size=0.5
+    )
 
 
 def test_the_parts_of_a_model(small: Path):

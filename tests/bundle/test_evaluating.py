@@ -99,7 +99,8 @@ def test_inference_takes_rotations(trained: Path, synthetic: Path, tmp_path: Pat
     assert isinstance(caught.value.__cause__, InputError)
 
 
-NUCLEI = ("07761f", "15039b", "1a75de", "2e172a", "57d88f", "79fe41")  # small images of four kinds; none trained
+NUCLEI = ("07761f", "15039b", "1a75de", "2e172a", "57d88f", "79fe41")  # small images of four kinds
+CHOSEN = ("threshold", "marker_threshold", "merge_threshold", "rotations", "min_size")
 
 
 def test_masks_of_nuclei_score_as_the_bundle_scores_them(
@@ -124,7 +125,7 @@ def test_masks_of_nuclei_score_as_the_bundle_scores_them(
         eval_frames="0-5",
         num_workers=0,
         progress=False,
-        **{key: model[key] for key in ("threshold", "marker_threshold", "merge_threshold", "rotations", "min_size")},
+        **{key: model[key] for key in (*CHOSEN, "channels")},
     )
     capsys.readouterr()
     for name in FILES:

@@ -78,7 +78,8 @@ class KillsAWorker:
     """A cluster of which a worker is killed while it computes."""
 
     def __init__(self, processes, folder: Path) -> None:
-        self.processes, self.folder, self.workers = processes, folder, processes.workers
+        self.processes, self.folder = processes, folder
+        self.workers, self.threads = processes.workers, processes.threads
         self.killed: list[int] = []
 
     def each(self, function, work, jobs):

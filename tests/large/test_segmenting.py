@@ -160,7 +160,7 @@ class CutOff(Exception):
 class DiesAfter:
     """Computes so many jobs of a run, then dies."""
 
-    workers = 0
+    workers, threads = 0, 1
 
     def __init__(self, jobs: int) -> None:
         self.left = jobs

@@ -88,8 +88,8 @@ def grey(names: tuple[str, ...]) -> list:
         (
             ("grey_values",),
             [
-                RandScaleIntensityd("image", factors=0.4, prob=0.8),
-                RandShiftIntensityd("image", offsets=0.5, prob=0.8),
+                RandScaleIntensityd("image", factors=0.3, prob=0.8),
+                RandShiftIntensityd("image", offsets=0.3, prob=0.8),
                 RandAdjustContrastd("image", gamma=[0.6, 1.6], prob=0.5),
             ],
         ),
