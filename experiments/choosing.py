@@ -16,6 +16,7 @@ from experiments.packed import Frame
 from experiments.pasting import paste
 from experiments.recipes import Recipe
 from unetpipe.instances import InstanceSettings
+from unetpipe.metrics import best_threshold
 from unetpipe.metrics.best_threshold import Thresholds, threshold_choices
 from unetpipe.metrics.detection import mean_precision
 from unetpipe.metrics.isbi2012.score import BestThresholdRandMetric
@@ -173,16 +174,10 @@ def best_choice(recipe: Recipe, results: Sequence[tuple[str, np.ndarray, int]]) 
         sums[kind] = sums[kind] + totals
         counts[kind] += count
     means = {kind: sums[kind] / counts[kind] for kind in sums if counts[kind]}
-    others = [mean for kind, mean in means.items() if kind != "plain"]
-    both = means["plain"] if not others else (means["plain"] + np.mean(others, axis=0)) / 2
-    equals = np.flatnonzero(both >= both.max() - 1e-9)
-    best = int(equals[len(equals) // 2])
+    place, _, parts = best_threshold.best_choice(means)
     return {
-        **choices[best],
-        "choosing": {kind: round(float(mean[best]), 4) for kind, mean in means.items()},
+        **choices[place],
+        "choosing": {kind: round(score, 4) for kind, score in parts.items()},
         "objects": dict(counts),
-        "tried": [
-            [*choice.values(), round(float(means["plain"][number]), 4), round(float(both[number]), 4)]
-            for number, choice in enumerate(choices)
-        ],
+        "tried": [[*choice.values(), round(float(means["plain"][number]), 4)] for number, choice in enumerate(choices)],
     }

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 import zarr
+from scipy import ndimage
 
 from unetpipe.bundle.writing import find_bundle, write_bundle
 from unetpipe.instances import InstanceSettings
@@ -69,6 +70,13 @@ def small_bundle(
     values = {"channels": channels, "in_channels": in_channels, "amp": False, "roi_size": 124, **settings}
     write_bundle(find_bundle(), folder, values)
     return folder
+
+
+def write_noise(folder: Path, height: int, width: int) -> Path:
+    """Write smooth noise (height, width), uint16, as an OME-Zarr, and return its path."""
+    noise = ndimage.gaussian_filter(np.random.default_rng(0).normal(size=(height, width)), 3)
+    array = (30000 + noise / noise.std() * 5000).astype(np.uint16)
+    return write_ome_zarr(folder / "a.zarr", array, "yx", "0.5")
 
 
 def write_ome_zarr(path: Path, array: np.ndarray, axes: str, version: str, chunks: int = 50) -> Path:

@@ -12,8 +12,7 @@ import numpy as np
 import psutil
 import pytest
 import zarr
-from large_images import small_bundle, write_ome_zarr
-from scipy import ndimage
+from large_images import small_bundle, write_noise
 
 from unetpipe.errors import InputError
 from unetpipe.large import LargeSegmentation, OmeZarrImage
@@ -27,9 +26,7 @@ MOMENTS = [("result.ome.zarr/0/c/*/*", 7), ("components/*", 5), ("result.ome.zar
 
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    noise = ndimage.gaussian_filter(np.random.default_rng(0).normal(size=(200, 230)), 3)
-    array = (30000 + noise / noise.std() * 5000).astype(np.uint16)
-    return write_ome_zarr(tmp_path_factory.mktemp("image") / "a.zarr", array, "yx", "0.5")
+    return write_noise(tmp_path_factory.mktemp("image"), 200, 230)
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 import torch
 import zarr
-from large_images import small_bundle, write_ome_zarr
-from scipy import ndimage
+from large_images import small_bundle, write_noise
 
 from unetpipe import Predictor
 from unetpipe.errors import InputError
@@ -47,9 +46,7 @@ class Image(OmeZarrImage):
 
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    noise = ndimage.gaussian_filter(np.random.default_rng(0).normal(size=(100, 130)), 3)
-    array = (30000 + noise / noise.std() * 5000).astype(np.uint16)
-    return write_ome_zarr(tmp_path_factory.mktemp("image") / "a.zarr", array, "yx", "0.5")
+    return write_noise(tmp_path_factory.mktemp("image"), 100, 130)
 
 
 @pytest.fixture(scope="module")
