@@ -15,7 +15,7 @@ from unetpipe.transforms.batched import to_device
 
 PART = 0.25  # of the tiles see a part of a frame as if it were the whole
 SMALLEST_PART = 160  # px
-CENTRED = 0.5  # of the tiles of a partly annotated frame are centred on an annotated cell
+CENTRED = 0.7  # of the tiles of a partly annotated frame are centred on an annotated cell
 GROUPS = 0.75  # power of the frames of a group by which the group is drawn
 
 

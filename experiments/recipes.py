@@ -38,8 +38,12 @@ class Recipe:
         Of the two deepest levels.
     nodes, magnitude : int, float
         Of the elastic deformation.
-    zoom : float
-        Tiles are scaled by up to exp(± zoom) beside ± 30 % along each axis.
+    stretch, zoom : float
+        Tiles are scaled by 1 ± stretch along each axis, and by up to exp(± zoom) along both.
+    deformed : float
+        Share of the tiles that are turned, scaled and deformed at all.
+    grey : float
+        Factor of the probability of each change of grey values.
     noise, blur : float
         Most noise in standard deviations; share of blurred tiles.
     pasted : int
@@ -69,7 +73,10 @@ class Recipe:
     dropout: float = 0.2
     nodes: int = 3
     magnitude: float = 10.0
+    stretch: float = 0.3
     zoom: float = 0.0
+    deformed: float = 1.0
+    grey: float = 1.0
     noise: float = 0.5
     blur: float = 0.3
     pasted: int = 0
@@ -106,7 +113,7 @@ RECIPES = (
         "nuclei",
         0.33,
         {"dsb": 0.8, "gowt1": 0.1, "sim": 0.1},
-        (32, 64, 128, 256, 256),
+        (40, 80, 160, 256, 256),
         in_channels=3,
         bright=True,
         measure="precision",
@@ -114,7 +121,10 @@ RECIPES = (
         sigma=3.0,
         dropout=0.1,
         magnitude=6.0,
-        zoom=0.2,
+        stretch=0.15,
+        zoom=0.3,
+        deformed=0.7,
+        grey=0.6,
         noise=0.3,
         blur=0.15,
         empty=0.05,
@@ -123,8 +133,8 @@ RECIPES = (
         thresholds=(0.3, 0.4, 0.5, 0.6),
         markers=(0.6, 0.7, 0.8, 0.9),
     ),
-    Recipe("fluo_gowt1", 0.09, {"gowt1": 1}, (32, 64, 96, 128, 192), bright=True, **LARGE),
-    Recipe("fluo_msc", 0.10, {"msc": 1}, (32, 64, 128, 192, 192), bright=True, **LARGE),
+    Recipe("fluo_gowt1", 0.14, {"gowt1": 1}, (32, 64, 96, 128, 192), bright=True, **LARGE),
+    Recipe("fluo_msc", 0.10, {"msc": 1}, (24, 48, 96, 128, 128), bright=True, **LARGE),
     Recipe("fluo_sim", 0.07, {"sim": 1}, (24, 48, 96, 128, 128), bright=True, sigma=4.0, empty=0.25),
     Recipe(
         "isbi2012",

@@ -113,3 +113,16 @@ def test_it_draws_from_the_distribution_of_the_transform_for_one_sample() -> Non
     spread = centred_coordinates((size, size)).std() + 10
     torch.testing.assert_close(ours.mean(0), expected.mean(0), atol=float(spread) / 20, rtol=0)
     torch.testing.assert_close(ours.std(0), expected.std(0), atol=0.8, rtol=0)
+
+
+def test_tiles_that_are_not_deformed_are_flipped_at_most() -> None:
+    item = item_of(40, 40, count=12)
+    tiles = RandBatchTilesd(KEYS, 16, mode=MODES, flip_prob=0.0, prob=0.5, **FULL).set_random_state(2)
+    result = tiles(item)["image"]
+    still = []
+    for sample, row in enumerate(tiles.rows):
+        top, left = (math.floor(place * 40) - 8 for place in row[:2])
+        plain = mirror_crop(item["image"][sample], top, left, 16, 16)
+        still.append(torch.allclose(result[sample], plain, atol=1e-4))
+        assert still[-1] == (row[2:6].tolist() == [1, 0, 0, 1])
+    assert 0 < sum(still) < 12

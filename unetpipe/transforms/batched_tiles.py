@@ -45,6 +45,9 @@ class RandBatchTilesd(Randomizable, MapTransform):
         Both axes are scaled by the exponential of a uniform number in ± this as well.
     flip_prob : float
         Probability of a flip along each of the two axes.
+    prob : float
+        Share of the tiles that are turned, scaled and deformed. The others are only flipped, so they stay as sharp as
+        the frame.
     window_key : str
         Key of (B, 4), integers: top, left, bottom and right of the part of each frame to sample from, as if it were the
         whole; mirrored at its border. Where the item has none, it is the whole frame.
@@ -70,6 +73,7 @@ class RandBatchTilesd(Randomizable, MapTransform):
         window_key: str = "window",
         centre_key: str = "centre",
         allow_missing_keys: bool = False,
+        prob: float = 1.0,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
         self.tile = tile
@@ -83,6 +87,7 @@ class RandBatchTilesd(Randomizable, MapTransform):
         self.flip_prob = flip_prob
         self.window_key = window_key
         self.centre_key = centre_key
+        self.prob = prob
 
     def draw(self) -> list[float]:
         """Draw one sample: place of the centre (0 … 1), matrix from flipped tile to frame, displacements."""
@@ -95,6 +100,8 @@ class RandBatchTilesd(Randomizable, MapTransform):
         matrix = rotation * scale
         moved = self.magnitude * self.R.normal(size=(2, self.nodes, self.nodes))
         displaced = np.tensordot(matrix, moved, axes=1)
+        if self.prob < 1 and self.R.random_sample() >= self.prob:
+            matrix, displaced = np.eye(2), np.zeros_like(displaced)
         return [*place, *(matrix * flip).ravel(), *displaced.ravel()]
 
     def randomize(self, data: Any) -> None:
