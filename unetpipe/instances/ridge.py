@@ -71,7 +71,8 @@ def refill_ridge(instances: np.ndarray, radius: float = 2.0) -> np.ndarray:
     footprint = disc(radius)
     reach = int(radius)
     around = np.pad(instances, reach)
-    y, x = np.nonzero((instances == 0) & ndimage.binary_dilation(instances > 0, footprint))
+    # a square has the pixels of the disc and some that no cell reaches, and is found ten times as fast
+    y, x = np.nonzero((instances == 0) & (ndimage.maximum_filter(instances, 2 * reach + 1, mode="constant") > 0))
     offsets = np.argwhere(footprint) - reach
     nearest = np.zeros(len(y), instances.dtype)
     distance = np.zeros(len(y), int)  # squared, to the nearest cell

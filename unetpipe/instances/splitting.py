@@ -65,7 +65,8 @@ def _with_several(cells: np.ndarray, markers: np.ndarray) -> list[int]:
     """Return the numbers of the cells that hold several markers."""
     marked = (markers > 0) & (cells > 0)
     base = int(markers.max(initial=0)) + 1
-    pairs = np.unique(cells[marked].astype(np.int64) * base + markers[marked])
+    pairs = cells[marked].astype(np.int64) * base + markers[marked]
+    pairs = np.unique(pairs[np.diff(pairs, prepend=-1) != 0])  # pixels in a row are mostly alike
     return np.flatnonzero(np.bincount(pairs // base) > 1).tolist()
 
 

@@ -103,10 +103,9 @@ class TrainedOn:
         list of str
             Empty if all fits.
         """
-        unlike = 1.0 if image is None else unlikeness(image_detail(image, scale), self.detail)
         areas = np.bincount(labels.ravel())[1:] * scale**2
         areas = areas[areas > 0]
-        found = [self._large(areas), self._usual(areas), self._doubt(probability, unlike, scale)]
+        found = [self._large(areas), self._usual(areas), self._doubt(probability, image, scale)]
         if not len(areas) and self.foreground[0] > 0:
             found.append(
                 f"No cell was found; in each frame this model was trained on, cells fill at least "
@@ -142,14 +141,15 @@ class TrainedOn:
             f"there {self.cell_areas[2]:.0f}); give their --diameter, or try another model (unetpipe models)."
         )
 
-    def _doubt(self, probability: np.ndarray, unlike: float, scale: float) -> str:
+    def _doubt(self, probability: np.ndarray, image: np.ndarray | None, scale: float) -> str:
         """Say that the network is less certain than on the validation frames."""
         if not self.doubt:
             return ""
         ratio = doubt(probability, self.cell_areas[2] / scale**2) / self.doubt
         if ratio > DOUBTFUL:
             return f"The network is {ratio:.1f} times as uncertain as on any frame it was validated on; {ADVICE}."
-        if ratio > 1 and unlike > UNLIKE:
+        # the detail takes most of the time, and hardly any image comes here
+        if ratio > 1 and image is not None and unlikeness(image_detail(image, scale), self.detail) > UNLIKE:
             return (
                 "The network is more uncertain than on any frame it was validated on, and the image's detail (noise, "
                 f"blur, size of structures) is unlike that of its training; {ADVICE}."
