@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -15,7 +18,7 @@ from workflows import BUNDLE, SHORT, SMALL, run
 
 from unetpipe.inferers import AutocastInferer, OverlapTileInferer
 from unetpipe.io import read_image
-from unetpipe.networks import UNet
+from unetpipe.networks import UNet, fold_batch_norm
 from unetpipe.predictor import Predictor
 from unetpipe.training import DeviceBatches
 
@@ -59,6 +62,66 @@ def test_out_of_memory_for_real_ends_with_the_same_result(monkeypatch: pytest.Mo
         finally:
             torch.cuda.set_per_process_memory_fraction(1.0)
     torch.testing.assert_close(result, expected, atol=1e-3, rtol=1e-3)
+
+
+def test_replayed_kernels_compute_the_same(caplog: pytest.LogCaptureFixture) -> None:
+    """Several shapes in turn, in and out of inference mode, while another thread reads results from the GPU."""
+    network = fold_batch_norm(UNet(channels=(8, 16, 32), norm="batch").eval()).cuda()
+    network = network.to(memory_format=torch.channels_last)
+    inferer = AutocastInferer(OverlapTileInferer(sw_batch_size=1))
+    stop = Event()
+
+    def read() -> None:
+        while not stop.is_set():
+            torch.rand(100, 100, device="cuda").sum().cpu()
+
+    with caplog.at_level(logging.INFO), ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(read)
+        try:
+            for turn in range(6):
+                for side in (100, 150, 200):
+                    image = torch.rand(1, 1, side, side, device="cuda")
+                    with torch.inference_mode() if turn % 2 else torch.no_grad():
+                        result = inferer(image, network)
+                        usual = OverlapTileInferer(sw_batch_size=1)(image, Bare(inferer._copy.module)).float()
+                        assert torch.equal(result, usual)
+        finally:
+            stop.set()
+        reading.result()
+    assert len(inferer._copy._graphs) == 3, caplog.text
+
+
+class Bare(torch.nn.Module):
+    """Runs a network in bfloat16 as usual."""
+
+    def __init__(self, module: torch.nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        with torch.autocast("cuda", dtype=torch.bfloat16):
+            return self.module(x)
+
+
+def test_out_of_memory_gives_the_graphs_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = UNet(channels=(64, 128, 256)).eval().cuda()
+    small, large = torch.rand(1, 1, 100, 100, device="cuda"), torch.rand(1, 1, 3000, 3000, device="cuda")
+    inferer, large_tile = AutocastInferer(OverlapTileInferer(sw_batch_size=1)), OverlapTileInferer(3100, 1)
+    with torch.no_grad():
+        for _ in range(4):
+            expected = inferer(small, network)
+        assert inferer._copy._graphs
+        torch.cuda.empty_cache()
+        total = torch.cuda.mem_get_info()[1]
+        torch.cuda.set_per_process_memory_fraction(min((torch.cuda.memory_reserved() + 2 * 2**30) / total, 1.0))
+        inferer.inferer = large_tile
+        try:
+            assert inferer(large, network).isfinite().all()
+        finally:
+            torch.cuda.set_per_process_memory_fraction(1.0)
+        assert not inferer._copy._graphs
+        inferer.inferer = OverlapTileInferer(sw_batch_size=1)
+        assert torch.equal(inferer(small, network), expected)
 
 
 @pytest.mark.parametrize("device_batches", [True, False])

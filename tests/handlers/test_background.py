@@ -1,15 +1,22 @@
 from __future__ import annotations
 
+import logging
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 
+import numpy as np
 import pytest
 import torch
-from ignite.engine import Engine
-from monai.data import Dataset
+from ignite.engine import Engine, Events
+from monai.data import Dataset, MetaTensor
+from monai.transforms import Compose
+from scipy import ndimage
 
-from unetpipe.errors import InputError
+from unetpipe.errors import InputError, input_error_behind
 from unetpipe.handlers import BackgroundPostprocessing, ReadAheadLoader, background
+from unetpipe.instances import InstancesFromProbabilityd
 
 
 def evaluator(transform, workers: int | None = None) -> Engine:
@@ -142,3 +149,120 @@ def test_an_engine_takes_each_image_once_however_many_batches_they_make() -> Non
         engine.state.epoch = engine.state.iteration = 0
         engine.run(ReadAheadLoader(images(), batch_size=2), max_epochs=1)
     assert done == 2 * list(range(6))
+
+
+def items(count: int) -> list[dict]:
+    random = np.random.default_rng(0)
+    cells = [ndimage.gaussian_filter(random.random((80, 90)), 3) > 0.5 for _ in range(count)]
+    found = []
+    for number, cell in enumerate(cells):
+        meta = {"filename_or_obj": f"{number}.tif"}
+        probability = MetaTensor(torch.tensor(np.stack([~cell, cell]) * 0.9 + 0.05, dtype=torch.float32), meta=meta)
+        found.append({"number": number, "pred": probability, "image": torch.tensor(cell[None] * 2.0 - 1)})
+    return found
+
+
+FACTS = {"cell_areas": [1, 1, 1, 1, 1], "foreground": [0.5, 0.5], "detail": [[0, 0]] * 5, "doubt": 0.01}
+
+
+def test_processes_find_what_threads_find(caplog: pytest.LogCaptureFixture) -> None:
+    """The same instances, confidences and sentences; an error ends the run, and the processes."""
+    found: dict[int, dict] = {}
+    cut = InstancesFromProbabilityd("pred", trained_on=FACTS, threshold=0.4, marker_threshold=0.8)
+    chain = Compose([cut, lambda item: found.update({item["number"]: item})])
+    results, texts = [], []
+    for processes in (0, 2):
+        caplog.clear()
+        found.clear()
+        engine = Engine(lambda engine, batch: [dict(item) for item in batch])
+        handler = BackgroundPostprocessing(chain, 2, processes)
+        handler.attach(engine)
+        engine.add_event_handler(Events.STARTED, partial(until_begun, handler))
+        engine.run([items(6)[:3], items(6)[3:]])
+        assert found.keys() == set(range(6))
+        assert (cut.elsewhere is not None) is (processes > 0)
+        results.append([(found[n]["pred"].numpy(), found[n]["pred_confidence"]) for n in range(6)])
+        texts.append(sorted(record.getMessage() for record in caplog.records))
+    for (one, confidences), (other, others) in zip(*results, strict=True):
+        np.testing.assert_array_equal(one, other)
+        assert one.max() > 1
+        assert confidences == others
+    assert texts[0] == texts[1] != []
+    cut.strict = True
+    running = list(handler._elsewhere._pool._processes.values())
+    with pytest.raises(RuntimeError) as raised:
+        engine.run([items(1)], max_epochs=2)
+    assert "0.tif: " in str(input_error_behind(raised.value))
+    for process in running:
+        process.join(60)
+        assert not process.is_alive()
+
+
+def until_begun(handler: BackgroundPostprocessing) -> None:
+    processes = handler._elsewhere
+    deadline = time.monotonic() + 300
+    while processes is not None and processes._begun.value < processes.count and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+class Elsewhere:
+    """It stands for a transform that can be computed elsewhere."""
+
+    elsewhere = None
+
+    def __call__(self, item: float) -> float:
+        return item
+
+
+@pytest.mark.parametrize(
+    ("device", "cores", "count", "started", "threads"),
+    [
+        ("cuda", 16, 6, [8], 8),
+        ("cuda", 16, 5, [], 8),  # few images
+        ("cuda", 3, 6, [], 1),  # few cores
+        ("cpu", 16, 6, [], 4),
+    ],
+)
+def test_processes_start_where_they_pay(
+    device: str, cores: int, count: int, started: list[int], threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+
+    class Fake:
+        def __init__(self, count: int) -> None:
+            made.append(count)
+
+        def call(self, function: Callable, *given: object) -> object:
+            return function(*given)
+
+    monkeypatch.setattr(background, "FreshProcesses", Fake)
+    monkeypatch.setattr(background, "FEWEST_IMAGES", len(SIDES))
+    monkeypatch.setattr(background.os, "cpu_count", lambda: cores)
+    monkeypatch.setattr(background.os, "sched_getaffinity", lambda process: range(cores), raising=False)
+    engine = Engine(lambda engine, batch: list(batch["image"][:, 0, 0, 0]))
+    engine.state.device = torch.device(device)  # type: ignore[attr-defined]
+    handler = BackgroundPostprocessing(Compose([Compose([Elsewhere()])]))
+    handler.attach(engine)
+    loader = ReadAheadLoader(Dataset(images().data[:count]), batch_size=1, device=device)
+    for _ in range(2):  # they stay for the next run
+        engine.state.epoch = engine.state.iteration = 0
+        engine.run(loader, max_epochs=1)
+    assert made == started
+    assert handler._threads == threads
+
+
+def test_threads_do_it_where_no_process_can_start(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(count: int) -> None:
+        raise OSError("Resource temporarily unavailable")
+
+    monkeypatch.setattr(background, "FreshProcesses", refuse)
+    caplog.set_level(logging.INFO)
+    part, done = Elsewhere(), []
+    engine = Engine(lambda engine, batch: batch)
+    BackgroundPostprocessing(Compose([part, done.append]), processes=2).attach(engine)
+    engine.run([[1], [2]])
+    assert sorted(done) == [1, 2]
+    assert part.elsewhere is None
+    assert "temporarily unavailable" in caplog.text

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import torch
 
 from unetpipe.errors import InputError
 from unetpipe.metrics import BestThresholdSEGMetric, parallel
-from unetpipe.metrics.parallel import ScoringProcesses, idle_cores, in_processes
+from unetpipe.metrics.parallel import FreshProcesses, idle_cores, in_processes
 
 
 def squares(numbers: Sequence[int]) -> list[tuple[int, int]]:
@@ -61,7 +62,7 @@ def test_processes_that_score_beside_this_one() -> None:
     truths = [torch.from_numpy((random.random((1, 40, 40)) > 0.6).astype(np.int32)) for _ in images]
     metric = BestThresholdSEGMetric([0.3, 0.5, 0.7], [0.8, 0.9])
     found = []
-    for processes in (None, ScoringProcesses(1)):
+    for processes in (None, FreshProcesses(1)):
         metric.processes = processes
         for probability, truth in zip(probabilities, truths, strict=True):
             metric([probability], [truth])
@@ -78,11 +79,36 @@ def test_processes_that_score_beside_this_one() -> None:
     processes.close()
 
 
+def until_all_have_begun(processes: FreshProcesses) -> None:
+    deadline = time.monotonic() + 300
+    while processes._begun.value < processes.count and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+def test_single_calls_from_threads(caplog: pytest.LogCaptureFixture) -> None:
+    """A process computes; before it has begun, and after it was killed, this one does."""
+    processes = FreshProcesses(1)
+    processes._begun.value = -1  # as if it took long
+    assert processes.call(os.getpid) == os.getpid()
+    processes._begun.value = 0
+    until_all_have_begun(processes)
+    (other,) = processes._pool._processes
+    assert [processes.call(os.getpid) for _ in range(3)] == [other] * 3
+    with pytest.raises(ValueError, match="invalid literal"):
+        processes.call(int, "one")
+    os.kill(other, signal.SIGKILL)
+    assert [processes.call(abs, -number) for number in range(3)] == [0, 1, 2]
+    assert [record.getMessage() for record in caplog.records] == [
+        "A process has ended, perhaps because memory ran out; its work goes on in threads."
+    ]
+    processes.close()
+
+
 PARENT = """
 import time
 import psutil
-from unetpipe.metrics.parallel import ScoringProcesses
-processes = ScoringProcesses(1)
+from unetpipe.metrics.parallel import FreshProcesses
+processes = FreshProcesses(1)
 processes.start(sorted, [1])()
 print(*[child.pid for child in psutil.Process().children()], flush=True)
 time.sleep(600)

@@ -1,7 +1,8 @@
-"""Read images and write results in threads, so that the network does not wait for them."""
+"""Read images and write results in threads and processes, so that the network does not wait for them."""
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 from collections import deque
@@ -12,9 +13,15 @@ from typing import Any
 import torch
 from ignite.engine import Engine, Events
 from monai.data import DataLoader
+from monai.transforms import Compose
+
+from unetpipe.metrics.parallel import FEWEST_CORES, FreshProcesses, idle_cores
+
+logger = logging.getLogger(__name__)
 
 CORES_A_WORKER, MOST_WORKERS = 4, 8
 MOST_IMAGES, MOST_PIXELS = 16, 2 * 2**20  # of a batch
+FEWEST_IMAGES = 200  # for which processes are started: a thread has done many until they have begun
 
 
 class ReadAheadLoader(DataLoader):
@@ -92,18 +99,29 @@ class BackgroundPostprocessing:
     It replaces the ``postprocessing`` of the evaluator, for which the network would wait. An exception in a thread ends
     the run. It also tells the engine how many batches the images of a :class:`ReadAheadLoader` make.
 
+    The threads share one interpreter, which many images a second of a GPU would wait for. So where a GPU computes at
+    least 200 images and cores are idle, processes compute those parts of the transform that can be computed elsewhere
+    (:class:`unetpipe.instances.InstancesFromProbabilityd`). The results are the same. The processes stay for the next
+    run of the engine.
+
     Parameters
     ----------
     transform : callable
         Takes a decollated item with its "pred". It is called by several threads at a time.
     workers : int, optional
-        Number of threads; by default one for every four processor cores, at most 8. Up to ``workers + 1`` results are
-        in memory at a time.
+        Number of threads; by default one for every four processor cores, at most 8; beside a GPU as many as processes.
+        Up to ``workers + 1`` results are in memory at a time.
+    processes : int, optional
+        Number of processes; 0 starts none. By default the idle cores beside a GPU, at most 8, for many images.
     """
 
-    def __init__(self, transform: Callable[[Any], Any], workers: int | None = None) -> None:
+    def __init__(
+        self, transform: Callable[[Any], Any], workers: int | None = None, processes: int | None = None
+    ) -> None:
         self.transform = transform
-        self.workers = workers or min(max((os.cpu_count() or 1) // CORES_A_WORKER, 1), MOST_WORKERS)
+        self.workers = workers
+        self.processes = processes
+        self._elsewhere: FreshProcesses | None = None
 
     def attach(self, engine: Engine) -> None:
         """Submit results after each iteration; the run is complete when all are written."""
@@ -113,11 +131,30 @@ class BackgroundPostprocessing:
         engine.add_event_handler(Events.EXCEPTION_RAISED, self.fail)
 
     def start(self, engine: Engine) -> None:
-        """Start the threads."""
-        if isinstance(engine.state.dataloader, ReadAheadLoader):
-            engine.state.epoch_length = len(engine.state.dataloader)
-        self._pool = ThreadPoolExecutor(self.workers, "postprocess")
+        """Start the threads, and the processes if they are worth it."""
+        loader: Any = engine.state.dataloader
+        by_image = isinstance(loader, ReadAheadLoader)
+        if by_image:
+            engine.state.epoch_length = len(loader)
+        device = getattr(engine.state, "device", None) or torch.device("cpu")
+        idle = idle_cores(torch.device(device), loader.readers if by_image else 0)
+        few = min(max((os.cpu_count() or 1) // CORES_A_WORKER, 1), MOST_WORKERS)
+        self._threads = self.workers or max(few, idle)
+        many = by_image and len(loader) >= FEWEST_IMAGES and idle >= FEWEST_CORES - 1
+        self._start_processes(self.processes if self.processes is not None else idle if many else 0)
+        self._pool = ThreadPoolExecutor(self._threads, "postprocess")
         self._pending: deque[Future] = deque()
+
+    def _start_processes(self, count: int) -> None:
+        """Start that many processes, unless they are there from an earlier run; without them threads do all."""
+        parts = [part for part in _parts(self.transform) if hasattr(part, "elsewhere")]
+        if count and parts and self._elsewhere is None:
+            try:
+                self._elsewhere = FreshProcesses(count)
+            except OSError as error:
+                logger.info("Threads of this process cut the images into cells, because no other can start: %s", error)
+        for part in parts:
+            part.elsewhere = self._elsewhere.call if self._elsewhere is not None else None
 
     def submit(self, engine: Engine) -> None:
         """Give the results of the iteration to the threads; wait if too many are pending."""
@@ -125,7 +162,7 @@ class BackgroundPostprocessing:
             engine.state.epoch_length -= len(engine.state.output) - 1  # type: ignore[operator,arg-type]
         for item in engine.state.output:  # type: ignore[union-attr]
             self._pending.append(self._pool.submit(self.transform, item))
-            while len(self._pending) > self.workers:
+            while len(self._pending) > self._threads:
                 self._pending.popleft().result()
 
     def finish(self) -> None:
@@ -137,4 +174,16 @@ class BackgroundPostprocessing:
     def fail(self, error: Exception) -> None:
         """Cancel what has not begun, and raise the error again."""
         self._pool.shutdown(cancel_futures=True)
+        if self._elsewhere is not None:
+            self._elsewhere.close()
+            self._elsewhere = None
         raise error
+
+
+def _parts(transform: Any) -> list[Any]:
+    """Return the transforms of which a transform is composed; itself, if it is none."""
+    return (
+        [part for one in transform.transforms for part in _parts(one)]
+        if isinstance(transform, Compose)
+        else [transform]
+    )

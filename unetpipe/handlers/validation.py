@@ -8,7 +8,7 @@ from ignite.engine import Engine, Events
 from monai.engines import Evaluator
 
 from unetpipe.metrics import BestThresholdMetric
-from unetpipe.metrics.parallel import ScoringProcesses, idle_cores
+from unetpipe.metrics.parallel import FreshProcesses, idle_cores
 from unetpipe.training.distributed import gathered
 
 
@@ -42,7 +42,7 @@ class Validation:
         self.interval = interval
         self.metric = metric if isinstance(metric, BestThresholdMetric) else None
         self.processes = processes
-        self._scoring: ScoringProcesses | None = None
+        self._scoring: FreshProcesses | None = None
         self._leaves_scores = False
 
     def attach(self, engine: Engine) -> None:
@@ -64,7 +64,7 @@ class Validation:
             idle = idle_cores(engine.state.device, workers)  # type: ignore[attr-defined]
             count = min(gathered([idle]))  # all processes of a training wait for scores at the same places
         if count:
-            self._scoring = self.metric.processes = ScoringProcesses(count)
+            self._scoring = self.metric.processes = FreshProcesses(count)
 
     def __call__(self, engine: Engine) -> None:
         """Complete the validation before, and validate if it is time, or this is the last epoch."""

@@ -11,6 +11,8 @@ import torch
 from monai.inferers import Inferer
 from torch import Tensor, nn
 
+from unetpipe.inferers.overlap_tile import unwrap
+from unetpipe.inferers.replay import ReplayedNetwork
 from unetpipe.networks.weights import has_batch_norm
 
 logger = logging.getLogger(__name__)
@@ -44,6 +46,7 @@ class AutocastInferer(Inferer):
         self.amp = amp
         self._announced = False
         self._source: nn.Module | None = None
+        self._copy: nn.Module
 
     def __call__(self, inputs: Tensor, network: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
         """Return ``inferer(inputs, network)`` as float32."""
@@ -63,7 +66,8 @@ class AutocastInferer(Inferer):
     def _in_bfloat16(self, network: nn.Module) -> nn.Module:
         """Return a copy whose convolutions are in bfloat16, so that autocast need not convert them for each image.
 
-        A network whose batch norms are not folded yet is returned itself: folding needs float32.
+        On an NVIDIA GPU its kernels are replayed (:class:`unetpipe.inferers.replay.ReplayedNetwork`). A network whose
+        batch norms are not folded yet is returned itself: folding needs float32.
         """
         if network is not self._source:
             self._source, self._tensors = network, [*network.parameters(), *network.buffers()]
@@ -73,8 +77,12 @@ class AutocastInferer(Inferer):
             return network
         versions = [(tensor.data_ptr(), tensor._version) for tensor in self._tensors]
         if versions != self._versions:
-            self._copy, self._versions = copy.deepcopy(network), versions
-            for part in self._copy.modules():
+            converted = copy.deepcopy(network)
+            for part in converted.modules():
                 if isinstance(part, nn.Conv2d | nn.ConvTranspose2d):
                     part.to(torch.bfloat16)
+            on_cuda = any(tensor.is_cuda for tensor in self._tensors)
+            # a network in a wrapper, such as a compiled one, is not captured
+            self._copy = ReplayedNetwork(converted) if on_cuda and unwrap(network) is network else converted
+            self._versions = versions
         return self._copy

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any
@@ -209,6 +209,11 @@ class InstancesFromProbabilityd(MapTransform):
     settings
         The fields of :class:`InstanceSettings`, such as ``threshold=0.4``.
 
+    Attributes
+    ----------
+    elsewhere : callable, optional
+        ``elsewhere(function, *given)`` returns ``function(*given)``, computed by another process. None computes here.
+
     Raises
     ------
     InputError
@@ -229,6 +234,7 @@ class InstancesFromProbabilityd(MapTransform):
         self.strict = strict
         self.scale = scale
         self.settings = InstanceSettings(**settings)
+        self.elsewhere: Callable[..., Any] | None = None
 
     def __call__(self, data: Mapping[Any, Any]) -> dict[Any, Any]:
         """Return the item with instance maps in place of the probabilities.
@@ -238,19 +244,18 @@ class InstancesFromProbabilityd(MapTransform):
         item = dict(data)
         for key in self.key_iterator(item):
             probability = 1 - convert_to_numpy(item[key])[0]
-            instances = self.settings.instances(probability)
-            self._check(item[key], probability, instances, item.get("image"))
-            item[f"{key}_confidence"] = cell_confidences(instances, probability)
+            image = item.get("image")
+            pixels = convert_to_numpy(image) if isinstance(image, torch.Tensor) and self.trained_on else None
+            given = self.settings, self.trained_on, probability, pixels, self.scale
+            instances, misfits, confidences = self.elsewhere(_find, *given) if self.elsewhere else _find(*given)
+            self._say(misfits, item[key])
+            item[f"{key}_confidence"] = confidences
             tensor = torch.from_numpy(instances[None])
             item[key] = MetaTensor(tensor).copy_meta_from(item[key]) if isinstance(item[key], MetaTensor) else tensor
         return item
 
-    def _check(self, result: Any, probability: np.ndarray, instances: np.ndarray, image: Any) -> None:
+    def _say(self, misfits: Sequence[str], result: Any) -> None:
         """Log what does not fit the model, or raise InputError if that is asked for."""
-        if self.trained_on is None:
-            return
-        pixels = convert_to_numpy(image) if isinstance(image, torch.Tensor) else None
-        misfits = self.trained_on.misfits(probability, instances, pixels, self.scale)
         meta = result.meta if isinstance(result, MetaTensor) else {}
         name = str(meta.get("filename_or_obj", ""))
         if int(meta.get("pages", 1)) > 1:
@@ -260,3 +265,16 @@ class InstancesFromProbabilityd(MapTransform):
             raise InputError(sentences[0])
         for sentence in sentences:
             logger.warning(sentence)
+
+
+def _find(
+    settings: InstanceSettings,
+    trained_on: TrainedOn | None,
+    probability: np.ndarray,
+    pixels: np.ndarray | None,
+    scale: float,
+) -> tuple[np.ndarray, list[str], list[float]]:
+    """Return the instances of a probability (H, W), what does not fit the model, and the confidences of the cells."""
+    instances = settings.instances(probability)
+    misfits = [] if trained_on is None else trained_on.misfits(probability, instances, pixels, scale)
+    return instances, misfits, cell_confidences(instances, probability)

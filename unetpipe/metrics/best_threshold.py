@@ -16,7 +16,7 @@ from monai.utils import convert_to_numpy
 
 from unetpipe.instances import InstanceSettings
 from unetpipe.metrics.detection import mean_precision
-from unetpipe.metrics.parallel import ScoringProcesses, in_processes
+from unetpipe.metrics.parallel import FreshProcesses, in_processes
 from unetpipe.metrics.pixels import PixelScore, pixel_score
 from unetpipe.transforms.perturbed import PERTURBATIONS, perturbation_of
 
@@ -47,7 +47,7 @@ class BestThresholdMetric(CumulativeIterationMetric):
 
     Attributes
     ----------
-    processes : ScoringProcesses, optional
+    processes : FreshProcesses, optional
         They score while this process goes on; ``aggregate`` waits for them. Until then the metric holds what it was
         called with. The scores are the same without them.
     """
@@ -67,7 +67,7 @@ class BestThresholdMetric(CumulativeIterationMetric):
             for choice in self.choices
         ]
         self.best = self.choices[len(self.choices) // 2]
-        self.processes: ScoringProcesses | None = None
+        self.processes: FreshProcesses | None = None
         self._coming: list[tuple[int, Callable[[], list[np.ndarray]]]] = []
         self.parts: dict[str, float] = {}
 

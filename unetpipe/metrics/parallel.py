@@ -1,16 +1,19 @@
-"""Score many settings at a time, in processes, where there are processor cores for it."""
+"""Compute in processes, where there are processor cores for it."""
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from functools import cache
-from threading import Thread
+from multiprocessing import resource_tracker
+from threading import Lock, Thread
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -20,6 +23,8 @@ from unetpipe.errors import InputError
 
 Thing = TypeVar("Thing")
 Result = TypeVar("Result")
+
+logger = logging.getLogger(__name__)
 
 FEWEST_CORES, MOST_PROCESSES = 4, 8
 LOST = (
@@ -64,7 +69,7 @@ def processes() -> int:
     return min(_cores() - 1, MOST_PROCESSES) if usable else 1
 
 
-class ScoringProcesses:
+class FreshProcesses:
     """Processes that compute while this one does something else.
 
     Each begins as a new interpreter, so this process may use a GPU. They end with this process, even if it is killed.
@@ -77,7 +82,10 @@ class ScoringProcesses:
 
     def __init__(self, count: int) -> None:
         self.count = count
-        self._pool = ProcessPoolExecutor(count, _Context(), initializer=_begin)
+        context = _Context()
+        self._begun = context.Value("i", 0)
+        self._busy, self._lost, self._lock = 0, False, Lock()
+        self._pool = ProcessPoolExecutor(count, context, initializer=_begin_counted, initargs=(self._begun,))
         for _ in range(count):
             self._pool.submit(os.getpid)  # they import what they need meanwhile
 
@@ -90,6 +98,33 @@ class ScoringProcesses:
             Here or there, if a process is killed.
         """
         return _shared(self._pool, self.count, call, things)
+
+    def call(self, function: Callable[..., Result], *given: Any) -> Result:
+        """Return ``function(*given)``. One of the processes computes it, while the thread that calls waits.
+
+        Threads may call at the same time. A process takes seconds to begin: until all have begun, this one computes
+        what they have no time for. It computes all if a process is killed; the log says so.
+        """
+        with self._lock:
+            begun = self._begun.value
+            there = not self._lost and (begun == self.count or self._busy < begun)
+            self._busy += there
+        if not there:
+            return function(*given)
+        try:
+            return self._pool.submit(function, *given).result()
+        except BrokenProcessPool:
+            self._lose()
+            return function(*given)
+        finally:
+            with self._lock:
+                self._busy -= 1
+
+    def _lose(self) -> None:
+        with self._lock:
+            if not self._lost:
+                logger.warning("A process has ended, perhaps because memory ran out; its work goes on in threads.")
+            self._lost = True
 
     def close(self) -> None:
         """Let them end; what has not begun is not computed."""
@@ -159,11 +194,32 @@ def _begin() -> None:
     Thread(target=_end_with_parent, daemon=True).start()
 
 
+def _begin_counted(begun: Any) -> None:
+    """Begin a process, and say so."""
+    _begin()
+    with begun.get_lock():
+        begun.value += 1
+
+
 def _end_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
         os._exit(1)
+
+
+@contextmanager
+def _without_interrupt() -> Iterator[None]:
+    """Start processes that leave Ctrl-C to their parent from the beginning, not only when they have imported all."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    resource_tracker.ensure_running()  # its start would end the block
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class _Process(multiprocessing.get_context("spawn").Process):  # type: ignore[name-defined,misc]
@@ -172,7 +228,8 @@ class _Process(multiprocessing.get_context("spawn").Process):  # type: ignore[na
         main = sys.modules["__main__"]
         sys.modules["__main__"] = ModuleType("__main__")
         try:
-            super().start()
+            with _without_interrupt():
+                super().start()
         finally:
             sys.modules["__main__"] = main
 
