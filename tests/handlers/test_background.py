@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from scipy import ndimage
 from unetpipe.errors import InputError, input_error_behind
 from unetpipe.handlers import BackgroundPostprocessing, ReadAheadLoader, background
 from unetpipe.instances import InstancesFromProbabilityd
+from unetpipe.transforms import SaveMasksd
 
 
 def evaluator(transform, workers: int | None = None) -> Engine:
@@ -156,7 +158,7 @@ def items(count: int) -> list[dict]:
     cells = [ndimage.gaussian_filter(random.random((80, 90)), 3) > 0.5 for _ in range(count)]
     found = []
     for number, cell in enumerate(cells):
-        meta = {"filename_or_obj": f"{number}.tif"}
+        meta = {"filename_or_obj": f"{number}.tif", "mask_name": f"mask{number}.tif"}
         probability = MetaTensor(torch.tensor(np.stack([~cell, cell]) * 0.9 + 0.05, dtype=torch.float32), meta=meta)
         found.append({"number": number, "pred": probability, "image": torch.tensor(cell[None] * 2.0 - 1)})
     return found
@@ -165,13 +167,20 @@ def items(count: int) -> list[dict]:
 FACTS = {"cell_areas": [1, 1, 1, 1, 1], "foreground": [0.5, 0.5], "detail": [[0, 0]] * 5, "doubt": 0.01}
 
 
-def test_processes_find_what_threads_find(caplog: pytest.LogCaptureFixture) -> None:
-    """The same instances, confidences and sentences; an error ends the run, and the processes."""
+def test_processes_find_what_threads_find(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The same instances, confidences, files and sentences; an error ends the run, and the processes."""
+    monkeypatch.chdir(tmp_path)
+    for number in range(6):
+        Path(f"{number}.tif").write_bytes(b"of which the journal notes size and time")
     found: dict[int, dict] = {}
     cut = InstancesFromProbabilityd("pred", trained_on=FACTS, threshold=0.4, marker_threshold=0.8)
-    chain = Compose([cut, lambda item: found.update({item["number"]: item})])
+    save = SaveMasksd("pred", "")
+    chain = Compose([cut, save, lambda item: found.update({item["number"]: item})])
     results, texts = [], []
     for processes in (0, 2):
+        save.output_dir = tmp_path / str(processes)
         caplog.clear()
         found.clear()
         engine = Engine(lambda engine, batch: [dict(item) for item in batch])
@@ -180,7 +189,7 @@ def test_processes_find_what_threads_find(caplog: pytest.LogCaptureFixture) -> N
         engine.add_event_handler(Events.STARTED, partial(until_begun, handler))
         engine.run([items(6)[:3], items(6)[3:]])
         assert found.keys() == set(range(6))
-        assert (cut.elsewhere is not None) is (processes > 0)
+        assert (cut.elsewhere is not None) is (save.elsewhere is not None) is (processes > 0)
         results.append([(found[n]["pred"].numpy(), found[n]["pred_confidence"]) for n in range(6)])
         texts.append(sorted(record.getMessage() for record in caplog.records))
     for (one, confidences), (other, others) in zip(*results, strict=True):
@@ -188,6 +197,9 @@ def test_processes_find_what_threads_find(caplog: pytest.LogCaptureFixture) -> N
         assert one.max() > 1
         assert confidences == others
     assert texts[0] == texts[1] != []
+    masks = [[path.read_bytes() for path in sorted(tmp_path.glob(f"{processes}/mask*"))] for processes in (0, 2)]
+    assert masks[0] == masks[1]
+    assert len(masks[0]) == 6
     cut.strict = True
     running = list(handler._elsewhere._pool._processes.values())
     with pytest.raises(RuntimeError) as raised:

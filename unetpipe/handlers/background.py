@@ -101,8 +101,8 @@ class BackgroundPostprocessing:
 
     The threads share one interpreter, which many images a second of a GPU would wait for. So where a GPU computes at
     least 200 images and cores are idle, processes compute those parts of the transform that can be computed elsewhere
-    (:class:`unetpipe.instances.InstancesFromProbabilityd`). The results are the same. The processes stay for the next
-    run of the engine.
+    (:class:`unetpipe.instances.InstancesFromProbabilityd`, :class:`unetpipe.transforms.SaveMasksd`). The results are
+    the same. The processes stay for the next run of the engine.
 
     Parameters
     ----------
@@ -152,7 +152,9 @@ class BackgroundPostprocessing:
             try:
                 self._elsewhere = FreshProcesses(count)
             except OSError as error:
-                logger.info("Threads of this process cut the images into cells, because no other can start: %s", error)
+                logger.info(
+                    "Threads of this process cut and write all images, because no other process can start: %s", error
+                )
         for part in parts:
             part.elsewhere = self._elsewhere.call if self._elsewhere is not None else None
 

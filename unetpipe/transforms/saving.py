@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,12 @@ class SaveMasksd(MapTransform):
         ``.segmented.jsonl`` in ``output_dir``, where ``unetpipe segment`` sees whose the masks are.
     settings : str
         A text that changes with everything that the masks depend on besides the images.
+
+    Attributes
+    ----------
+    elsewhere : callable, optional
+        ``elsewhere(function, *given)`` returns ``function(*given)``, computed by another process, which compresses and
+        writes the file. None does it here.
     """
 
     def __init__(
@@ -53,6 +60,7 @@ class SaveMasksd(MapTransform):
         self.journal = Journal(self.output_dir / NAME if journal is None else journal, settings)
         self._waiting: dict[Path, dict[int, tuple[np.ndarray, Any]]] = {}
         self._lock = threading.Lock()
+        self.elsewhere: Callable[..., Any] | None = None
 
     def __call__(self, data: Mapping[Any, Any]) -> dict[Any, Any]:
         """Write, and return the item as it was."""
@@ -71,7 +79,8 @@ class SaveMasksd(MapTransform):
             if complete:
                 masks, confidences = zip(*(pages[page] for page in sorted(pages)), strict=True)
                 image = meta.get("filename_or_obj")  # an image in memory has none
-                write_label_pages(path, masks, image)
+                write = partial(self.elsewhere, write_label_pages) if self.elsewhere else write_label_pages
+                write(path, masks, image)
                 if image is not None:
                     with self._lock:
                         self.journal.add(path, image, None if None in confidences else confidences)
