@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from ignite.engine import Engine, Events
@@ -201,13 +202,12 @@ def test_processes_find_what_threads_find(
     assert masks[0] == masks[1]
     assert len(masks[0]) == 6
     cut.strict = True
-    running = list(handler._elsewhere._pool._processes.values())
+    running = [psutil.Process(process) for process in handler._elsewhere._pool._processes]
     with pytest.raises(RuntimeError) as raised:
         engine.run([items(1)], max_epochs=2)
     assert "0.tif: " in str(input_error_behind(raised.value))
-    for process in running:
-        process.join(60)
-        assert not process.is_alive()
+    assert len(running) == 2
+    assert psutil.wait_procs(running, timeout=60)[1] == []
 
 
 def until_begun(handler: BackgroundPostprocessing) -> None:
