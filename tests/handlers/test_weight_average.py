@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from ignite.engine import Engine
 from torch import nn
+from torch.optim.swa_utils import AveragedModel
 
 from unetpipe.handlers import AverageWeights, WeightAverage
 
@@ -41,6 +44,24 @@ def test_statistics_are_averaged_too_and_counters_taken_over() -> None:
         average.update()
     assert average.network.running_mean.item() == pytest.approx(10)
     assert average.network.num_batches_tracked.item() == 2
+
+
+def test_the_average_is_that_of_pytorch() -> None:
+    def mix(averages: Any, newest: Any, steps: Any) -> None:
+        if averages[0].is_floating_point():
+            torch._foreach_lerp_(list(averages), list(newest), max(0.1, 10 / (10 + int(steps))))
+        else:
+            torch._foreach_copy_(list(averages), list(newest))
+
+    network = nn.Sequential(nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3))
+    average, theirs = WeightAverage(network, 0.1), AveragedModel(network, multi_avg_fn=mix, use_buffers=True)
+    for _ in range(5):
+        network(torch.rand(2, 1, 8, 8)).sum().backward()
+        torch.optim.SGD(network.parameters(), 0.1).step()
+        average.update()
+        theirs.update_parameters(network)
+    assert average.state_dict().keys() == theirs.state_dict().keys()
+    assert all(torch.equal(value, theirs.state_dict()[name]) for name, value in average.state_dict().items())
 
 
 def test_momentum_1_is_the_network_itself() -> None:

@@ -15,6 +15,7 @@ from workflows import SHORT, SMALL, run, workflow
 
 from unetpipe.errors import InputError, input_error_behind
 from unetpipe.training import DeviceBatches, FrameDataset, device_batches, training_loader
+from unetpipe.transforms import RandMirrorCropd
 
 ON = {"device_batches": True, "batch_size": 2, "num_workers": 0}
 
@@ -41,6 +42,13 @@ def test_batches_have_what_the_network_and_the_loss_take(synthetic: Path) -> Non
         "label": ((2, 1, 50, 50), torch.uint8),
         "weight": ((2, 1, 50, 50), torch.float32),
     }
+
+
+def test_cells_are_found_before_the_first_step(synthetic: Path) -> None:
+    """A step that finds them on a GPU would wait for it."""
+    batches = loader(synthetic)
+    (crop,) = [transform for transform in batches.transforms if isinstance(transform, RandMirrorCropd)]
+    assert {id(frame["weight"]) for frame in batches.frames} == crop._found.keys()
 
 
 def test_frames_are_compact_and_the_hosts_copy_is_freed(synthetic: Path) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 import torch
@@ -40,16 +41,30 @@ class WeightAverage:
             raise ValueError(f"momentum={momentum} must be above 0 and at most 1.")
         self.momentum = momentum
         self.online = network
-        self.averaged = AveragedModel(network, multi_avg_fn=self._mix, use_buffers=True)
+        self.averaged = AveragedModel(network, use_buffers=True)
 
     @property
     def network(self) -> nn.Module:
         """The averaged network."""
         return self.averaged.module
 
+    @torch.no_grad()
     def update(self) -> None:
-        """Add the newest weights to the average."""
-        self.averaged.update_parameters(self.online)
+        """Add the newest weights to the average, by one call for all tensors of a kind.
+
+        PyTorch's ``update_parameters`` copies the number of steps to the GPU and reads it there: each step would wait.
+        """
+        steps = int(self.averaged.n_averaged)  # it is on the CPU
+        pairs = list(zip(_tensors(self.network), _tensors(self.online), strict=True))
+        mixed = [pair for pair in pairs if steps and pair[0].is_floating_point()]
+        copied = [pair for pair in pairs if not (steps and pair[0].is_floating_point())]
+        if mixed:
+            averages, newest = zip(*mixed, strict=True)
+            torch._foreach_lerp_(averages, newest, max(self.momentum, 10 / (10 + steps)))
+        if copied:
+            averages, newest = zip(*copied, strict=True)
+            torch._foreach_copy_(averages, newest)
+        self.averaged.n_averaged += 1
 
     def state_dict(self) -> dict[str, Any]:
         """Return the averaged weights and the number of steps they hold."""
@@ -59,13 +74,9 @@ class WeightAverage:
         """Load a saved average."""
         self.averaged.load_state_dict(state)
 
-    def _mix(self, averages: Sequence[Tensor], newest: Sequence[Tensor], steps: Tensor | int) -> None:
-        """Mix the newest tensors into the averages, all of one dtype on one device, by one call for all of them."""
-        if averages[0].is_floating_point():
-            share = max(self.momentum, 10 / (10 + int(steps)))  # the number of steps is on the CPU
-            torch._foreach_lerp_(list(averages), list(newest), share)
-        else:
-            torch._foreach_copy_(list(averages), list(newest))
+
+def _tensors(network: nn.Module) -> Iterator[Tensor]:
+    return chain(network.parameters(), network.buffers())
 
 
 class AverageWeights:

@@ -212,7 +212,11 @@ class DeviceBatches:
         return list(tqdm(loader, desc="Pasted cells", disable=not progress))
 
     def _kept(self, frame: dict[str, Tensor]) -> dict[str, Tensor]:
-        return {key: value.to(self.device) for key, value in frame.items()}
+        kept = {key: value.to(self.device) for key, value in frame.items()}
+        for transform in self.transforms:
+            if hasattr(transform, "learn"):  # now, because a step that asks the device would wait for it
+                transform.learn(kept)
+        return kept
 
 
 class _Beside(Thread):

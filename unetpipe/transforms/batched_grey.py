@@ -175,7 +175,8 @@ class RandBatchBlur(RandBatch):
         """Convolve rows, then columns, mirroring at the border."""
         count, channels, height, width = images.shape
         offset = torch.arange(-self.reach, self.reach + 1, device=images.device)
-        kernels = torch.exp(-(offset**2) / (2 * drawn[:, [0, 2], None] ** 2))
+        # of rows and of columns; a slice, because a list of numbers would be copied to the device, which waits
+        kernels = torch.exp(-(offset**2) / (2 * drawn[:, ::2, None] ** 2))
         kernels = (kernels / kernels.sum(-1, keepdim=True)).repeat_interleave(channels, 0)
         down, along = kernels[:, :1, :, None], kernels[:, 1:, None, :]
         flat = F.pad(images.reshape(1, count * channels, height, width), (self.reach,) * 4, mode="reflect")

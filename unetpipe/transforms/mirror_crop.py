@@ -64,6 +64,10 @@ class RandMirrorCropd(Randomizable, MapTransform):
             row, column = cells[self.R.randint(len(cells))].tolist()
             self.centre = row, column
 
+    def learn(self, item: Mapping[Any, Any]) -> None:
+        """Find the cells of a frame that will be given again and again, as the same arrays."""
+        self._cells(item)
+
     def _cells(self, item: Mapping[Any, Any]) -> np.ndarray | None:
         """Return the pixels (n, 2) of cells, if the image is partly annotated; else None."""
         if not self.cell_centred_prob:
