@@ -14,6 +14,7 @@ import torch
 
 import unetpipe
 from benchmarks.arguments import folder, positive
+from benchmarks.speed.gpu import PARTS
 from benchmarks.speed.settings import Settings
 from benchmarks.speed.timing import Row
 from unetpipe.files import replacing
@@ -37,12 +38,13 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--repeats", type=positive, default=3, help="rounds of each comparison (default: 3)")
     parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that everything runs; no bound holds")
     parser.add_argument("--seconds", type=positive, default=600, help="gpu begins no part after these (default: 600)")
+    parser.add_argument("--parts", nargs="+", choices=tuple(PARTS), default=(), help="gpu measures only these")
     parser.add_argument("--json", type=Path, help="file that holds all rows measured so far, at any time")
     parser.add_argument("--plots", type=folder, help="also measure and draw the plots, into this folder")
     options = parser.parse_args(argv)
     torch.set_num_threads(options.threads)
     keep_freed_memory()  # as unetpipe's own programs do; it serves both sides
-    settings = Settings(options.repeats, options.quick, options.seconds)
+    settings = Settings(options.repeats, options.quick, options.seconds, tuple(options.parts))
     rows: list[Row] = []
     result: dict = {"machine": machine(options.threads), "rows": []}
     for name in NAMES if options.name == "all" else [options.name]:

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -117,6 +118,25 @@ def test_the_time_limit_ends_it_between_two_parts(
     rows = list(gpu.run(Settings(quick=True, seconds=1e-9)))
     assert rows == []
     assert "not measured" in capsys.readouterr().out
+
+
+def test_only_the_named_parts_are_measured(capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu, "default_device", lambda: torch.device("cpu"))
+    assert main(["gpu", "--quick", "--parts", "compiled", "forward"]) == 0
+    rows = json.loads(capsys.readouterr().out.splitlines()[-1])["rows"]
+    assert [row["unit"] for row in rows] == ["TFLOP/s", "GB/s", "×"]
+
+
+def test_a_step_that_cannot_be_compiled_is_left_out(
+    capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def steps(*arguments: object, **options: object) -> Iterator[Row]:
+        yield Row("gpu", "first", 1.0)
+        raise RuntimeError("Failed to find C compiler.")
+
+    monkeypatch.setattr(gpu, "_steps", steps)
+    assert [row.what for row in gpu.compiled_step(torch.device("cuda"), Settings())] == ["first"]
+    assert "not measured: Failed to find C compiler" in capsys.readouterr().out
 
 
 def test_killed_after_half_its_json_holds_what_was_measured(tmp_path: Path) -> None:
