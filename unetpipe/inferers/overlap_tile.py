@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Iterator, Sequence
-from itertools import product
+from itertools import groupby, product
 from typing import Any, NamedTuple
 
 import torch
@@ -161,16 +161,20 @@ class OverlapTileInferer(Inferer):
         report = self.progress if callable(self.progress) else lambda done, total: None
         bar = self.progress is True
         result: Tensor | None = None
-        jobs = [(image, row, column) for image in range(inputs.shape[0]) for row, column in product(rows, columns)]
+        # a tile of all images in a row: what is alike for them is one call, and each call costs Python's time
+        jobs = [(image, *place) for place in product(rows, columns) for image in range(inputs.shape[0])]
         done = 0
         report(done, len(jobs))
         for batch in tqdm(list(_batches(jobs, together)), desc="tiles", disable=not bar):
-            tiles = torch.stack(
-                [
-                    mirror_crop(images[image], row.start - margin, column.start - margin, row_tile, column_tile)
-                    for image, row, column in batch
-                ]
-            )
+            parts = []
+            for (row, column), some in groupby(batch, lambda job: job[1:]):
+                numbers = [image for image, *_ in some]
+                parts.append((row, column, slice(numbers[0], numbers[-1] + 1)))
+            crops = [
+                mirror_crop(images[several], row.start - margin, column.start - margin, row_tile, column_tile)
+                for row, column, several in parts
+            ]
+            tiles = torch.cat(crops)
             output = network(tiles.to(compute_device), *args, **kwargs)
             expected = (row_tile - 2 * margin, column_tile - 2 * margin)
             if tuple(output.shape[-2:]) != expected:
@@ -181,8 +185,10 @@ class OverlapTileInferer(Inferer):
             if result is None:
                 shape = (inputs.shape[0], output.shape[1], *inputs.shape[-2:])
                 result = torch.empty(shape, dtype=output.dtype, device=gather_device)
-            for (image, row, column), part in zip(batch, output, strict=True):
-                result[image, :, row.first : row.stop, column.first : column.stop] = part[
+            outputs = output.split([len(crop) for crop in crops])
+            for (row, column, several), part in zip(parts, outputs, strict=True):
+                result[several, :, row.first : row.stop, column.first : column.stop] = part[
+                    :,
                     :,
                     row.first - row.start : row.stop - row.start,
                     column.first - column.start : column.stop - column.start,

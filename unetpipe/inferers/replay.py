@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 CALLS_BEFORE = 2  # of one shape that run as usual; a capture takes as long as many calls
 MOST_SHAPES = 4
-MOST_PIXELS = 2**21  # of a batch; kernels of more run longer than Python takes to start them
+MOST_PIXELS = 2**22  # of a batch; kernels of more run longer than Python takes to start them
 SHARE = 1 / 16  # of the free memory that a graph may keep
 
 _capturing = Lock()  # PyTorch allows one capture at a time
@@ -112,7 +112,7 @@ class ReplayedNetwork(nn.Module):
         """Return whether a graph would keep only a small part of the memory."""
         if not hasattr(self.module, "values_per_pixel"):
             return False
-        needed = network_bytes(self.module, len(x) * x.shape[-2] * x.shape[-1])
+        needed = network_bytes(self.module, len(x) * x.shape[-2] * x.shape[-1]) // 2  # in bfloat16
         return needed <= SHARE * free_memory(x.device)
 
     def _forget(self) -> None:
