@@ -182,7 +182,7 @@ def recipe(device: torch.device, settings: Settings) -> Iterator[Row]:
 
 def images(device: torch.device, settings: Settings) -> Iterator[Row]:
     """Yield how many images a second go from file to mask, and through the network only."""
-    side, count, cells = (100, 3, 4) if settings.quick else (512, 256, 50)
+    side, count, cells = (100, 3, 4) if settings.quick else (512, 512, 50)
     label = cell_map(side, cells)
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "images"

@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 CORES_A_WORKER, MOST_WORKERS = 4, 8
 MOST_IMAGES, MOST_PIXELS = 16, 2 * 2**20  # of a batch
-FEWEST_IMAGES = 200  # for which processes are started: a thread has done many until they have begun
+FEWEST_IMAGES = 500  # for which processes are started: threads have done hundreds until they have begun
 
 
 class ReadAheadLoader(DataLoader):
@@ -100,7 +100,7 @@ class BackgroundPostprocessing:
     the run. It also tells the engine how many batches the images of a :class:`ReadAheadLoader` make.
 
     The threads share one interpreter, which many images a second of a GPU would wait for. So where a GPU computes at
-    least 200 images and cores are idle, processes compute those parts of the transform that can be computed elsewhere
+    least 500 images and cores are idle, processes compute those parts of the transform that can be computed elsewhere
     (:class:`unetpipe.instances.InstancesFromProbabilityd`, :class:`unetpipe.transforms.SaveMasksd`). The results are
     the same. The processes stay for the next run of the engine.
 

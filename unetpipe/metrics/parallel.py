@@ -128,7 +128,11 @@ class FreshProcesses:
 
     def close(self) -> None:
         """Let them end; what has not begun is not computed."""
+        processes = list((self._pool._processes or {}).values())
         self._pool.shutdown(wait=False, cancel_futures=True)
+        if self._begun.value < self.count:  # the program would wait for seconds, until they have imported everything
+            for process in processes:
+                process.terminate()
 
 
 def idle_cores(device: torch.device, workers: int) -> int:
