@@ -217,3 +217,15 @@ def test_a_damaged_file_on_disk_is_made_again(synthetic: Path, tmp_path: Path) -
         torch.equal(one[key], other[key]) for one, other in zip(first.frames, again.frames, strict=True) for key in one
     )
     assert isinstance(again.dataset, FrameDataset)
+
+
+def test_a_compiled_network_is_trained(synthetic: Path, tmp_path: Path) -> None:
+    """A backend that compiles nothing computes exactly the same."""
+    weights = []
+    for number, keys in enumerate(({}, {"compile": True, "train#trainer#compile_kwargs": {"backend": "eager"}})):
+        values = {**SMALL, **SHORT, **ON, "max_epochs": 1, **keys}
+        made = run(["train.json"], dataset_dir=str(synthetic), output_dir=str(tmp_path / str(number)), **values)
+        trained = made.parser.get_parsed_content("train#trainer").network
+        assert (getattr(trained, "_orig_mod", None) is not None) is bool(keys)
+        weights.append(made.parser.get_parsed_content("network").state_dict())
+    assert all(torch.equal(value, weights[1][name]) for name, value in weights[0].items())

@@ -6,6 +6,7 @@ import logging
 import sys
 
 import pytest
+import torch
 from ignite.engine import Engine
 from monai.bundle import ConfigParser
 
@@ -27,9 +28,28 @@ class Failing:
             raise RuntimeError("applying transform") from error
 
 
+class Running:
+    """An engine that knows its data, as MONAI's do."""
+
+    def __init__(self, engine: Engine, data: list) -> None:
+        self.engine, self.data = engine, data
+
+    def run(self) -> None:
+        self.engine.run(self.data)
+
+
 def test_the_mistake_behind_is_raised():
     with pytest.raises(InputError, match=r"^no space$"):
         run_engine(Failing(InputError("no space")))  # type: ignore[arg-type]
+
+
+def test_a_network_that_cannot_be_compiled_is_one_sentence() -> None:
+    def backend(*arguments: object) -> None:
+        raise RuntimeError("Failed to find C compiler.")
+
+    network = torch.compile(torch.nn.Linear(1, 1), backend=backend)
+    with pytest.raises(InputError, match=r"cannot be compiled here \(.*Failed to find C compiler\); set compile=false"):
+        run_engine(Running(Engine(lambda engine, batch: network(batch)), [torch.ones(1, 1)]))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from unetpipe.bundle.failing import unbuilt_part
 from unetpipe.bundle.options import check_values, read_command_line
 from unetpipe.bundle.running import running_parser
 from unetpipe.errors import DEBUG, InputError, input_error_behind
-from unetpipe.files import writing
+from unetpipe.files import first_line, writing
 from unetpipe.training.distributed import rank
 
 
@@ -41,7 +41,7 @@ def run_engine(engine: Engine, output_dir: str | os.PathLike | None = None) -> N
         with held:
             engine.run()
     except Exception as error:
-        mistake = input_error_behind(error) or lost_process(error)
+        mistake = input_error_behind(error) or lost_process(error) or uncompiled(error)
         if mistake is None:
             raise
         raise mistake from None
@@ -53,6 +53,17 @@ def lost_process(error: BaseException | None) -> InputError | None:
     while error is not None and dist.is_initialized():
         if isinstance(error, RuntimeError) and any(sign in str(error) for sign in signs):
             return InputError("Another process of this run has ended; start it again, a training with --resume True.")
+        error = error.__cause__
+    return None
+
+
+def uncompiled(error: BaseException | None) -> InputError | None:
+    """Return an InputError if an exception was raised because the network could not be compiled."""
+    compiler = sys.modules.get("torch._dynamo.exc")
+    while error is not None and compiler is not None:
+        if isinstance(error, compiler.BackendCompilerFailed):
+            cause = getattr(error, "inner_exception", error)
+            return InputError(f"The network cannot be compiled here ({first_line(cause)}); set compile=false.")
         error = error.__cause__
     return None
 
