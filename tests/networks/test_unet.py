@@ -115,6 +115,21 @@ def test_input_size_is_the_smallest_that_reaches_the_output(depth: int, output: 
     assert size == network.smallest_size or network.output_size(size - network.step) < output
 
 
+@pytest.mark.parametrize("padding", ["valid", "same"])
+def test_the_gradient_of_a_crop_has_its_channels_last_as_well(padding: str) -> None:
+    """The crop of a training is that of evaluation; otherwise each layer before it would copy the gradient."""
+    network = UNet(channels=(2, 4), padding=padding)
+    side = 20 if padding == "same" else 13
+    leaf = torch.rand(2, 3, 20, 20).to(memory_format=torch.channels_last).requires_grad_()
+    skip, gradients = leaf * 1, []
+    skip.register_hook(gradients.append)
+    cropped = network.train().crop(skip, side, side)
+    assert torch.equal(cropped, network.eval().crop(skip, side, side))
+    cropped.backward(1 + torch.rand_like(cropped))
+    assert gradients[0].is_contiguous(memory_format=torch.channels_last)
+    assert (gradients[0] != 0).sum() == 2 * 3 * side**2
+
+
 def test_skips_are_cropped_at_the_centre() -> None:
     """Every kernel passes on its middle pixel, the way up is cut: what is left is the image, cropped."""
     network = UNet(channels=(1, 1, 1), out_channels=1, dropout=0)

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from numbers import Integral
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unetpipe.errors import InputError
@@ -126,10 +127,20 @@ class UNet(nn.Module):
             x = up_convolution(x)
             skip = skips.pop()
             if self.skip_connections:
-                top, left = (skip.shape[-2] - x.shape[-2]) // 2, (skip.shape[-1] - x.shape[-1]) // 2
-                x = torch.cat([skip[..., top : top + x.shape[-2], left : left + x.shape[-1]], x], dim=1)
+                x = torch.cat([self.crop(skip, x.shape[-2], x.shape[-1]), x], dim=1)
             x = block(x)
         return self.classify(x)
+
+    def crop(self, skip: Tensor, height: int, width: int) -> Tensor:
+        """Cut the centre of this height and width out of a skip connection."""
+        top, left = (skip.shape[-2] - height) // 2, (skip.shape[-1] - width) // 2
+        if self.training and self.margin == 0:
+            return skip
+        if self.training:
+            # the gradient of a slice has its channels first, so that all layers before it would copy theirs to and fro
+            bottom, right = skip.shape[-2] - height - top, skip.shape[-1] - width - left
+            return F.pad(skip, [-left, -right, -top, -bottom])
+        return skip[..., top : top + height, left : left + width]
 
     def check_size(self, height: int, width: int) -> None:
         """Raise ValueError unless an image of this height and width has even sides at each pooling."""
