@@ -7,6 +7,7 @@ reading each layer's input and weights and writing its output once at the rate o
 from __future__ import annotations
 
 import json
+import logging
 import os
 import statistics
 import subprocess
@@ -183,12 +184,13 @@ def recipe(device: torch.device, settings: Settings) -> Iterator[Row]:
 def images(device: torch.device, settings: Settings) -> Iterator[Row]:
     """Yield how many images a second go from file to mask, and through the network only."""
     side, count, cells = (100, 3, 4) if settings.quick else (512, 512, 50)
-    label = cell_map(side, cells)
+    picture = cell_image(cell_map(side, cells))
+    logging.getLogger("unetpipe.instances").setLevel(logging.ERROR)  # what random weights find fits no model
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "images"
         data.mkdir()
         for number in range(count):
-            Image.fromarray(np.roll(cell_image(label), 37 * number, axis=1)).save(data / f"{number:04d}.tif")
+            Image.fromarray(np.roll(picture, 37 * number, axis=1)).save(data / f"{number:04d}.tif")
         for width in (2, 4) if settings.quick else (32, 64):
             channels = [width * 2**level for level in range(5)]
             weights = Path(folder) / f"{width}.pt"
