@@ -38,7 +38,8 @@ def augmentation(recipe: Recipe, tile: int, output: int, seed: int) -> Compose:
         Of all draws.
     """
     colour = recipe.in_channels > 1
-    steps: list = [
+    steps: list = [SameMomentsd("image", of_frames(recipe))] if recipe.alike else []
+    steps.append(
         RandBatchTilesd(
             ("image", "label", "weight"),
             tile,
@@ -51,7 +52,7 @@ def augmentation(recipe: Recipe, tile: int, output: int, seed: int) -> Compose:
             zoom_range=recipe.zoom,
             prob=recipe.deformed,
         )
-    ]
+    )
     if colour:
         steps.append(RandBatchd("image", RandBatchGrey(0.2)))
     steps += compressed_grey(recipe) if recipe.bright else linear_grey(recipe)
@@ -74,6 +75,14 @@ def linear_grey(recipe: Recipe) -> list[Transform]:
     return [*(RandBatchd("image", transform) for transform in grey), RandBatchFieldOfViewd(prob=0.4)]
 
 
+def of_frames(recipe: Recipe) -> list[RandBatch]:
+    """Return the changes that hang on a whole frame: of a gamma, dim cells are lost beside bright ones."""
+    return [
+        RandBatchShading(0.5, 0.25 * recipe.grey),
+        RandBatchGreyValues(0.0, 0.0, 0.0, (0.5, 2.0), 0.5 * recipe.grey, recipe.in_channels),
+    ]
+
+
 def compressed_grey(recipe: Recipe) -> list[Transform]:
     """Return the changes of grey values for ``NormalizeBrightd``, its compression among them, and other fields of view.
 
@@ -82,8 +91,7 @@ def compressed_grey(recipe: Recipe) -> list[Transform]:
     """
     share, colour = recipe.grey, 0.15 if recipe.in_channels > 1 else 0.0
     of_image = [
-        RandBatchShading(0.5, 0.25 * share),
-        RandBatchGreyValues(0.0, 0.0, 0.0, (0.5, 2.0), 0.5 * share, recipe.in_channels),
+        *([] if recipe.alike else of_frames(recipe)),
         RandBatchBlur((0.3, 2.0), recipe.blur * share),
         RandBatchNoise(0.3, 0.25 * share),
     ]
@@ -103,14 +111,14 @@ def compressed_grey(recipe: Recipe) -> list[Transform]:
 
 
 class SameMomentsd(Randomizable, MapTransform):
-    """Apply batched transforms, then give each tile its old mean and deviation, as a normalised image has them.
+    """Apply batched transforms, then give each image its old mean and deviation, as a normalised image has them.
 
     Parameters
     ----------
     keys : str
-        Key of the tiles (B, C, H, W).
+        Key of the images (B, C, H, W).
     transforms : sequence of RandBatch
-        What changes the tiles.
+        What changes the images.
     """
 
     takes_batches = True
@@ -127,10 +135,10 @@ class SameMomentsd(Randomizable, MapTransform):
         return self
 
     def __call__(self, data: Mapping[Hashable, Tensor]) -> dict[Hashable, Tensor]:
-        """Return the item with the tiles changed."""
+        """Return the item with the images changed."""
         item = dict(data)
         for key in self.key_iterator(item):
-            image = item[key]
+            image = item[key].float()
             deviation, mean = torch.std_mean(image, (2, 3), correction=0, keepdim=True)
             for transform in self.transforms:
                 image = transform(image)

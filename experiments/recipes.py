@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 WIDE = (32, 64, 128, 256, 512)
+LEVELS = (0.6, 0.7, 0.8, 0.9, 0.95)
 # of as many pixels, a large tile returns more: 388 of 572, not 260 of 444
 LARGE: dict[str, Any] = {"tile": 572, "batch": 10, "nodes": 4}
 
@@ -28,6 +29,8 @@ class Recipe:
         Channels of the image.
     bright : bool
         Normalise as ``unetpipe.transforms.NormalizeBrightd`` does, else as MONAI's ``NormalizeIntensityd``.
+    alike : bool
+        All frames have one size; gamma and shading then change whole frames, not tiles.
     measure : str
         "seg" (SEG), "precision" (mean precision) or "rand" (1 − Rand error): what chooses.
     tile, batch : int
@@ -55,7 +58,7 @@ class Recipe:
     ridge_refill_radius : float
         Radius of the ridge that is given back.
     thresholds, markers, merges : tuple of float
-        What is tried on the choosing frames.
+        What is tried on the choosing frames. A marker threshold may be several that are used one after another.
     """
 
     name: str
@@ -64,6 +67,7 @@ class Recipe:
     channels: tuple[int, ...] = WIDE
     in_channels: int = 1
     bright: bool = False
+    alike: bool = False
     measure: str = "seg"
     tile: int = 444
     batch: int = 16
@@ -84,7 +88,7 @@ class Recipe:
     min_size: int | None = None
     ridge_refill_radius: float = 2.0
     thresholds: tuple[float, ...] = (0.3, 0.4, 0.5, 0.6, 0.7)
-    markers: tuple[float, ...] = (0.8, 0.9, 0.95, 0.98)
+    markers: tuple[float | tuple[float, ...], ...] = (0.8, 0.9, 0.95, 0.98, LEVELS)
     merges: tuple[float, ...] = field(default=())
 
 
@@ -131,11 +135,11 @@ RECIPES = (
         min_size=20,
         ridge_refill_radius=1.0,
         thresholds=(0.3, 0.4, 0.5, 0.6),
-        markers=(0.6, 0.7, 0.8, 0.9),
+        markers=(0.6, 0.7, 0.8, 0.9, (0.5, 0.6, 0.7), LEVELS[:4]),
     ),
-    Recipe("fluo_gowt1", 0.14, {"gowt1": 1}, (32, 64, 96, 128, 192), bright=True, **LARGE),
-    Recipe("fluo_msc", 0.10, {"msc": 1}, (24, 48, 96, 128, 128), bright=True, **LARGE),
-    Recipe("fluo_sim", 0.07, {"sim": 1}, (24, 48, 96, 128, 128), bright=True, sigma=4.0, empty=0.25),
+    Recipe("fluo_gowt1", 0.14, {"gowt1": 1}, (32, 64, 96, 128, 192), bright=True, alike=True, zoom=0.1, **LARGE),
+    Recipe("fluo_msc", 0.10, {"msc": 1}, (24, 48, 96, 128, 128), bright=True, alike=True, **LARGE),
+    Recipe("fluo_sim", 0.07, {"sim": 1}, (24, 48, 96, 128, 128), bright=True, alike=True, sigma=4.0, empty=0.25),
     Recipe(
         "isbi2012",
         0.1,

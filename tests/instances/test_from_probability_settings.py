@@ -18,6 +18,16 @@ def test_thresholds_are_probabilities(name: str, value: Any) -> None:
         InstanceSettings(**{name: value})
 
 
+def test_each_of_several_marker_thresholds_is_a_probability() -> None:
+    with pytest.raises(InputError, match=r"marker_threshold=1\.5 is not a probability"):
+        InstanceSettings(marker_threshold=[0.6, 1.5])
+
+
+def test_several_marker_thresholds_do_not_go_with_a_merge_threshold() -> None:
+    with pytest.raises(InputError, match=r"With merge_threshold=0\.5, marker_threshold must be one number"):
+        InstanceSettings(marker_threshold=[0.6, 0.8], merge_threshold=0.5)
+
+
 def test_only_the_threshold_must_be_given() -> None:
     with pytest.raises(InputError, match="threshold=None"):
         InstanceSettings(threshold=None)  # type: ignore[arg-type]
@@ -31,9 +41,11 @@ def test_only_the_threshold_must_be_given() -> None:
         (0.6, None, True, False),
         (0.6, 0.5, True, True),
         (None, 0.5, False, False),
+        ([0.4, 0.5], None, False, False),
+        ([0.4, 0.6], None, True, False),
     ],
 )
-def test_cuts_and_floods(marker: float | None, merge: float | None, cuts: bool, floods: bool) -> None:
+def test_cuts_and_floods(marker: float | list[float] | None, merge: float | None, cuts: bool, floods: bool) -> None:
     settings = InstanceSettings(0.5, marker, merge)
     assert (settings.cuts, settings.floods) == (cuts, floods)
 

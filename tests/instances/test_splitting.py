@@ -99,3 +99,26 @@ def test_a_component_is_cut_as_if_it_were_alone(probability: np.ndarray) -> None
         alone = split_at_markers(probability, np.where(inside, 1, 0).astype(np.int32), np.where(inside, centres, 0))
         pairs = np.unique(np.stack([whole[inside], alone[inside]]), axis=1)
         assert len(np.unique(pairs[0])) == len(np.unique(pairs[1])) == pairs.shape[1]
+
+
+def test_several_marker_thresholds_cut_one_after_another() -> None:
+    """The left pair parts only above 0.6, the right one only above 0.85; the dim pair has no centre above 0.85."""
+    probability = row(0.7, 0.55, 0.7, 0.1, 0.9, 0.8, 0.9)
+    results = {
+        levels: InstanceSettings(ridge_refill_radius=0, marker_threshold=levels).instances(probability).max()
+        for levels in (0.6, 0.85, (0.6, 0.85), (0.85, 0.6))
+    }
+    assert results == {0.6: 3, 0.85: 3, (0.6, 0.85): 4, (0.85, 0.6): 4}
+
+
+@settings(deadline=None, max_examples=60)
+@given(probability=probabilities)
+def test_higher_marker_thresholds_only_cut_further(probability: np.ndarray) -> None:
+    cells = ndimage.label(probability > 0.5)[0].astype(np.int32)
+    coarse, fine = (
+        InstanceSettings(marker_threshold=levels).cut(probability, cells) for levels in ((0.6,), (0.6, 0.8, 0.9))
+    )
+    assert ((fine > 0) == (cells > 0)).all()
+    assert np.unique(fine[fine > 0]).tolist() == list(range(1, fine.max() + 1))
+    pairs = np.unique(np.stack([fine[cells > 0], coarse[cells > 0]]), axis=1)
+    assert pairs.shape[1] == fine.max()  # each part lies in one coarser part

@@ -61,7 +61,7 @@ def check_equal(expected: tuple[np.ndarray, np.ndarray], used: InstanceSettings,
     labels, probability = expected
     computed_labels, computed = arrays(result)
     np.testing.assert_allclose(computed, probability, atol=1e-5)
-    near = np.minimum(abs(probability - used.threshold), abs(probability - used.marker_threshold)) < 1e-5
+    near = np.min([abs(probability - level) for level in (used.threshold, *used.marker_levels)], axis=0) < 1e-5
     if not near.any():
         assert same_objects(computed_labels, labels)
     else:  # rounding may turn those pixels: take the objects of the very probabilities that were written
@@ -74,6 +74,14 @@ def test_equals_memory(block: int, large, bundle: Path, tmp_path: Path) -> None:
     image = OmeZarrImage(write_ome_zarr(tmp_path / "a.zarr", array, "yx", "0.5", chunks=700))
     result = LargeSegmentation(image, tmp_path / "out", bundle, block=block).run(progress=False)
     check_equal(expected, Predictor.load(bundle).settings, result)
+
+
+def test_several_marker_thresholds_equal_memory(large, bundle: Path, tmp_path: Path) -> None:
+    array, _, probability = large
+    overrides = {"marker_threshold": [0.55, 0.7, 0.8]}
+    result = LargeSegmentation(ArrayImage(array), tmp_path / "out", bundle, overrides=overrides, block=256)
+    used = Predictor.load(bundle, **overrides).settings
+    check_equal((used.instances(probability), probability), used, result.run(progress=False))
 
 
 @settings(deadline=None, max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])

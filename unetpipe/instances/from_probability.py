@@ -83,9 +83,11 @@ class InstanceSettings:
     ----------
     threshold : float
         A pixel is cell if its probability is above it, 0 … 1.
-    marker_threshold : float, optional
+    marker_threshold : float or sequence of float, optional
         A confident centre is a component above it of at least ``min_size`` pixels. A component with several centres
-        is cut between them. None cuts nothing, and so does a value that is not above ``threshold``.
+        is cut between them. With several values, cells are cut at the lowest one, then the parts at the next one, and
+        so on: cells of which the network is less sure are then cut as well as those of which it is sure. None cuts
+        nothing, and so does a value that is not above ``threshold``.
     merge_threshold : float, optional
         If given, the whole image is flooded from its confident centres, and the parts on the two sides of a border
         become one cell where the mean membrane probability along the border is below this value. Stacks of
@@ -99,29 +101,41 @@ class InstanceSettings:
     Raises
     ------
     InputError
-        If a threshold is not a number from 0 to 1.
+        If a threshold is not a number from 0 to 1, or a merge threshold comes with several marker thresholds.
 
     Examples
     --------
     >>> InstanceSettings(threshold=0.5).instances(np.array([[0.9, 0.8, 0.1, 0.1, 0.1, 0.1, 0.7]]))
     array([[1, 1, 0, 0, 0, 0, 2]], dtype=int32)
+    >>> row = np.array([[0.8, 0.6, 0.8, 0.1, 0.9, 0.8, 0.9]])
+    >>> InstanceSettings(marker_threshold=0.7, ridge_refill_radius=0).instances(row)
+    array([[1, 1, 3, 0, 2, 2, 2]], dtype=int32)
+    >>> InstanceSettings(marker_threshold=(0.7, 0.85), ridge_refill_radius=0).instances(row)
+    array([[1, 1, 3, 0, 2, 2, 4]], dtype=int32)
     """
 
     threshold: float = 0.5
-    marker_threshold: float | None = None
+    marker_threshold: float | Sequence[float] | None = None
     merge_threshold: float | None = None
     min_size: int = 0
     ridge_refill_radius: float = 2.0
 
     def __post_init__(self) -> None:
+        if isinstance(self.marker_threshold, Sequence) and not isinstance(self.marker_threshold, str):
+            object.__setattr__(self, "marker_threshold", tuple(self.marker_threshold))  # a frozen class
         for name, value in self.thresholds.items():
             if value is None and name != "threshold":
                 continue
-            if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) <= 1:
-                raise InputError(f"{name}={value!r} is not a probability; it must be a number from 0 to 1.")
+            for one in value if isinstance(value, tuple) and name == "marker_threshold" else (value,):
+                if isinstance(one, bool) or not isinstance(one, Real) or not 0 <= float(one) <= 1:
+                    raise InputError(f"{name}={one!r} is not a probability; it must be a number from 0 to 1.")
+        if self.merge_threshold is not None and isinstance(self.marker_threshold, tuple):
+            raise InputError(
+                f"With merge_threshold={self.merge_threshold:g}, marker_threshold must be one number, not several."
+            )
 
     @property
-    def thresholds(self) -> dict[str, float | None]:
+    def thresholds(self) -> dict[str, float | Sequence[float] | None]:
         """The three thresholds by name: the settings that training chooses on validation frames."""
         return {
             "threshold": self.threshold,
@@ -130,9 +144,15 @@ class InstanceSettings:
         }
 
     @property
+    def marker_levels(self) -> list[float]:
+        """The marker thresholds above ``threshold``, the lowest first."""
+        given = self.marker_threshold if isinstance(self.marker_threshold, tuple) else (self.marker_threshold,)
+        return sorted(level for level in given if level is not None and level > self.threshold)
+
+    @property
     def cuts(self) -> bool:
         """Whether components with several confident centres are cut between them."""
-        return self.marker_threshold is not None and self.marker_threshold > self.threshold
+        return bool(self.marker_levels)
 
     @property
     def floods(self) -> bool:
@@ -177,14 +197,14 @@ class InstanceSettings:
             (H, W), int32, numbered as by :func:`unetpipe.instances.splitting.split_at_markers`.
         """
         cells = cells.astype(np.int32)
-        if not self.cuts:
-            return cells
-        centres = ndimage.label(fill_holes(probability > self.marker_threshold) & (cells > 0))[0].astype(np.int32)
-        return split_at_markers(probability, cells, remove_small(centres, self.min_size))
+        for level in self.marker_levels:
+            centres = ndimage.label(fill_holes(probability > level) & (cells > 0))[0].astype(np.int32)
+            cells = split_at_markers(probability, cells, remove_small(centres, self.min_size))
+        return cells
 
     def _flood(self, probability: np.ndarray, mask: np.ndarray) -> np.ndarray:
         """Flood the image from its centres and merge the parts whose common border is open."""
-        centres = inner_peaks(probability > self.marker_threshold)
+        centres = inner_peaks(probability > self.marker_levels[0])
         parts = split_at_markers(probability, np.ones(mask.shape, np.int32), centres)
         merged = merge_open_borders(probability, parts, self.merge_threshold)  # type: ignore[arg-type]
         return connected(np.where(mask, merged, 0))

@@ -100,7 +100,9 @@ class LargeSegmentation:
         self.target = Path(output).absolute() / f"{image.name}.ome.zarr"
         self._check_target(image)
         self.resume = resume
-        root, pairs = str(Path(bundle or find_bundle()).absolute()), tuple(sorted((overrides or {}).items()))
+        root = str(Path(bundle or find_bundle()).absolute())
+        values = {key: tuple(value) if isinstance(value, list) else value for key, value in (overrides or {}).items()}
+        pairs = tuple(sorted(values.items()))
         self.predictor = load_predictor(root, model, safe, pairs)
         image = image.of_channel(self.predictor.channel)
         image.check(self.predictor.channels)

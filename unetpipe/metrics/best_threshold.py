@@ -37,9 +37,9 @@ class BestThresholdMetric(CumulativeIterationMetric):
     ----------
     thresholds : iterable of float
         Thresholds of the probability of "cell" to try.
-    marker_thresholds : iterable of float
-        Thresholds of confident centres to try with each threshold that is lower. Where none is higher, cells are not
-        cut.
+    marker_thresholds : iterable of float or of sequences of float
+        Thresholds of confident centres to try with each threshold that is lower, or several that are used one after
+        another. Where none is higher, cells are not cut.
     merge_thresholds : iterable of float
         Merge thresholds to try with each marker threshold.
     min_size, ridge_refill_radius
@@ -55,7 +55,7 @@ class BestThresholdMetric(CumulativeIterationMetric):
     def __init__(
         self,
         thresholds: Iterable[float],
-        marker_thresholds: Iterable[float] = (),
+        marker_thresholds: Iterable[float | Sequence[float]] = (),
         merge_thresholds: Iterable[float] = (),
         min_size: int = 0,
         ridge_refill_radius: float = 2.0,
@@ -203,30 +203,41 @@ class Thresholds(TypedDict):
     """The fields of :class:`unetpipe.instances.InstanceSettings` that are chosen on validation frames."""
 
     threshold: float
-    marker_threshold: float | None
+    marker_threshold: float | Sequence[float] | None
     merge_threshold: float | None
 
 
 def threshold_choices(
-    thresholds: Iterable[float], marker_thresholds: Iterable[float] = (), merge_thresholds: Iterable[float] = ()
+    thresholds: Iterable[float],
+    marker_thresholds: Iterable[float | Sequence[float]] = (),
+    merge_thresholds: Iterable[float] = (),
 ) -> list[Thresholds]:
     """Return every threshold with every marker threshold above it, and those with every merge threshold.
 
-    A threshold with no marker threshold above it comes once, without a marker threshold.
+    A threshold with no marker threshold above it comes once, without a marker threshold. Of several marker thresholds
+    that are used one after another, the lowest counts.
 
     Examples
     --------
     >>> [tuple(choice.values()) for choice in threshold_choices([0.9, 0.5], [0.7, 0.8])]
     [(0.5, 0.7, None), (0.5, 0.8, None), (0.9, None, None)]
+    >>> [choice["marker_threshold"] for choice in threshold_choices([0.5], [0.9, [0.6, 0.8]])]
+    [(0.6, 0.8), 0.9]
     """
     choices: list[Thresholds] = []
-    markers = sorted(marker_thresholds)
+    given = (tuple(marker) if isinstance(marker, Sequence) else marker for marker in marker_thresholds)
+    markers = sorted(given, key=lowest)
     merges: list[float | None] = [*sorted(merge_thresholds)]
     for threshold in sorted(thresholds):
-        above = [marker for marker in markers if marker > threshold]
+        above = [marker for marker in markers if lowest(marker) > threshold]
         for marker, merge in product(above, merges or [None]) if above else [(None, None)]:
             choices.append({"threshold": threshold, "marker_threshold": marker, "merge_threshold": merge})
     return choices
+
+
+def lowest(marker: float | Sequence[float]) -> float:
+    """Return a marker threshold, or the lowest of several."""
+    return min(marker) if isinstance(marker, Sequence) else marker
 
 
 class BestThresholdDiceMetric(CumulativeIterationMetric):
