@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ from unetpipe.bundle.writing import find_bundle, write_bundle
 from unetpipe.instances import InstanceSettings
 from unetpipe.large.blocks import Grid
 from unetpipe.large.images import LazyImage
+from unetpipe.large.processes import Function
 from unetpipe.large.result import create
 from unetpipe.large.stages import stages
-from unetpipe.large.work import Work
+from unetpipe.large.work import Statistics, Work
 from unetpipe.networks import UNet, save_state
 
 
@@ -36,6 +38,26 @@ class ArrayImage(LazyImage):
         return self.array[index]
 
 
+class CutOff(Exception):
+    """Stands for the end of the process."""
+
+
+class DiesAfter:
+    """Computes so many jobs of a run, then dies."""
+
+    workers, threads = 0, 1
+
+    def __init__(self, jobs: int) -> None:
+        self.left = jobs
+
+    def each(self, function: Function, work: Work, jobs: Sequence[Any]) -> Iterator[None]:
+        for job in jobs:
+            if self.left == 0:
+                raise CutOff
+            self.left -= 1
+            yield function(work, job)
+
+
 def instances_in_blocks(probability: np.ndarray, settings: InstanceSettings, side: int, folder: Path) -> np.ndarray:
     """Return the instances (H, W) of a probability, computed block by block."""
     work = Work(
@@ -47,7 +69,8 @@ def instances_in_blocks(probability: np.ndarray, settings: InstanceSettings, sid
         model=None,
         safe=False,
         overrides=(),
-        statistics=((0.0,), (1.0,)),
+        statistics=Statistics((0.0,), (1.0,)),
+        bright=False,
         largest_cut=10**9,
     )
     create(work)

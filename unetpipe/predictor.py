@@ -37,6 +37,7 @@ from unetpipe.networks import UNet
 from unetpipe.scope import THREE_DIMENSIONS
 
 NORMALIZATION = "NormalizeIntensityd"  # by each channel's mean and standard deviation
+BRIGHT_NORMALIZATION = "unetpipe.transforms.NormalizeBrightd"  # then negated if objects are dark, and compressed
 ORDERS = ("yx", "yxc", "cyx", "nyx", "nyxc", "ncyx")  # of axes
 NAMED_AXES = f"axes, one of {', '.join(ORDERS)}: y and x, n for the images of a stack, c for channels"
 MOST_CHANNELS = 4  # as many last elements of an array are channels of pixels, not columns of an image

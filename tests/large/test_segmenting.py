@@ -12,7 +12,7 @@ import torch
 import zarr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from large_images import ArrayImage, same_objects, small_bundle, write_ome_zarr
+from large_images import ArrayImage, CutOff, DiesAfter, same_objects, small_bundle, write_ome_zarr
 from ome_zarr.io import parse_url
 from ome_zarr.reader import Reader
 from scipy import ndimage
@@ -161,26 +161,6 @@ def test_tiff_of_any_size_on_request(bundle: Path, tmp_path: Path) -> None:
     check_equal(segmenter(array, return_probabilities=True), segmenter.settings, result)
 
 
-class CutOff(Exception):
-    """Stands for the end of the process."""
-
-
-class DiesAfter:
-    """Computes so many jobs of a run, then dies."""
-
-    workers, threads = 0, 1
-
-    def __init__(self, jobs: int) -> None:
-        self.left = jobs
-
-    def each(self, function, work, jobs):
-        for job in jobs:
-            if self.left == 0:
-                raise CutOff
-            self.left -= 1
-            yield function(work, job)
-
-
 @pytest.mark.parametrize("jobs", [0, 5, 17, 28, 43])
 def test_resumed_equals_undisturbed(jobs: int, bundle: Path, tmp_path: Path) -> None:
     image = ArrayImage(blobs(120, 130))
@@ -323,8 +303,9 @@ def test_what_needs_the_whole_image_in_memory(bundle: Path, tmp_path: Path) -> N
     for overrides, said in (
         ({"rotations": 7}, "rotations=7"),
         (
-            {"normalization": "unetpipe.transforms.NormalizeBrightd"},
-            "normalises by unetpipe.transforms.NormalizeBrightd",
+            {"normalization": "ScaleIntensityd"},
+            r"normalises by ScaleIntensityd, but large images can only be normalised by NormalizeIntensityd or "
+            r"unetpipe\.transforms\.NormalizeBrightd",
         ),
         ({"pixel_size": 1.0, "image_pixel_size": 0.3, "rescale": True}, "--rescale"),
     ):

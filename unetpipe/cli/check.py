@@ -198,7 +198,7 @@ def _propose(found: Survey, options: argparse.Namespace, channels: int) -> None:
             "Note",
             f"{found.dim} of {len(found.areas)} cells differ from the background by less than half a standard "
             "deviation of their frame, and others by more than three; the normalization below compresses grey values, "
-            "so that dim cells are found too. The model will not take images that are larger than memory",
+            "so that dim cells are found too",
         )
     settings: dict[str, Any] = {
         "channels": str(list(proposal.channels)).replace(" ", ""),

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from monai.inferers import SimpleInferer
 
+from unetpipe.datasets.pixels import fit_channels
 from unetpipe.device import empty_cache, is_out_of_memory
 from unetpipe.errors import InputError
 from unetpipe.inferers import SYMMETRIES, AutocastInferer, Symmetry
@@ -17,7 +18,7 @@ from unetpipe.large.blocks import Block, Region
 from unetpipe.large.statistics import normalised
 from unetpipe.large.work import Work
 from unetpipe.networks import UNet
-from unetpipe.predictor import NORMALIZATION, Predictor
+from unetpipe.predictor import BRIGHT_NORMALIZATION, NORMALIZATION, Predictor
 
 _loading = threading.Lock()
 _computing = threading.Lock()  # the device holds what the network needs for one block
@@ -43,10 +44,11 @@ def _load(bundle: str, model: str | None, safe: bool, overrides: tuple[tuple[str
         raise InputError(
             f"rotations={predictor.rotations!r} needs the whole image in memory; for large images use 0 or 8."
         )
-    if predictor.normalization != NORMALIZATION:
+    if predictor.normalization not in (NORMALIZATION, BRIGHT_NORMALIZATION):
         raise InputError(
             f"{bundle} normalises by {predictor.normalization}, but large images can only be normalised by "
-            f"{NORMALIZATION}; use another bundle, or segment images that fit into memory, without --large."
+            f"{NORMALIZATION} or {BRIGHT_NORMALIZATION}; use another bundle, or segment images that fit into memory, "
+            "without --large."
         )
     if predictor.scale != 1:
         raise InputError("--rescale needs the whole image in memory; scale a large image before you segment it.")
@@ -99,6 +101,7 @@ def _classes(work: Work, predictor: Predictor, page: int, region: Region, symmet
     tile = (top - network.margin, left - network.margin, top - network.margin + height, left - network.margin + width)
     source = Region(*symmetry.inverse.box(tile, symmetry.size(work.image.size)))
     pixels = normalised(work, page, work.image.read_mirrored(page, source.top, source.left, *source.shape))
+    pixels = fit_channels(pixels, predictor.channels)
     rows, columns = turned.within(Region(top, left, 0, 0))
     with _computing:
         image = torch.from_numpy(np.ascontiguousarray(pixels))[None].to(predictor.device)

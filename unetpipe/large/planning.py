@@ -14,7 +14,7 @@ from unetpipe.large.blocks import Block, Grid
 from unetpipe.large.images import LazyImage
 from unetpipe.large.network import probability
 from unetpipe.large.statistics import moments
-from unetpipe.large.work import Work
+from unetpipe.large.work import Statistics, Work
 from unetpipe.memory import network_bytes, return_freed_memory
 from unetpipe.predictor import Predictor
 
@@ -120,7 +120,7 @@ def block_bytes(predictor: Predictor, image: LazyImage, side: int) -> int:
     tile = predictor.network.input_size(side) ** 2
     on_gpu = predictor.device.type == "cuda"
     network = 0 if on_gpu else network_bytes(predictor.network, tile)
-    reading = 16 * image.channels * tile + 2 * image.native_bytes()
+    reading = 16 * predictor.channels * tile + 2 * image.native_bytes()
     cutting = FLOOD_BYTES * (2 * side) ** 2 if predictor.settings.cuts else 0
     return int(1.1 * max(network + reading, BLOCK_BYTES * side**2, cutting))
 
@@ -148,7 +148,7 @@ def seconds_a_block(work: Work) -> float:
     rows, columns = (slice(side.start, min(side.stop, side.start + SAMPLE)) for side in (region.rows, region.columns))
     sample = moments(work.image.read(0, rows, columns))
     deviation = tuple(float(value) or 1.0 for value in sample.deviation)
-    trial = replace(work, statistics=(tuple(sample.mean.tolist()), deviation))
+    trial = replace(work, statistics=Statistics(tuple(sample.mean.tolist()), deviation))
     seconds = 0.0
     for _ in range(2):
         start = time.perf_counter()

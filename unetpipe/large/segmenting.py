@@ -7,12 +7,11 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from tqdm import tqdm
 
 from unetpipe.bundle.writing import find_bundle
@@ -27,9 +26,10 @@ from unetpipe.large.processes import DaskProcesses, Processes, ThisProcess, quie
 from unetpipe.large.result import create, disk_bytes, is_whole, publish, published
 from unetpipe.large.stages import stages
 from unetpipe.large.statistics import PAGE as NORMALISATION
-from unetpipe.large.work import Work
+from unetpipe.large.statistics import as_statistics
+from unetpipe.large.work import Statistics, Work
 from unetpipe.memory import default_memory
-from unetpipe.predictor import Predictor
+from unetpipe.predictor import BRIGHT_NORMALIZATION, NORMALIZATION, Predictor
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +43,8 @@ class LargeSegmentation:
     Parameters
     ----------
     image : LazyImage
-        The image. Each page is normalised by its own mean and standard deviation.
+        The image. Each page is normalised by its own mean and standard deviation, and for NormalizeBrightd by the sign
+        of its own third moment.
     output : path
         Folder for the result ``NAME.ome.zarr``.
     bundle : path, optional
@@ -60,8 +61,11 @@ class LargeSegmentation:
         Side of the blocks in pixels; by default it follows from the memory.
     resume : bool
         Continue an earlier run of the same segmentation that was interrupted.
-    statistics : (sequence of float, sequence of float), optional
-        Mean and standard deviation of each channel to normalise by, instead of each page's own.
+    statistics : (sequence of float, sequence of float) or (sequence of float, sequence of float, int), optional
+        Mean and standard deviation of each channel to normalise by, instead of each page's own. A model that is
+        normalised by :class:`unetpipe.transforms.NormalizeBrightd` needs the sign as well: 1, or -1 for an image of
+        dark objects. The attribute ``unetpipe`` of a result holds what its pages were normalised by, as ``mean``,
+        ``deviation`` and ``sign``.
     processes : Processes, optional
         Where blocks are computed; by default in this process. Where it has a GPU, workers on the same machine leave the
         network to this process, and several threads of it read and write blocks for it.
@@ -76,8 +80,8 @@ class LargeSegmentation:
     Raises
     ------
     InputError
-        If the image, the bundle, the output folder or the memory do not fit, or ``resume`` finds the work of another
-        segmentation.
+        If the image, the bundle, the output folder, the statistics or the memory do not fit, or ``resume`` finds the
+        work of another segmentation.
     """
 
     def __init__(
@@ -92,7 +96,7 @@ class LargeSegmentation:
         memory: int | None = None,
         block: int | None = None,
         resume: bool = False,
-        statistics: tuple[Any, Any] | None = None,
+        statistics: Sequence[Any] | None = None,
         processes: Processes | None = None,
     ) -> None:
         quiet()
@@ -106,13 +110,15 @@ class LargeSegmentation:
         self.predictor = load_predictor(root, model, safe, pairs)
         image = image.of_channel(self.predictor.channel)
         image.check(self.predictor.channels)
+        bright = self.predictor.normalization == BRIGHT_NORMALIZATION
+        given = None if statistics is None else as_statistics(statistics, image.channels, bright)
         threads = threads_beside(self.predictor.device)
         self.processes: Processes = ThisProcess(threads) if processes is None else processes
         shared = threads > 1 and isinstance(self.processes, DaskProcesses) and self.processes.local
         self.network: Processes = ThisProcess(threads) if shared else self.processes
         self.granted = default_memory() if memory is None else memory
         folder = self.target.parent / f".{image.name}.work"
-        self.identity = _identity(image, self.predictor, statistics)
+        self.identity = _identity(image, self.predictor, given)
         begun = self._begun(folder)
         side = begun["side"] if begun else block
         self.budget: Budget = plan_blocks(
@@ -133,7 +139,8 @@ class LargeSegmentation:
             model=model,
             safe=safe,
             overrides=pairs,
-            statistics=statistics,
+            statistics=given,
+            bright=bright,
             largest_cut=self.budget.largest_cut,
         )
 
@@ -258,11 +265,11 @@ class LargeSegmentation:
         write_text(folder / "plan.json", json.dumps({"identity": self.identity, "side": self.work.grid.side}))
 
     def _facts(self) -> dict[str, Any]:
-        """Return for each page its number of cells, its mean and its standard deviation."""
+        """Return for each page its number of cells and what it was normalised by, if that is its own."""
         work, pages = self.work, range(self.work.grid.pages)
         facts: dict[str, Any] = {"cells": [int(work.load(NUMBERS, page)["count"]) for page in pages]}
         if work.statistics is None:
-            for name in ("mean", "deviation"):
+            for name in ("mean", "deviation", *(["sign"] if work.bright else [])):
                 facts[name] = [work.load(NORMALISATION, page)[name].tolist() for page in pages]
         return facts
 
@@ -272,17 +279,18 @@ def free_space(folder: Path) -> int:
     return shutil.disk_usage(next(place for place in (folder, *folder.parents) if place.exists())).free
 
 
-def _identity(image: LazyImage, predictor: Predictor, statistics: tuple[Any, Any] | None) -> str:
+def _identity(image: LazyImage, predictor: Predictor, statistics: Statistics | None) -> str:
     """Return a hash of all that the result depends on."""
     weights = hashlib.sha256(predictor.weights.read_bytes()).hexdigest()
-    numbers = None if statistics is None else np.asarray(statistics, float).tolist()
-    parts = [
+    parts: list[Any] = [
         FORMAT,
         image.fingerprint(),
         weights,
         predictor.amp,
         predictor.rotations,
         asdict(predictor.settings),
-        numbers,
+        None if statistics is None else [statistics.mean, statistics.deviation],
     ]
+    if predictor.normalization != NORMALIZATION:  # earlier versions knew no other, and their work goes on
+        parts += [predictor.normalization, None if statistics is None else statistics.sign]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import zarr
@@ -19,6 +19,18 @@ from unetpipe.files import remember, replacing
 from unetpipe.instances import InstanceSettings
 from unetpipe.large.blocks import Block, Grid, Region
 from unetpipe.large.images import LazyImage
+
+
+class Statistics(NamedTuple):
+    """What a page is normalised by.
+
+    ``mean`` and ``deviation`` have a number for each channel. ``sign`` is -1 if the page's objects are dark, so that
+    NormalizeBrightd negates it.
+    """
+
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+    sign: int = 1
 
 
 @dataclass(frozen=True)
@@ -38,8 +50,11 @@ class Work:
     bundle, model, safe, overrides
         The bundle's folder, one of its models by name, whether only weights and plain values of it are used, and values
         for keys of its ``inference.json`` (pairs).
-    statistics : tuple of (mean, standard deviation), optional
-        Values by which every page is normalised, each a tuple with one number per channel; by default each page's own.
+    statistics : Statistics, optional
+        What every page is normalised by; by default each page's own.
+    bright : bool
+        Whether pages are normalised as :class:`unetpipe.transforms.NormalizeBrightd` does, else only by mean and
+        standard deviation.
     largest_cut : int
         Pixels of the largest region that may be cut between markers in one piece.
     """
@@ -52,7 +67,8 @@ class Work:
     model: str | None
     safe: bool
     overrides: tuple[tuple[str, Any], ...]
-    statistics: tuple[tuple[float, ...], tuple[float, ...]] | None
+    statistics: Statistics | None
+    bright: bool
     largest_cut: int
 
     @property

@@ -32,9 +32,15 @@ class NormalizeBrightd(NormalizeIntensityd):
     """
 
     @staticmethod
-    def compressed(image: Tensor) -> Tensor:
-        """Return asinh(3 v) of each value v."""
-        return torch.asinh(COMPRESSION * image)
+    def sign(image: Tensor) -> int:
+        """Return -1 if the objects of a normalised image (C, H, W) are dark, so that it has to be negated, else 1."""
+        grey = image.float().mean(dim=0)
+        return -1 if ((grey - grey.mean()) ** 3).mean() < 0 else 1
+
+    @staticmethod
+    def compressed(image: Tensor, sign: int = 1) -> Tensor:
+        """Return asinh(3 v) of each value v, or of -v if ``sign`` is -1."""
+        return torch.asinh(sign * COMPRESSION * image)
 
     @staticmethod
     def expanded(image: Tensor) -> Tensor:
@@ -45,8 +51,6 @@ class NormalizeBrightd(NormalizeIntensityd):
         """Return the item with each image normalised, negated if its objects are dark, and compressed."""
         item = super().__call__(data)
         for key in self.key_iterator(item):
-            grey = torch.as_tensor(item[key]).float().mean(dim=0)
-            if ((grey - grey.mean()) ** 3).mean() < 0:
-                item[key] = -item[key]
-            item[key] = self.compressed(torch.as_tensor(item[key]))
+            image = torch.as_tensor(item[key])
+            item[key] = self.compressed(image, self.sign(image))
         return item

@@ -188,7 +188,7 @@ class LazyImage(ABC):
         return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()
 
     def check(self, channels: int) -> None:
-        """Check that a network with that many input channels can segment the image.
+        """Check that a network with that many input channels can segment the image; one with three takes grey ones too.
 
         If pixels are not square, or parts of the image are missing, it logs a warning.
 
@@ -203,7 +203,7 @@ class LazyImage(ABC):
             raise InputError(f"{self.path} is empty: its shape is {self.array_shape}.")
         if self.channel is not None and not 0 <= self.channel < self.channels_of_file:
             raise InputError(no_channel(self.path, self.channels_of_file, self.channel))
-        if self.channels != channels:
+        if self.channels != channels and (self.channels, channels) != (1, 3):
             raise InputError(wrong_channels(self.path, self.channels, channels))
         height, width = self._pixel_sides()
         if height is not None and width is not None and abs(height / width - 1) > SQUARE:
