@@ -9,6 +9,8 @@ import pytest
 from membranes import membranes
 from workflows import SMALL, run, workflow
 
+from unetpipe.instances import InstanceSettings
+
 NARROW = {**SMALL, "max_epochs": 1, "steps_per_epoch": 2, "val_interval": 1, "dropout": 0.0}
 
 
@@ -18,7 +20,7 @@ NARROW = {**SMALL, "max_epochs": 1, "steps_per_epoch": 2, "val_interval": 1, "dr
 def test_recipe_of_cells_trains(recipe: str, synthetic: Path, tmp_path: Path) -> None:
     run(["train.json", recipe], dataset_dir=str(synthetic), output_dir=str(tmp_path), **NARROW)
     values = json.loads((tmp_path / "configs" / "inference.json").read_text())
-    assert values["marker_threshold"] > values["threshold"]
+    assert InstanceSettings(values["threshold"], values["marker_threshold"]).cuts
     assert values["pixel_size"] == workflow(["train.json", recipe]).parser.get("pixel_size")
 
 

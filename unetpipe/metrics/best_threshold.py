@@ -222,10 +222,10 @@ def threshold_choices(
     >>> [tuple(choice.values()) for choice in threshold_choices([0.9, 0.5], [0.7, 0.8])]
     [(0.5, 0.7, None), (0.5, 0.8, None), (0.9, None, None)]
     >>> [choice["marker_threshold"] for choice in threshold_choices([0.5], [0.9, [0.6, 0.8]])]
-    [(0.6, 0.8), 0.9]
+    [[0.6, 0.8], 0.9]
     """
     choices: list[Thresholds] = []
-    given = (tuple(marker) if isinstance(marker, Sequence) else marker for marker in marker_thresholds)
+    given = (list(marker) if isinstance(marker, Sequence) else marker for marker in marker_thresholds)
     markers = sorted(given, key=lowest)
     merges: list[float | None] = [*sorted(merge_thresholds)]
     for threshold in sorted(thresholds):
