@@ -7,7 +7,6 @@ reading each layer's input and weights and writing its output once at the rate o
 from __future__ import annotations
 
 import json
-import logging
 import os
 import statistics
 import subprocess
@@ -185,7 +184,6 @@ def images(device: torch.device, settings: Settings) -> Iterator[Row]:
     """Yield how many images a second go from file to mask, and through the network only."""
     side, count, cells = (100, 3, 4) if settings.quick else (512, 512, 50)
     picture = cell_image(cell_map(side, cells))
-    logging.getLogger("unetpipe.instances").setLevel(logging.ERROR)  # what random weights find fits no model
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "images"
         data.mkdir()

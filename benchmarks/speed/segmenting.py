@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ def warm_evaluator(images: Path, output: Path, device: torch.device, **values: A
     **values
         For keys of ``inference.json``.
     """
+    # what random weights, or those of another model, find need not fit the default model
+    logging.getLogger("unetpipe.instances").setLevel(logging.ERROR)
     workflow = ConfigWorkflow(
         config_file=str(find_bundle() / "configs" / "inference.json"),
         logging_file=False,

@@ -63,7 +63,12 @@ def test_on_a_gpu_batch_size_and_learning_rate_are_proposed(
     assert (arguments["batch_size"], arguments["learning_rate"]) == ("8", "0.0028")
 
 
-def test_dim_cells_among_bright_ones_want_compressed_grey_values(tmp_path: Path, capsys: pytest.CaptureFixture):
+HIDING = {"shading", "field_of_view_prob", "ground_prob"}
+
+
+def test_dim_cells_among_bright_ones_want_compressed_grey_values(
+    tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pixels, mask = np.full((40, 40), 20, np.uint8), np.zeros((40, 40), np.uint8)
     pixels[2:6, 2:6], pixels[20:24, 20:24] = 250, 22
     mask[2:6, 2:6], mask[20:24, 20:24] = 1, 2
@@ -71,10 +76,17 @@ def test_dim_cells_among_bright_ones_want_compressed_grey_values(tmp_path: Path,
         (tmp_path / "dim" / folder).mkdir(parents=True)
         for name in "abcdef":
             Image.fromarray(array).save(tmp_path / "dim" / folder / f"{name}.png")
-    assert main(["check", "dim"]) == 0
-    output = capsys.readouterr().out
-    assert "6 of 12 cells differ from the background by less than half a standard deviation" in output
-    assert proposed(output)["normalization"] == "unetpipe.transforms.NormalizeBrightd"
+    for machine in (Machine(0, 2, 24), Machine(80, 16, 128)):
+        monkeypatch.setattr("unetpipe.training.proposal.this_machine", lambda machine=machine: machine)
+        assert main(["check", "dim"]) == 0
+        output = capsys.readouterr().out
+        assert "6 of 12 cells differ from the background by less than half a standard deviation" in output
+        arguments = proposed(output)
+        assert arguments["normalization"] == "unetpipe.transforms.NormalizeBrightd"
+        # in a short training on a CPU, what hides dim cells is off
+        off = {key for key in HIDING if arguments.get(key) == "0"}
+        assert off == (set() if machine.gpu_memory else HIDING)
+        assert ("hide them in a short training" in output) == (not machine.gpu_memory)
 
 
 def test_colours_and_classes(tmp_path: Path, capsys: pytest.CaptureFixture):

@@ -173,6 +173,7 @@ def _say_split(found: Survey, parts: dict[str, list[Record]]) -> None:
 def _propose(found: Survey, options: argparse.Namespace, channels: int) -> None:
     """Print the command to train with, and the reasons for it."""
     from unetpipe.training.proposal import (
+        CPU_MINUTES,
         LARGE_CELL,
         epochs_within,
         propose,
@@ -186,7 +187,9 @@ def _propose(found: Survey, options: argparse.Namespace, channels: int) -> None:
     largest_side = max(max(frame.shape[1:]) for frame in found.frames)
     proposal = propose(diameter, largest_side, machine, channels)
     seconds = seconds_a_step(proposed_network(proposal, channels), proposal.tile, proposal.batch_size)
-    epochs = 60 if machine.gpu_memory else epochs_within(seconds)
+    short = not machine.gpu_memory
+    # dim cells are learned late
+    epochs = epochs_within(seconds, 2 * CPU_MINUTES if found.dim else CPU_MINUTES) if short else 60
     _say("Machine", f"{machine}; a step of the network below takes {seconds:.2g} s")
     if diameter > LARGE_CELL:
         factor = LARGE_CELL / 2 / diameter
@@ -198,7 +201,8 @@ def _propose(found: Survey, options: argparse.Namespace, channels: int) -> None:
             "Note",
             f"{found.dim} of {len(found.areas)} cells differ from the background by less than half a standard "
             "deviation of their frame, and others by more than three; the normalization below compresses grey values, "
-            "so that dim cells are found too",
+            "so that dim cells are found too"
+            + ("; shading and other fields of view, which hide them in a short training, are off" if short else ""),
         )
     settings: dict[str, Any] = {
         "channels": str(list(proposal.channels)).replace(" ", ""),
@@ -210,6 +214,7 @@ def _propose(found: Survey, options: argparse.Namespace, channels: int) -> None:
         settings["in_channels"] = channels
     if found.dim:
         settings["normalization"] = "unetpipe.transforms.NormalizeBrightd"
+        settings |= dict.fromkeys(("shading", "field_of_view_prob", "ground_prob"), 0) if short else {}
     if options.masks != "auto":
         settings["masks"] = options.masks
     if epochs != 60:
