@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 from unetpipe.errors import InputError
 from unetpipe.instances import TrainedOn
@@ -94,3 +97,13 @@ def test_detail_does_not_depend_on_brightness_and_contrast() -> None:
     np.testing.assert_allclose(image_detail(3 * image + 5), image_detail(image), rtol=1e-4)
     assert image_detail(np.ones((1, 8, 8))) == [0.0] * len(SCALES)
     assert unlikeness([0.5, 0.2], [(0.1, 0.25), (0.4, 0.5)]) == 2.0
+
+
+@pytest.mark.parametrize("shape", [(60, 90), (300, 260), (513, 700)])
+@pytest.mark.parametrize("smooth", [0.0, 1.5, 6.0])
+def test_detail_is_that_between_gaussians(shape: tuple[int, int], smooth: float) -> None:
+    """Coarse detail of large images is measured on every second pixel, which changes it by little."""
+    image = gaussian_filter(np.random.default_rng(0).normal(size=shape), smooth).astype(np.float32)
+    blurred = [image, *(gaussian_filter(image, sigma) for sigma in SCALES)]
+    expected = [(finer - coarser).std() / image.std() for finer, coarser in pairwise(blurred)]
+    np.testing.assert_allclose(image_detail(image[None]), expected, rtol=0.05, atol=0.002)
