@@ -76,7 +76,7 @@ def linear_grey(recipe: Recipe) -> list[Transform]:
 
 
 def of_frames(recipe: Recipe) -> list[RandBatch]:
-    """Return the changes that hang on a whole frame: of a gamma, dim cells are lost beside bright ones."""
+    """Return the changes that hang on the whole frame: a gamma makes dim cells dimmer beside bright ones."""
     return [
         RandBatchShading(0.5, 0.25 * recipe.grey),
         RandBatchGreyValues(0.0, 0.0, 0.0, (0.5, 2.0), 0.5 * recipe.grey, recipe.in_channels),

@@ -30,7 +30,7 @@ class Recipe:
     bright : bool
         Normalise as ``unetpipe.transforms.NormalizeBrightd`` does, else as MONAI's ``NormalizeIntensityd``.
     alike : bool
-        All frames have one size; gamma and shading then change whole frames, not tiles.
+        Gamma and shading change whole frames, which must have one size, not tiles.
     measure : str
         "seg" (SEG), "precision" (mean precision) or "rand" (1 − Rand error): what chooses.
     tile, batch : int
@@ -92,6 +92,7 @@ class Recipe:
     merges: tuple[float, ...] = field(default=())
 
 
+# nuclei and fluo_msc are of a later trial, which was no better than the models of docs/results.md;
 # share of the time: phase contrast and nuclei need most, for theirs is the largest gap on unseen images
 RECIPES = (
     Recipe(

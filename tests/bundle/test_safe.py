@@ -46,6 +46,18 @@ def test_shipped_models_are_the_same(model: str | None) -> None:
         assert getattr(ours, part) == getattr(theirs, part)
 
 
+def test_cells_cut_at_several_thresholds(bundle: Path) -> None:
+    change(bundle, marker_threshold=[0.8, 0.95])
+    assert Predictor.load(bundle, safe=True).settings.marker_levels == [0.8, 0.95]
+
+
+@pytest.mark.parametrize("value", [[], [0.6, "0.8"], [0.6, [0.8]], [0.6, True]])
+def test_what_is_no_list_of_marker_thresholds(value: list, bundle: Path) -> None:
+    change(bundle, marker_threshold=value)
+    with pytest.raises(InputError, match=r"marker_threshold=.* must be a number or a list of numbers"):
+        Predictor.load(bundle, safe=True)
+
+
 def test_a_named_model_of_a_trained_bundle(bundle: Path) -> None:
     add_model(bundle, bundle, "previous")
     assert Predictor.load(bundle, "previous", safe=True).prepare().weights == bundle / "models/previous/model.pt"

@@ -69,7 +69,12 @@ def test_model_finds_the_cells_it_is_made_for(
 
 @pytest.mark.parametrize(
     ("model", "folder", "frame", "median_cell"),
-    [("dic_hela", "ctc/DIC-C2DH-HeLa", 31, 9795), ("phc_u373", "ctc/PhC-C2DH-U373", 1, 3665)],
+    [
+        ("dic_hela", "ctc/DIC-C2DH-HeLa", 31, 9795),
+        ("phc_u373", "ctc/PhC-C2DH-U373", 1, 3665),
+        ("fluo_gowt1", "ctc/Fluo-N2DH-GOWT1", 33, 2818),
+        ("fluo_sim", "ctc/Fluo-N2DH-SIM+", 39, 2003),
+    ],
 )
 def test_there_are_no_cells_in_an_empty_field(
     real_data: Path, model: str, folder: str, frame: int, median_cell: int
@@ -86,7 +91,11 @@ def test_there_are_no_cells_in_an_empty_field(
 
 @pytest.mark.parametrize(
     ("model", "folder", "frame"),
-    [("dic_hela", "ctc/DIC-C2DH-HeLa", 20), ("phc_u373", "ctc/PhC-C2DH-U373", 1)],
+    [
+        ("dic_hela", "ctc/DIC-C2DH-HeLa", 20),
+        ("phc_u373", "ctc/PhC-C2DH-U373", 1),
+        ("fluo_sim", "ctc/Fluo-N2DH-SIM+", 39),
+    ],
 )
 def test_flat_ground_around_the_image_and_noise_cost_little(
     real_data: Path, model: str, folder: str, frame: int

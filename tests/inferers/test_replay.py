@@ -57,11 +57,19 @@ def test_the_third_call_of_a_shape_is_captured_and_the_next_ones_are_replayed() 
 
 def test_few_shapes_are_kept_those_that_were_used_last(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replay, "MOST_SHAPES", 2)
+    monkeypatch.setattr(replay, "UNUSED", 4)
     captures = Captures()
     replayed = network(captures)
     call(replayed, 20, 20, 20, 24, 24, 24, 20, 28, 28, 28)
     assert [kind[0][-1] for kind in replayed._graphs] == [20, 28]
     assert len(captures.shapes) == 3
+
+
+def test_shapes_in_turn_are_not_captured_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replay, "MOST_SHAPES", 2)
+    captures = Captures()
+    call(network(captures), *[20, 24, 28] * 6)
+    assert captures.shapes == [(1, 1, 20, 20), (1, 1, 24, 24)]
 
 
 def test_what_must_not_be_captured_runs_as_usual(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,11 @@ def test_each_of_several_marker_thresholds_is_a_probability() -> None:
         InstanceSettings(marker_threshold=[0.6, 1.5])
 
 
+def test_an_empty_list_of_marker_thresholds_is_refused() -> None:
+    with pytest.raises(InputError, match=r"marker_threshold=\[\] holds no number"):
+        InstanceSettings(marker_threshold=[])
+
+
 def test_several_marker_thresholds_do_not_go_with_a_merge_threshold() -> None:
     with pytest.raises(InputError, match=r"With merge_threshold=0\.5, marker_threshold must be one number"):
         InstanceSettings(marker_threshold=[0.6, 0.8], merge_threshold=0.5)

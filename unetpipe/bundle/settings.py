@@ -18,6 +18,7 @@ from unetpipe.scope import KEYS, plain
 EXPRESSIONS = ("$", "@", "%")  # what MONAI's parser takes a text for that begins so: code, a reference, a file
 CONSTANTS = {"true": True, "false": False, "null": None, "none": None}
 LIST, NUMBER, SWITCH = "a list such as [1,2]", "a number", "true or false"
+ONE_OR_SEVERAL = {"marker_threshold"}  # keys that hold a number, or several in a list
 NO_RECIPES = {"train", "inference", "lungs_ct", "evaluate", "metadata", "multi_gpu_train", "multi_gpu_evaluate"}
 
 
@@ -79,6 +80,11 @@ def check_setting(key: str, value: Any, config: Mapping[str, Any]) -> None:
     check_key(key, config)
     default = config.get(key)
     kind = _kind(default)
+    if key in ONE_OR_SEVERAL and value is not None and not is_expression(value):
+        parts = value if isinstance(value, (list, tuple)) else [value]
+        if not len(parts) or any(_kind(part) != NUMBER for part in parts):
+            raise InputError(f"{key}={value!r} must be a number or a list of numbers, such as [0.6, 0.8].")
+        return
     if kind is None or is_expression(value) or (value is None and not isinstance(default, bool)):
         return
     if _kind(value) != kind:

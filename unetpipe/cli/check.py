@@ -187,8 +187,7 @@ def _propose(found: Survey, options: argparse.Namespace, channels: int) -> None:
     largest_side = max(max(frame.shape[1:]) for frame in found.frames)
     proposal = propose(diameter, largest_side, machine, channels)
     seconds = seconds_a_step(proposed_network(proposal, channels), proposal.tile, proposal.batch_size)
-    short = not machine.gpu_memory
-    # dim cells are learned late
+    short = not machine.gpu_memory  # a training of few tiles: dim cells are learned late
     epochs = epochs_within(seconds, 2 * CPU_MINUTES if found.dim else CPU_MINUTES) if short else 60
     _say("Machine", f"{machine}; a step of the network below takes {seconds:.2g} s")
     if diameter > LARGE_CELL:

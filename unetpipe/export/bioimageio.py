@@ -191,6 +191,7 @@ def _write_documents(
     )
     text = pages.get_template("documentation.md").render(
         **settings,
+        marker_levels=predictor.settings.marker_levels,
         name=_name(model),
         description=metadata["task"],
         channels=network.in_channels,

@@ -141,9 +141,9 @@ class BackgroundPostprocessing:
         few = min(max((os.cpu_count() or 1) // CORES_A_WORKER, 1), MOST_WORKERS)
         self._threads = self.workers or max(few, idle)
         many = by_image and len(loader) >= FEWEST_IMAGES and idle >= FEWEST_CORES - 1
-        self._start_processes(self.processes if self.processes is not None else idle if many else 0)
         self._pool = ThreadPoolExecutor(self._threads, "postprocess")
         self._pending: deque[Future] = deque()
+        self._start_processes(self.processes if self.processes is not None else idle if many else 0)
 
     def _start_processes(self, count: int) -> None:
         """Start that many processes, unless they are there from an earlier run; without them threads do all."""
@@ -151,7 +151,7 @@ class BackgroundPostprocessing:
         if count and parts and self._elsewhere is None:
             try:
                 self._elsewhere = FreshProcesses(count)
-            except OSError as error:
+            except (OSError, RuntimeError) as error:  # no memory, no threads, or a process that ended at once
                 logger.info(
                     "Threads of this process cut and write all images, because no other process can start: %s", error
                 )
@@ -179,6 +179,7 @@ class BackgroundPostprocessing:
         if self._elsewhere is not None:
             self._elsewhere.close()
             self._elsewhere = None
+            self._start_processes(0)  # the transforms do not call them any more
         raise error
 
 

@@ -41,7 +41,7 @@ class WeightAverage:
             raise ValueError(f"momentum={momentum} must be above 0 and at most 1.")
         self.momentum = momentum
         self.online = network
-        self.averaged = AveragedModel(network, use_buffers=True)
+        self.averaged = AveragedModel(network)
 
     @property
     def network(self) -> nn.Module:

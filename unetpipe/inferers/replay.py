@@ -19,6 +19,7 @@ logger = logging.getLogger(__name__)
 
 CALLS_BEFORE = 2  # of one shape that run as usual; a capture takes as long as many calls
 MOST_SHAPES = 4
+UNUSED = 100  # calls without a shape, until another one may take its place
 MOST_PIXELS = 2**22  # of a batch; kernels of more run longer than Python takes to start them
 SHARE = 1 / 16  # of the free memory that a graph may keep
 
@@ -55,6 +56,7 @@ class ReplayedNetwork(nn.Module):
         self._device_type = device_type
         self._calls: Counter = Counter()
         self._graphs: OrderedDict[Any, Callable[[Tensor], Tensor]] = OrderedDict()
+        self._last_use: dict[Any, int] = {}
         self._fails = False
         self._lock = Lock()
 
@@ -90,14 +92,13 @@ class ReplayedNetwork(nn.Module):
     def _graph(self, x: Tensor) -> Callable[[Tensor], Tensor] | None:
         """Return what replays calls for inputs like this one, if there were enough of them."""
         kind = x.shape, x.dtype, x.device
+        self._calls[kind] += 1
+        self._last_use[kind] = self._calls.total()
         if kind in self._graphs:
             self._graphs.move_to_end(kind)
             return self._graphs[kind]
-        self._calls[kind] += 1
-        if self._calls[kind] <= CALLS_BEFORE or not self._fits(x):
+        if self._calls[kind] <= CALLS_BEFORE or not self._has_place() or not self._fits(x):
             return None
-        while len(self._graphs) >= MOST_SHAPES:
-            self._graphs.popitem(last=False)
         try:
             with _capturing:
                 self._graphs[kind] = self._capture(self.module, x)
@@ -107,6 +108,16 @@ class ReplayedNetwork(nn.Module):
             logger.info("The network runs without CUDA graphs, because none could be captured: %s", first_line(error))
             return None
         return self._graphs[kind]
+
+    def _has_place(self) -> bool:
+        """Return whether there is a place, or one whose shape was not seen for long: shapes in turn must not thrash."""
+        if len(self._graphs) < MOST_SHAPES:
+            return True
+        oldest = next(iter(self._graphs))
+        if self._calls.total() - self._last_use[oldest] < UNUSED:
+            return False
+        del self._graphs[oldest]
+        return True
 
     def _fits(self, x: Tensor) -> bool:
         """Return whether a graph would keep only a small part of the memory."""

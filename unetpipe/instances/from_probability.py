@@ -129,6 +129,8 @@ class InstanceSettings:
             for one in value if isinstance(value, tuple) and name == "marker_threshold" else (value,):
                 if isinstance(one, bool) or not isinstance(one, Real) or not 0 <= float(one) <= 1:
                     raise InputError(f"{name}={one!r} is not a probability; it must be a number from 0 to 1.")
+        if self.marker_threshold == ():
+            raise InputError("marker_threshold=[] holds no number; null cuts nothing.")
         if self.merge_threshold is not None and isinstance(self.marker_threshold, tuple):
             raise InputError(
                 f"With merge_threshold={self.merge_threshold:g}, marker_threshold must be one number, not several."

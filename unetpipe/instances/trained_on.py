@@ -14,7 +14,7 @@ from scipy import ndimage
 from unetpipe.errors import InputError
 
 SCALES = (1, 2, 4, 8, 16)  # px, sigma of the Gaussians between whose results lies the detail
-SMALLEST_HALVED = 128  # px; the coarse detail of larger images is measured on every second pixel
+SMALLEST_HALVED = 128  # px; the coarse detail of larger images is measured on fewer pixels
 PERCENTILES = (1, 5, 50, 95, 100)
 LARGER = 2.0  # times the largest cell: more than two cells grown together
 DOUBTFUL = 1.5  # times the highest doubt of the validation frames; 1 is too much in an image of unlike detail

@@ -7,6 +7,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import product
+from numbers import Real
 from typing import Any, TypedDict
 
 import numpy as np
@@ -14,6 +15,7 @@ import torch
 from monai.metrics import CumulativeIterationMetric
 from monai.utils import convert_to_numpy
 
+from unetpipe.errors import InputError
 from unetpipe.instances import InstanceSettings
 from unetpipe.metrics.detection import mean_precision
 from unetpipe.metrics.parallel import FreshProcesses, in_processes
@@ -215,7 +217,12 @@ def threshold_choices(
     """Return every threshold with every marker threshold above it, and those with every merge threshold.
 
     A threshold with no marker threshold above it comes once, without a marker threshold. Of several marker thresholds
-    that are used one after another, the lowest counts.
+    that are used one after another, the highest counts: those that are not above the threshold cut nothing.
+
+    Raises
+    ------
+    InputError
+        If a marker threshold is neither a number nor a list of numbers.
 
     Examples
     --------
@@ -225,19 +232,26 @@ def threshold_choices(
     [[0.6, 0.8], 0.9]
     """
     choices: list[Thresholds] = []
-    given = (list(marker) if isinstance(marker, Sequence) else marker for marker in marker_thresholds)
-    markers = sorted(given, key=lowest)
+    markers = sorted(map(_checked, marker_thresholds), key=highest)
     merges: list[float | None] = [*sorted(merge_thresholds)]
     for threshold in sorted(thresholds):
-        above = [marker for marker in markers if lowest(marker) > threshold]
+        above = [marker for marker in markers if highest(marker) > threshold]
         for marker, merge in product(above, merges or [None]) if above else [(None, None)]:
             choices.append({"threshold": threshold, "marker_threshold": marker, "merge_threshold": merge})
     return choices
 
 
-def lowest(marker: float | Sequence[float]) -> float:
-    """Return a marker threshold, or the lowest of several."""
-    return min(marker) if isinstance(marker, Sequence) else marker
+def highest(marker: float | Sequence[float]) -> float:
+    """Return a marker threshold, or the highest of several."""
+    return max(marker) if isinstance(marker, Sequence) else marker
+
+
+def _checked(marker: float | Sequence[float]) -> float | list[float]:
+    """Return a marker threshold, or a list of several."""
+    parts = list(marker) if isinstance(marker, Sequence) and not isinstance(marker, str) else [marker]
+    if not parts or any(isinstance(part, bool) or not isinstance(part, Real) for part in parts):
+        raise InputError(f"marker_thresholds holds {marker!r}, which is neither a number nor a list of numbers.")
+    return parts if isinstance(marker, Sequence) else marker  # type: ignore[return-value]
 
 
 class BestThresholdDiceMetric(CumulativeIterationMetric):
