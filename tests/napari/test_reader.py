@@ -27,7 +27,7 @@ pytestmark = pytest.mark.napari
 def results(tmp_path_factory: pytest.TempPathFactory, screen: None) -> Path:
     """A stack without a pyramid in a subfolder, and an image with one; with their table."""
     root = tmp_path_factory.mktemp("groß")
-    pages = [synthetic_frame(np.random.default_rng(seed), (96, 128))[0][None] for seed in range(2)]
+    pages = [synthetic_frame(np.random.default_rng(seed), (192, 256))[0][None] for seed in range(2)]
     write_image_pages(root / "sequences" / "01" / "t000.tif", pages)
     write_synthetic_ome_zarr(root / "images" / "wide.ome.zarr", (200, 600))
     for images in ("sequences", "images"):
