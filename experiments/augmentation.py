@@ -22,7 +22,7 @@ from unetpipe.transforms.batched_grey import (
 )
 from unetpipe.transforms.batched_tiles import RandBatchTilesd
 from unetpipe.transforms.batched_view import SMALLEST_DEVIATION, RandBatchFieldOfViewd
-from unetpipe.transforms.normalize_bright import COMPRESSION
+from unetpipe.transforms.normalize_bright import NormalizeBrightd
 
 
 def augmentation(recipe: Recipe, tile: int, output: int, seed: int) -> Compose:
@@ -76,7 +76,7 @@ def linear_grey(recipe: Recipe) -> list[Transform]:
 
 
 def of_frames(recipe: Recipe) -> list[RandBatch]:
-    """Return the changes that hang on the whole frame: a gamma makes dim cells dimmer beside bright ones."""
+    """Return the changes that depend on the whole frame: a gamma makes dim cells dimmer beside bright ones."""
     return [
         RandBatchShading(0.5, 0.25 * recipe.grey),
         RandBatchGreyValues(0.0, 0.0, 0.0, (0.5, 2.0), 0.5 * recipe.grey, recipe.in_channels),
@@ -105,7 +105,7 @@ def compressed_grey(recipe: Recipe) -> list[Transform]:
     return [
         SameMomentsd("image", of_image),
         RandBatchFieldOfViewd(prob=0.4),
-        Lambdad("image", compressed),
+        Lambdad("image", NormalizeBrightd.compressed),
         *(RandBatchd("image", transform) for transform in of_values),
     ]
 
@@ -145,8 +145,3 @@ class SameMomentsd(Randomizable, MapTransform):
             new_deviation, new_mean = torch.std_mean(image, (2, 3), correction=0, keepdim=True)
             item[key] = (image - new_mean) / new_deviation.clamp(min=SMALLEST_DEVIATION) * deviation + mean
         return item
-
-
-def compressed(image: Tensor) -> Tensor:
-    """Return the compression of ``NormalizeBrightd`` of a normalised image."""
-    return torch.asinh(COMPRESSION * image)

@@ -24,7 +24,7 @@ from unetpipe.metrics.matching import within_known
 from unetpipe.metrics.seg_det_tra import object_jaccards
 from unetpipe.mirror import mirror_crop
 from unetpipe.networks import UNet
-from unetpipe.transforms.normalize_bright import COMPRESSION
+from unetpipe.transforms.normalize_bright import NormalizeBrightd
 
 EMPTY, PASTED = "empty", "pasted"
 PASTED_VIEWS = 3  # of a choosing frame
@@ -143,7 +143,7 @@ def normalized_on_device(image: Tensor, channels: int, bright: bool) -> Tensor:
     if bright:
         grey = image.mean(0)
         image = torch.where(((grey - grey.mean()) ** 3).mean() < 0, -image, image)
-        image = torch.asinh(COMPRESSION * image)
+        image = NormalizeBrightd.compressed(image)
     return image
 
 

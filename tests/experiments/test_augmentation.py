@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from experiments.augmentation import SameMomentsd, augmentation, compressed
+from experiments.augmentation import SameMomentsd, augmentation
 from experiments.recipes import RECIPES, Recipe
 from unetpipe.transforms.batched_grey import RandBatchGreyValues, RandBatchNoise
-from unetpipe.transforms.normalize_bright import NormalizeBrightd
 
 
 def batch() -> torch.Tensor:
@@ -43,7 +42,3 @@ def test_every_recipe_gives_finite_tiles_and_known_labels(recipe: Recipe) -> Non
     assert tiles["image"].isfinite().all()
     assert tiles["label"].shape == tiles["weight"].shape == (4, 1, 16, 16)
     assert set(tiles["label"].unique().tolist()) <= {0, 1}
-
-
-def test_the_compression_is_that_of_bright_normalisation() -> None:
-    assert compressed(torch.tensor([1.0])).item() == pytest.approx(NormalizeBrightd.compressed(torch.ones(1)).item())

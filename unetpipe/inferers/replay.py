@@ -138,7 +138,7 @@ def capture_graph(module: nn.Module, example: Tensor) -> Callable[[Tensor], Tens
 
     It is captured under autocast to bfloat16. The call returns a new tensor each time.
     """
-    # what autocast converts must be made anew by each replay; tensors of inference mode could not be written outside it
+    # each replay must convert again what autocast converts; tensors of inference mode could not be written outside it
     autocast = torch.autocast("cuda", dtype=torch.bfloat16, cache_enabled=False)
     with torch.cuda.device(example.device), torch.inference_mode(False), torch.no_grad(), autocast:
         given = torch.empty_like(example)

@@ -217,7 +217,8 @@ def threshold_choices(
     """Return every threshold with every marker threshold above it, and those with every merge threshold.
 
     A threshold with no marker threshold above it comes once, without a marker threshold. Of several marker thresholds
-    that are used one after another, the highest counts: those that are not above the threshold cut nothing.
+    that are used one after another, the highest counts: those that are not above the threshold cut nothing. They are
+    not tried with merge thresholds.
 
     Raises
     ------
@@ -230,12 +231,16 @@ def threshold_choices(
     [(0.5, 0.7, None), (0.5, 0.8, None), (0.9, None, None)]
     >>> [choice["marker_threshold"] for choice in threshold_choices([0.5], [0.9, [0.6, 0.8]])]
     [[0.6, 0.8], 0.9]
+    >>> [choice["marker_threshold"] for choice in threshold_choices([0.5], [0.9, [0.6, 0.8]], [0.4])]
+    [0.9]
     """
     choices: list[Thresholds] = []
     markers = sorted(map(_checked, marker_thresholds), key=highest)
     merges: list[float | None] = [*sorted(merge_thresholds)]
     for threshold in sorted(thresholds):
-        above = [marker for marker in markers if highest(marker) > threshold]
+        above = [
+            marker for marker in markers if highest(marker) > threshold and not (merges and isinstance(marker, list))
+        ]
         for marker, merge in product(above, merges or [None]) if above else [(None, None)]:
             choices.append({"threshold": threshold, "marker_threshold": marker, "merge_threshold": merge})
     return choices
