@@ -227,22 +227,28 @@ class Elsewhere:
 
 
 @pytest.mark.parametrize(
-    ("device", "cores", "count", "started", "threads"),
+    ("device", "cores", "count", "begun", "started", "threads"),
     [
-        ("cuda", 16, 6, [8], 8),
-        ("cuda", 16, 5, [], 8),  # few images
-        ("cuda", 3, 6, [], 1),  # few cores
-        ("cpu", 16, 6, [], 4),
+        ("cuda", 16, 6, True, ["start 8"], 8),
+        ("cuda", 16, 6, False, ["start 8", "end", "start 8", "end"], 8),  # the run is over before they have begun
+        ("cuda", 16, 5, True, [], 8),  # few images
+        ("cuda", 3, 6, True, [], 1),  # few cores
+        ("cpu", 16, 6, True, [], 4),
     ],
 )
 def test_processes_start_where_they_pay(
-    device: str, cores: int, count: int, started: list[int], threads: int, monkeypatch: pytest.MonkeyPatch
+    device: str, cores: int, count: int, begun: bool, started: list[str], threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made: list[int] = []
+    made: list[str] = []
 
     class Fake:
+        all_begun = begun
+
         def __init__(self, count: int) -> None:
-            made.append(count)
+            made.append(f"start {count}")
+
+        def close(self) -> None:
+            made.append("end")
 
         def call(self, function: Callable, *given: object) -> object:
             return function(*given)

@@ -15,7 +15,7 @@ from ignite.engine import Engine, Events
 from monai.data import DataLoader
 from monai.transforms import Compose
 
-from unetpipe.metrics.parallel import FEWEST_CORES, FreshProcesses, idle_cores
+from unetpipe.processes import FEWEST_CORES, FreshProcesses, idle_cores
 
 logger = logging.getLogger(__name__)
 
@@ -102,7 +102,7 @@ class BackgroundPostprocessing:
     The threads share one interpreter, which many images a second of a GPU would wait for. So where a GPU computes at
     least 500 images and cores are idle, processes compute those parts of the transform that can be computed elsewhere
     (:class:`unetpipe.instances.InstancesFromProbabilityd`, :class:`unetpipe.transforms.SaveMasksd`). The results are
-    the same. The processes stay for the next run of the engine.
+    the same. Processes that have begun stay for the next run of the engine.
 
     Parameters
     ----------
@@ -168,19 +168,24 @@ class BackgroundPostprocessing:
                 self._pending.popleft().result()
 
     def finish(self) -> None:
-        """Wait for the last results."""
+        """Wait for the last results; processes that have not begun by then would only keep the program from ending."""
         while self._pending:
             self._pending.popleft().result()
         self._pool.shutdown()
+        if self._elsewhere is not None and not self._elsewhere.all_begun:
+            self._end_processes()
 
     def fail(self, error: Exception) -> None:
         """Cancel what has not begun, and raise the error again."""
         self._pool.shutdown(cancel_futures=True)
+        self._end_processes()
+        raise error
+
+    def _end_processes(self) -> None:
         if self._elsewhere is not None:
             self._elsewhere.close()
             self._elsewhere = None
             self._start_processes(0)  # the transforms do not call them any more
-        raise error
 
 
 def _parts(transform: Any) -> list[Any]:

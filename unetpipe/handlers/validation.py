@@ -8,7 +8,7 @@ from ignite.engine import Engine, Events
 from monai.engines import Evaluator
 
 from unetpipe.metrics import BestThresholdMetric
-from unetpipe.metrics.parallel import FreshProcesses, idle_cores
+from unetpipe.processes import FreshProcesses, idle_cores
 from unetpipe.training.distributed import gathered
 
 

@@ -18,8 +18,8 @@ from monai.utils import convert_to_numpy
 from unetpipe.errors import InputError
 from unetpipe.instances import InstanceSettings
 from unetpipe.metrics.detection import mean_precision
-from unetpipe.metrics.parallel import FreshProcesses, in_processes
 from unetpipe.metrics.pixels import PixelScore, pixel_score
+from unetpipe.processes import FreshProcesses, in_processes
 from unetpipe.transforms.perturbed import PERTURBATIONS, perturbation_of
 
 logger = logging.getLogger(__name__)

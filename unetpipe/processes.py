@@ -89,6 +89,11 @@ class FreshProcesses:
         for _ in range(count):
             self._pool.submit(os.getpid)  # they import what they need meanwhile
 
+    @property
+    def all_begun(self) -> bool:
+        """Whether all have imported what they need, which takes seconds."""
+        return self._begun.value == self.count
+
     def start(self, call: Callable[[Sequence[Thing]], list[Result]], things: Sequence[Thing]) -> Callable[[], list]:
         """Let the processes compute ``call(things)``, a part each, and return what waits for it and returns it.
 
@@ -106,8 +111,7 @@ class FreshProcesses:
         what they have no time for. It computes all if a process is killed; the log says so.
         """
         with self._lock:
-            begun = self._begun.value
-            there = not self._lost and (begun == self.count or self._busy < begun)
+            there = not self._lost and (self.all_begun or self._busy < self._begun.value)
             self._busy += there
         if not there:
             return function(*given)
@@ -130,7 +134,7 @@ class FreshProcesses:
         """Let them end; what has not begun is not computed."""
         processes = list((self._pool._processes or {}).values())
         self._pool.shutdown(wait=False, cancel_futures=True)
-        if self._begun.value < self.count:  # the program would wait for seconds, until they have imported everything
+        if not self.all_begun:  # the program would wait for seconds, until they have imported everything
             for process in processes:
                 process.terminate()
 

@@ -13,9 +13,10 @@ import psutil
 import pytest
 import torch
 
+import unetpipe.processes
 from unetpipe.errors import InputError
-from unetpipe.metrics import BestThresholdSEGMetric, parallel
-from unetpipe.metrics.parallel import FreshProcesses, idle_cores, in_processes
+from unetpipe.metrics import BestThresholdSEGMetric
+from unetpipe.processes import FreshProcesses, idle_cores, in_processes
 
 
 def squares(numbers: Sequence[int]) -> list[tuple[int, int]]:
@@ -23,7 +24,7 @@ def squares(numbers: Sequence[int]) -> list[tuple[int, int]]:
 
 
 def four_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parallel.os, "sched_getaffinity", lambda process: range(4), raising=False)
+    monkeypatch.setattr(unetpipe.processes.os, "sched_getaffinity", lambda process: range(4), raising=False)
 
 
 def test_results_are_in_order_and_from_several_processes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,7 +36,7 @@ def test_results_are_in_order_and_from_several_processes(monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("cores", [1, 2, 3])
 def test_few_cores_compute_here(cores: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parallel.os, "sched_getaffinity", lambda process: range(cores), raising=False)
+    monkeypatch.setattr(unetpipe.processes.os, "sched_getaffinity", lambda process: range(cores), raising=False)
     assert in_processes(squares, [3]) == in_processes(squares, [3]) == [(9, os.getpid())]
     assert {process for _, process in in_processes(squares, [1, 2, 3])} == {os.getpid()}
 
@@ -107,7 +108,7 @@ def test_single_calls_from_threads(caplog: pytest.LogCaptureFixture) -> None:
 PARENT = """
 import time
 import psutil
-from unetpipe.metrics.parallel import FreshProcesses
+from unetpipe.processes import FreshProcesses
 processes = FreshProcesses(1)
 processes.start(sorted, [1])()
 print(*[child.pid for child in psutil.Process().children()], flush=True)
@@ -130,6 +131,8 @@ def test_processes_need_no_main_guard_and_end_with_a_killed_parent(tmp_path: Pat
 
 def test_idle_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     for cores, workers, idle in ((2, 2, 0), (4, 2, 1), (16, 2, 8), (16, 12, 3)):
-        monkeypatch.setattr(parallel.os, "sched_getaffinity", lambda process, cores=cores: range(cores), raising=False)
+        monkeypatch.setattr(
+            unetpipe.processes.os, "sched_getaffinity", lambda process, cores=cores: range(cores), raising=False
+        )
         assert idle_cores(torch.device("cuda"), workers) == idle
         assert idle_cores(torch.device("cpu"), workers) == 0
