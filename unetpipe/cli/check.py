@@ -225,7 +225,8 @@ def _propose(found: Survey, options: argparse.Namespace, channels: int) -> None:
     minutes = seconds * 100 * epochs / 60
     print(
         f"\nTrain on it with (a tile returns {proposal.output}×{proposal.output} pixels, "
-        f"{proposal.output / diameter:.1f} cells wide; {epochs} epochs of 100 steps, roughly {minutes:.0f} min):\n\n"
+        f"{proposal.output / diameter:.1f} cells wide; {epochs} epochs of 100 steps, roughly {minutes:.0f} min;\n"
+        "validation takes as long again where frames are large):\n\n"
         f"  {as_command(command)}\n",
         flush=True,
     )

@@ -6,6 +6,8 @@ import copy
 import math
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import NamedTuple
 
 import torch
@@ -118,7 +120,8 @@ def proposed_network(proposal: Proposal, in_channels: int = 1) -> UNet:
 def seconds_a_step(network: UNet, tile: int, batch_size: int = 1) -> float:
     """Time a training step of a network on random pixels: the quicker of two.
 
-    On a CPU the time of the processor is divided by the threads, so that other programs do not count. The network
+    On a CPU one thread computes, and its processor time is divided by the number of threads, so that other programs do
+    not count. (Several threads wait for each other busily, several times as long where other programs run.) The network
     and PyTorch's random numbers stay as they are.
 
     Parameters
@@ -134,7 +137,7 @@ def seconds_a_step(network: UNet, tile: int, batch_size: int = 1) -> float:
     on_cpu = device.type == "cpu"
     threads, clock = (torch.get_num_threads(), time.process_time) if on_cpu else (1, time.perf_counter)
     seconds = []
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(), _one_thread() if on_cpu else nullcontext():
         network = copy.deepcopy(network).to(device)
         optimizer = torch.optim.AdamW(network.parameters())
         image = torch.randn(batch_size, network.in_channels, tile, tile, device=device)
@@ -151,6 +154,16 @@ def seconds_a_step(network: UNet, tile: int, batch_size: int = 1) -> float:
             float(loss.detach())  # waits for the GPU
             seconds.append((clock() - start) / threads)
     return min(seconds[1:])
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def epochs_within(seconds: float, minutes: float = CPU_MINUTES, steps: int = 100) -> int:
