@@ -57,14 +57,22 @@ def test_a_line_an_epoch(capsys: pytest.CaptureFixture) -> None:
     assert printed.err == ""
 
 
-def test_the_first_epoch_is_foretold_from_two_steps(capsys: pytest.CaptureFixture, clock: list[float]) -> None:
-    """The first step takes 60 s and the second 2 s, so the epoch of 4 takes 66 s."""
-    clock[:] = [100.0, 160.0, 162.0, 170.0]
+def test_the_first_epoch_is_foretold(capsys: pytest.CaptureFixture, clock: list[float]) -> None:
+    """The first step takes 60 s and the second and third 2 s, so the epoch of 4 takes 66 s."""
+    clock[:] = [100.0, 160.0, 162.0, 164.0, 170.0]
     run(epochs=2)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "first step after 01:00; an epoch of 4 steps takes about 01:06"
     assert lines[1].endswith("01:10 left")
     assert len(lines) == 3
+
+
+def test_one_slow_step_does_not_foretell_a_slow_epoch(capsys: pytest.CaptureFixture, clock: list[float]) -> None:
+    """Steps of 10, 42, 2, 2, 2 and 2 s: the other 99 take 2 s each."""
+    clock[:] = [0.0, 10.0, 52.0, 54.0, 56.0, 58.0, 60.0]
+    run(epochs=1, steps=100)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "first step after 00:10; an epoch of 100 steps takes about 03:28"
 
 
 def test_an_epoch_of_two_steps_is_not_foretold(capsys: pytest.CaptureFixture) -> None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import sys
 import time
+from itertools import pairwise
+from statistics import median
 
 from ignite.engine import Engine, Events
 from tqdm import tqdm
 
 from unetpipe.device import wait_for_gpu
+
+FORETELLING = 6  # steps after which the time of an epoch is foretold: the first is slow, and one of the others may be
 
 
 def show_bars(progress: bool) -> bool:
@@ -20,7 +24,7 @@ class Progress:
     """Handler that shows how far a trainer or evaluator is and how much time is left.
 
     On a terminal it shows a progress bar. If standard output or standard error is redirected, for example to a file,
-    it prints one line an epoch to standard output, without carriage returns. A line after the second step says how long
+    it prints one line an epoch to standard output, without carriage returns. A line after the sixth step says how long
     the first epoch takes, because that can be minutes.
 
     Attach it after the handlers whose results it names: the loss of the epoch and the validation.
@@ -61,6 +65,7 @@ class Progress:
             self.first = (engine.state.epoch - 1) * self.length
             self.done = self.first
             self.since = time.monotonic()
+            self.ends = [self.since]
             self.bar = tqdm(
                 total=self.total,
                 initial=self.first,
@@ -81,19 +86,22 @@ class Progress:
         self.done += count
         if self.bar is not None:
             self.bar.update(count)
-        if self.unit == "step" and self.done - self.first <= 2 < self.length and not _on_terminal():
-            self._foretell(self.done - self.first)
+        looked_at = min(FORETELLING, self.length - 1)
+        if self.unit == "step" and self.done - self.first <= looked_at and looked_at > 1 and not _on_terminal():
+            self._foretell(looked_at)
 
-    def _foretell(self, steps: int) -> None:
-        """Say after two steps how long the epoch takes: the first step is slower than the others."""
+    def _foretell(self, looked_at: int) -> None:
+        """Note when a step ended; after the last that is looked at, say how long the epoch takes."""
         wait_for_gpu()
-        seconds = time.monotonic() - self.since
-        if steps == 1:
-            self.first_step = seconds
+        self.ends.append(time.monotonic())
+        if len(self.ends) <= looked_at:
             return
-        whole = self.first_step + (self.length - 1) * (seconds - self.first_step)
-        first, about = tqdm.format_interval(self.first_step), tqdm.format_interval(whole)
-        print(f"first step after {first}; an epoch of {self.length} steps takes about {about}", flush=True)
+        first, *others = (end - begin for begin, end in pairwise(self.ends))
+        whole = tqdm.format_interval(first + (self.length - 1) * median(others))
+        print(
+            f"first step after {tqdm.format_interval(first)}; an epoch of {self.length} steps takes about {whole}",
+            flush=True,
+        )
 
     def end_epoch(self, engine: Engine) -> None:
         """Name the metrics of the epoch, on the bar or in a line."""
@@ -116,9 +124,6 @@ class Progress:
         else:
             time_said = f"{tqdm.format_interval(seconds)} in all"
         values = ", ".join(f"{name} {value}" for name, value in shown.items())
-        time_said = (
-            f"{tqdm.format_interval(left)} left" if done < self.total else f"{tqdm.format_interval(seconds)} in all"
-        )
         count = f"{done} {self.unit}{'s' if done != 1 else ''}"
         print("; ".join(part for part in (_epoch(engine), count, values, time_said) if part), flush=True)
 
