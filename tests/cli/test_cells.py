@@ -26,7 +26,7 @@ def run(*arguments: object) -> int:
 
 
 def table(folder: Path) -> list[dict[str, str]]:
-    with (folder / "cells.csv").open(encoding="utf-8", newline="") as file:
+    with (folder / "cells.csv").open(encoding="utf-8-sig", newline="") as file:
         return list(csv.DictReader(file))
 
 
@@ -54,6 +54,7 @@ def test_measure_writes_a_table_and_every_export(tmp_path: Path, capsys: pytest.
         "empty.png_RoiSet.zip",
         "empty.png.geojson",
         "coco.json",
+        "overlays",
     }
 
 

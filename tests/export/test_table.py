@@ -13,7 +13,7 @@ from unetpipe.morphometry import LabelledPage, measure_cells
 
 
 def read(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as file:
+    with path.open(encoding="utf-8-sig", newline="") as file:
         return list(csv.DictReader(file))
 
 
@@ -53,6 +53,16 @@ def test_columns_that_no_page_has_are_left_out_and_those_of_some_are_empty(tmp_p
     assert (first["area_um2"], first["intensity_mean_0"], first["intensity_mean_2"]) == ("", "1", "")
     assert (last["area_um2"], last["intensity_mean_2"]) == (str(float(last["area"]) / 4).removesuffix(".0"), "65535")
     assert list(rows[0])[-3:] == ["intensity_max_2", "intensity_mean_2", "intensity_min_2"]
+
+
+@pytest.mark.parametrize(("names", "begin"), [(["a.tif", "Ü.tif"], b"\xef\xbb\xbfimage,"), (["a.tif"], b"image,")])
+def test_letters_beyond_ascii_come_after_a_byte_order_mark(names: list[str], begin: bytes, tmp_path: Path):
+    """Excel and LibreOffice show "Ã\x9c" for "Ü" without it; a table without such letters needs none."""
+    labels = np.array([[1, 0]])
+    write_cell_table(tmp_path, [LabelledPage.in_memory(labels, name) for name in names])
+    content = (tmp_path / "cells.csv").read_bytes()
+    assert content.startswith(begin)
+    assert [row["image"] for row in read(tmp_path / "cells.csv")] == names
 
 
 def test_no_cell_gives_a_header_and_an_older_table_goes(tmp_path: Path):

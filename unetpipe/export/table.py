@@ -12,6 +12,7 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 
 from unetpipe.files import replacing
+from unetpipe.io.tables import byte_order_mark
 from unetpipe.morphometry.cells import COLUMNS, Columns, LabelledPage, measure_cutout
 
 LONG = 100_000  # rows from which the table is written as Parquet too
@@ -49,8 +50,8 @@ def write_cell_table(folder: Path, pages: Iterable[LabelledPage]) -> CellTable:
     Parameters
     ----------
     folder : path
-        Gets ``cells.csv``, UTF-8. A table of 100,000 rows or more is also written as ``cells.parquet`` if pyarrow is
-        installed.
+        Gets ``cells.csv``, UTF-8, with a byte order mark if a name has letters beyond ASCII. A table of 100,000 rows or
+        more is also written as ``cells.parquet`` if pyarrow is installed.
     pages : iterable of LabelledPage
 
     Returns
@@ -66,7 +67,9 @@ def write_cell_table(folder: Path, pages: Iterable[LabelledPage]) -> CellTable:
         types: dict[str, np.dtype] = {}
         rows = in_pieces = 0
         examples: list[str] = []
+        mark = ""
         for page in pages:
+            mark = mark or byte_order_mark(page.image)
             for cutout in page.cutouts():
                 columns = _named(page, measure_cutout(page, cutout))
                 types |= {name: values.dtype for name, values in columns.items()}
@@ -80,6 +83,7 @@ def write_cell_table(folder: Path, pages: Iterable[LabelledPage]) -> CellTable:
         names += sorted(set(types) - set(COLUMNS), key=lambda name: (int(name.rpartition("_")[2]), name))
         path, parquet = folder / "cells.csv", folder / "cells.parquet"
         with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+            file.write(mark)
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(names)
             for columns in _read(spool):

@@ -11,6 +11,19 @@ from typing import Any
 
 from unetpipe.files import write_text
 
+BYTE_ORDER_MARK = "\ufeff"
+
+
+def byte_order_mark(text: str) -> str:
+    r"""Return what a table of this text begins with: Excel reads letters beyond ASCII as UTF-8 only after the mark.
+
+    Examples
+    --------
+    >>> byte_order_mark("a.tif"), byte_order_mark("Ü.tif")
+    ('', '\ufeff')
+    """
+    return "" if text.isascii() else BYTE_ORDER_MARK
+
 
 def write_json(path: Path, content: Any) -> None:
     """Write JSON, indented."""
@@ -18,12 +31,13 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Write a table with its header line; floats with five decimals."""
+    """Write a table with its header line; floats with five decimals. See :func:`byte_order_mark`."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
     writer.writerows([f"{cell:.5f}" if isinstance(cell, float) else cell for cell in row] for row in rows)
-    write_text(path, text.getvalue())
+    table = text.getvalue()
+    write_text(path, byte_order_mark(table) + table)
 
 
 def format_table(rows: Sequence[tuple[str, float | None, str]]) -> str:
