@@ -1,4 +1,4 @@
-"""``unetpipe segment --threshold``: instead of the model's own, in memory and part by part."""
+"""Options of ``unetpipe segment``: ``--threshold`` and ``--export overlay``, in memory and part by part."""
 
 from __future__ import annotations
 
@@ -58,3 +58,18 @@ def test_a_refused_option_leaves_what_is_complete(command: list[str], capsys) ->
     capsys.readouterr()
     assert main([*command, "--resume"]) == 0
     assert "Complete already: 1 of 1 images" in capsys.readouterr().out
+
+
+def test_pictures_of_outlines_are_not_taken_for_masks(command: list[str], tmp_path: Path, capsys) -> None:
+    """They are drawn beside the masks, and scoring finds the masks only; an image in parts has none."""
+    assert main([*command, "--export", "overlay"]) == 0
+    assert (tmp_path / "out" / "overlays" / "a_overlay.png").is_file()
+    (tmp_path / "data" / "images").mkdir(parents=True)
+    (tmp_path / "data" / "masks").mkdir()
+    tifffile.imwrite(tmp_path / "data" / "images" / "a.tif", IMAGE)
+    tifffile.imwrite(tmp_path / "data" / "masks" / "a.tif", (IMAGE > 128).astype(np.uint8))
+    assert main(["evaluate", str(tmp_path / "out"), str(tmp_path / "data")]) == 0
+    assert main(["measure", str(tmp_path / "out"), "--output", str(tmp_path / "tables")]) == 0
+    capsys.readouterr()
+    assert main([*command, "--export", "overlay", "--large"]) == 1
+    assert "--export overlay needs images that fit into memory" in capsys.readouterr().err

@@ -17,6 +17,10 @@ from unetpipe.errors import InputError
 from unetpipe.export import CELL_EXPORTS, export_cells
 from unetpipe.io.track_tables import Track
 from unetpipe.morphometry import LabelledPage
+from unetpipe.morphometry.cells import Cutout
+from unetpipe.report.pictures import RESULT_COLOUR
+
+WITH_IDS = [name for name in CELL_EXPORTS if name != "overlay"]  # a picture holds no ids
 
 
 @pytest.mark.parametrize("name", CELL_EXPORTS)
@@ -31,7 +35,9 @@ def test_older_files_are_replaced_whole(name: str, tmp_path: Path):
 
 
 def test_an_unknown_export_is_refused(tmp_path: Path):
-    with pytest.raises(InputError, match="There is no export 'svg'; there are imagej, geojson, labelme, coco, geff"):
+    with pytest.raises(
+        InputError, match="There is no export 'svg'; there are imagej, geojson, labelme, coco, geff, overlay"
+    ):
         export_cells("svg", tmp_path, [])
 
 
@@ -73,6 +79,39 @@ def check_geojson(path: Path, labels: np.ndarray) -> None:
         whole[mask] = int(properties["name"])
     assert np.array_equal(whole, labels)
     assert len({feature["id"] for feature in content["features"]}) == len(content["features"])
+
+
+def test_overlay_of_odd_cells(tmp_path: Path):
+    written = export_cells("overlay", tmp_path, odd_pages())
+    names = ["empty", "one", "Zellen für Übung 1", "01/t000", "01/t001"]
+    assert [path.relative_to(tmp_path).as_posix() for path in written] == [
+        f"overlays/{name}_overlay.png" for name in names
+    ]
+    assert not np.array(Image.open(written[0])).any()
+    one = np.zeros((20, 30, 3), np.uint8)
+    one[3:6, 4:9] = RESULT_COLOUR
+    one[4, 5:8] = 0  # the inside of the cell
+    assert np.array_equal(np.array(Image.open(written[1])), one)
+
+
+def test_overlay_shows_the_colours_of_the_image(tmp_path: Path):
+    pixels = np.zeros((3, 6, 8), np.uint16)
+    pixels[0], pixels[1, :, :4] = 900, 900  # red on the right, yellow on the left
+    labels = np.zeros((6, 8), np.int32)
+    labels[2, 2] = 1
+    (path,) = export_cells("overlay", tmp_path, [LabelledPage.in_memory(labels, "a.tif", pixels=pixels, name="a")])
+    picture = np.array(Image.open(path))
+    assert picture[0, 0].tolist() == [255, 255, 0]
+    assert picture[0, 7].tolist() == [255, 0, 0]
+    assert picture[2, 2].tolist() == list(RESULT_COLOUR)
+
+
+def test_overlay_of_an_image_that_is_read_in_parts_is_refused(tmp_path: Path):
+    part = np.ones((4, 4), np.int32)
+    page = LabelledPage("slide", (8, 8), lambda: [Cutout(part, part)])
+    with pytest.raises(InputError, match="slide is larger than memory"):
+        export_cells("overlay", tmp_path, [page])
+    assert not list(tmp_path.iterdir())
 
 
 def test_labelme_of_odd_cells(tmp_path: Path):
@@ -187,7 +226,7 @@ def ids_of(name: str, path: Path) -> list[int]:
     return [annotation["cell_id"] for annotation in content["annotations"]]
 
 
-@pytest.mark.parametrize("name", CELL_EXPORTS)
+@pytest.mark.parametrize("name", WITH_IDS)
 def test_ids_up_to_65535(name: str, tmp_path: Path):
     """All of them as tracks; for the time, only the highest as outlines (the masks of COCO have a test of all)."""
     if name in ("imagej", "geff"):
@@ -199,7 +238,7 @@ def test_ids_up_to_65535(name: str, tmp_path: Path):
     assert ids_of(name, path) == list(range(max(labels[0, 0], 1), 65536))
 
 
-@pytest.mark.parametrize("name", CELL_EXPORTS)
+@pytest.mark.parametrize("name", WITH_IDS)
 def test_linked_odd_cells_of_a_folder_with_an_umlaut(name: str, tmp_path: Path):
     if name in ("imagej", "geff"):
         pytest.importorskip({"imagej": "roifile"}.get(name, name))

@@ -21,7 +21,7 @@ def add_export_argument(parser: argparse.ArgumentParser) -> None:
         choices=tuple(CELL_EXPORTS),
         default=[],
         help="also write the cells for another program: ROIs for ImageJ, detections for QuPath (geojson), LabelMe, "
-        "COCO JSON, or tracks as GEFF; may be given several times (default: none)",
+        "COCO JSON, tracks as GEFF, or pictures with outlines (overlay); may be given several times (default: none)",
     )
 
 

@@ -120,6 +120,8 @@ def run(options: argparse.Namespace) -> None:
             raise InputError("--diameter, --strict and --model auto need images that fit into memory.")
         if options.track:
             raise InputError("--track needs a sequence of images that fit into memory.")
+        if "overlay" in options.export:
+            raise InputError("--export overlay needs images that fit into memory; napari shows larger ones.")
         segment_large(options, images)
         return
     from unetpipe.cli.link import describe

@@ -53,7 +53,7 @@ def overlay(image: np.ndarray, result: np.ndarray, truth: np.ndarray | None = No
     Parameters
     ----------
     image : ndarray
-        (C, H, W); the first channel is shown, stretched between its 1st and 99th percentile.
+        (C, H, W), shown as :func:`stretched` does.
     result, truth : ndarray
         (H, W), instance maps.
 
@@ -62,7 +62,7 @@ def overlay(image: np.ndarray, result: np.ndarray, truth: np.ndarray | None = No
     ndarray
         (H, W, 3), uint8.
     """
-    picture = stretched(image[:1])
+    picture = stretched(image)
     found = outlines(result)
     picture[found] = RESULT_COLOUR
     if truth is not None:

@@ -1,0 +1,36 @@
+"""Pictures to look at: the image of each page with the outlines of its cells, ``overlays/NAME_overlay.png``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from unetpipe.errors import InputError
+from unetpipe.io.images import write_picture
+from unetpipe.morphometry.cells import LabelledPage
+from unetpipe.report.pictures import overlay
+
+FOLDER = "overlays"  # beside masks, or with their names, pictures would be taken for masks
+
+
+def write(folder: Path, pages: Iterable[LabelledPage]) -> list[Path]:
+    """Draw the cells of each page; see :func:`unetpipe.export.export_cells`.
+
+    The image is stretched between its 1st and 99th percentile, as :func:`unetpipe.report.overlay` draws it. Where the
+    image is not known, the ground is black.
+    """
+    written = []
+    for page in pages:
+        for cutout in page.cutouts():
+            if cutout.labels.shape != page.size:
+                raise InputError(
+                    f"{page.image} is larger than memory, so no overlay of it is drawn; napari shows it with its cells."
+                )
+            pixels = np.zeros((1, *page.size), np.uint8) if cutout.pixels is None else cutout.pixels
+            path = folder / FOLDER / f"{page.name}_overlay.png"
+            write_picture(path, Image.fromarray(overlay(pixels, cutout.labels)))
+            written.append(path)
+    return written
