@@ -1,7 +1,8 @@
 """Every command and code block of the README and the documentation runs, or says why not and has its options parsed.
 
-The blocks of a page run in order, in a folder that holds what the pages name: ``images``, ``my-data``, a set of the
-Cell Tracking Challenge and so on, all synthetic. Trainings are shortened to two steps.
+So have the commands in sentences. The blocks of a page run in order, in a folder that holds what the pages name:
+``images``, ``my-data``, a set of the Cell Tracking Challenge and so on, all synthetic. Trainings are shortened to two
+steps.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import sys
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,13 +41,16 @@ from unetpipe.io import write_labels
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGES = sorted(
     [
-        *(REPOSITORY / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
+        *REPOSITORY.glob("*.md"),
+        *REPOSITORY.glob("*/README.md"),
+        *REPOSITORY.glob(".github/**/*.md"),
         *REPOSITORY.glob("docs/**/*.md"),
-        *REPOSITORY.glob("bundles/unet_isbi/*/README.md"),
-        *(REPOSITORY / folder / "README.md" for folder in ("benchmarks", "data", "experiments")),
+        *REPOSITORY.glob("bundles/**/*.md"),
     ]
 )
-LANGUAGES = {"bash", "python", "text", "json"}
+LANGUAGES = {"bash", "python", "text"}
+PROGRAMS = {"bioimageio", "cp", "curl", "mkdir", "monailabel", "napari"}  # of others, in blocks that are not run
+COMMAND = re.compile(r"\$ |(unetpipe|python|pip|torchrun|curl)\b")
 BLOCK = re.compile(
     r"^(?:<!-- not run: (?P<reason>[^\n]+) -->\n)?```(?P<language>[^\n]*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL
 )
@@ -73,6 +78,33 @@ def name(page: Path) -> str:
 def test_every_block_says_its_language(page: Path) -> None:
     assert page.read_text().count("\n```") == 2 * len(blocks(page))  # none is left open, or nested
     assert {block.language for block in blocks(page)} <= LANGUAGES
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_no_block_escapes(page: Path) -> None:
+    """Markdown also takes indented text, tildes and HTML for code; and a command is no text."""
+    assert not re.findall(r"^ *~~~|^ +```|<pre\b|(?<=\n\n)(?: {4}|\t)\S.*", page.read_text(), re.MULTILINE)
+    for block in blocks(page):
+        if block.language == "text":
+            assert not [line for line in block.code.splitlines() if COMMAND.match(line)]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_commands_in_sentences_have_the_options_that_they_name(page: Path) -> None:
+    sentences = re.findall(r"(?<!`)`([^`]+)`(?!`)", BLOCK.sub("", page.read_text()))
+    for words in (words for code in sentences if COMMAND.match(code) for words in commands(code.replace("\n", " "))):
+        options = {word.partition("=")[0] for word in words if re.match(r"--\w", word)}
+        match words:
+            case ["unetpipe", verb, *_] if not verb.startswith("-"):
+                parser = argparse.ArgumentParser()
+                import_module(f"unetpipe.cli.{verb}").add_arguments(parser)
+                assert options <= parser._option_string_actions.keys(), words
+            case ["python", "-m", module, *_] if module.startswith(("experiments.", "benchmarks")):
+                assert "NAME" in module or find_spec(module), words
+            case ["python", script, *_] if script.endswith(".py"):
+                assert (REPOSITORY / script).is_file(), words
+            case ["python", "-m", "pip" | "tox", _, *_] | ["pip", _, *_]:
+                assert is_set_up(words), words
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the commands are those of a POSIX shell")
@@ -203,7 +235,8 @@ def check_tox(arguments: list[str]) -> None:
     options = argparse.ArgumentParser()
     options.add_argument("-e", action="append", default=[])
     options.add_argument("rest", nargs="*")
-    for environment in options.parse_args([word for word in arguments if word != "--"]).e:
+    own = arguments[: arguments.index("--")] if "--" in arguments else arguments  # the rest is pytest's
+    for environment in options.parse_args(own).e:
         assert environment == "py" or f"[testenv:{environment}]" in (REPOSITORY / "tox.ini").read_text(), environment
 
 
@@ -226,7 +259,9 @@ def parse(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
             parse_only(module, arguments, monkeypatch)
         case ["python", "-c", code]:
             ast.parse(code)
-        case ["python", "-m", *_]:
+        case [program, *_] if program in PROGRAMS:
+            pass
+        case _:
             assert is_set_up(words), shlex.join(words)
 
 
