@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import sys
 from collections.abc import Callable
@@ -17,6 +18,8 @@ from workflows import workflow
 
 from unetpipe.cli import encode
 from unetpipe.cli.main import main
+from unetpipe.networks import unet
+from unetpipe.training import train
 
 
 def picture(folder: Path, pixels: np.ndarray, name: str = "a.tif") -> None:
@@ -120,3 +123,49 @@ def test_ctrl_c_is_one_word(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     monkeypatch.setattr(encode, "run", stopped)
     assert main(["encode", "masks", "--output", "submission.csv"]) == 130
     assert capsys.readouterr().err == "Stopped.\n"
+
+
+@pytest.mark.parametrize("how", [[], ["--large"]])
+def test_ctrl_c_while_segmenting_names_resume(
+    how: list[str], places, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
+) -> None:
+    """Nothing else is said: Ignite would log the interruption as an error without a text."""
+    images, bundle, output = places
+    picture(images, NOISE)
+
+    def stopped(self: object, *given: object, **named: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(unet.UNet, "forward", stopped)
+    assert main(["segment", str(images), "--bundle", str(bundle), "--output", str(output), *how]) == 130
+    said = capfd.readouterr()
+    assert said.out.splitlines()[-1] == "The same command with --resume continues where this one stopped."
+    assert said.err.splitlines()[-1] == "Stopped."
+    assert "exception" not in said.err + said.out
+
+
+def test_ctrl_c_while_training_names_resume_and_what_there_is(
+    trained: Path, synthetic: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    def stopped(self: train.Training) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train.Training, "run", stopped)
+    assert main(["train", str(synthetic), "--output", str(tmp_path / "new"), "--set", "num_workers=0"]) == 130
+    assert capsys.readouterr().out.endswith(
+        "\nThe same command with --resume continues after the last complete epoch.\n"
+    )
+    shutil.copytree(trained, tmp_path / "begun")
+    again = ["train", str(synthetic), "--output", str(tmp_path / "begun"), "--resume", "--set", "num_workers=0"]
+    assert main([*again, "channels=[4,8]", "tile=66"]) == 130
+    assert capsys.readouterr().out.endswith(f"epoch. {tmp_path / 'begun'} holds the best epoch so far.\n")
+
+
+def test_the_command_after_a_training_can_be_copied(
+    synthetic: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr(train.Training, "run", lambda self: None)
+    assert main(["train", str(synthetic), "--output", str(tmp_path / "my cells"), "--set", "num_workers=0"]) == 0
+    *_, last = capsys.readouterr().out.splitlines()
+    assert shlex.split(last)[1:5] == ["unetpipe", "segment", "IMAGES", "--bundle"]
+    assert shlex.split(last)[5] == str(tmp_path / "my cells")

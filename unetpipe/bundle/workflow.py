@@ -17,6 +17,12 @@ from unetpipe.bundle.writing import read_config
 from unetpipe.errors import InputError, input_error_behind
 from unetpipe.files import first_line
 
+QUIET = {  # loggers, and the level from which they speak
+    "monai.bundle.workflows": logging.ERROR,
+    "monai.handlers.StatsHandler": logging.ERROR,
+    "ignite.engine.engine": logging.CRITICAL,  # an exception that ends a run is raised besides
+}
+
 
 def open_workflow(configs: Sequence[str], kind: str, values: Mapping[str, Any]) -> ConfigWorkflow:
     """Read and initialise configs.
@@ -73,15 +79,18 @@ def parsed(parser: ConfigParser, key: str, configs: Sequence[str]) -> Any:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep MONAI from logging what :class:`unetpipe.handlers.Progress` shows, and that no logging is configured."""
-    loggers = [logging.getLogger(name) for name in ("monai.bundle.workflows", "monai.handlers.StatsHandler")]
-    levels = [logger.level for logger in loggers]
+    """Keep MONAI and Ignite from logging what :class:`unetpipe.handlers.Progress` and the exception itself say.
+
+    Nor does MONAI say that no logging is configured.
+    """
+    loggers = {logging.getLogger(name): level for name, level in QUIET.items()}
+    levels = {logger: logger.level for logger in loggers}
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="the effective log level")
-        for logger in loggers:
-            logger.setLevel(logging.ERROR)
+        for logger, level in loggers.items():
+            logger.setLevel(level)
         try:
             yield
         finally:
-            for logger, level in zip(loggers, levels, strict=True):
+            for logger, level in levels.items():
                 logger.setLevel(level)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import shlex
 import sys
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -62,7 +63,7 @@ class Parser(argparse.ArgumentParser):
 def unknown_verb(name: str, verbs: Collection[str]) -> str:
     """Say what to do instead of a verb that does not exist."""
     if Path(name).exists():
-        return f"A verb is missing before {name}; to segment it: unetpipe segment {name} --output MASKS"
+        return f"A verb is missing before {name}; to segment it: unetpipe segment {shlex.quote(name)} --output MASKS"
     if plain(name) in WISHES:
         return WISHES[plain(name)]
     near = [VERBS[plain(name)]] if plain(name) in VERBS else difflib.get_close_matches(name.lower(), verbs, n=1)

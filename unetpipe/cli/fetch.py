@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 
 from unetpipe.errors import InputError
@@ -31,4 +32,4 @@ def run(options: argparse.Namespace) -> None:
         folder, digest = fetch(options.name, options.output, options.sha256, options.url)
     except KeyboardInterrupt:
         raise InputError("Stopped; what was downloaded is kept, and the same command continues from there.") from None
-    print(f"Data set: {folder} (archive SHA-256 {digest})\nNext: unetpipe check {folder}")
+    print(f"Data set: {folder} (archive SHA-256 {digest})\nNext: unetpipe check {shlex.quote(str(folder))}")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -243,7 +243,7 @@ def segment_images(predictor: Predictor, records: list[Record], journal: Journal
     """
     from ignite.engine import Events
 
-    from unetpipe.bundle.workflow import open_workflow, parsed
+    from unetpipe.bundle.workflow import open_workflow, parsed, quiet
 
     values = {
         **predictor.values,
@@ -256,8 +256,19 @@ def segment_images(predictor: Predictor, records: list[Record], journal: Journal
     for key in ("preflight", "evaluator"):  # refuses a damaged config in one sentence
         parsed(workflow.parser, key, predictor.configs)
     workflow.evaluator.add_event_handler(Events.STARTED, begin)
-    workflow.run()
-    workflow.finalize()
+    with quiet(), _saying_how_to_continue():
+        workflow.run()
+        workflow.finalize()
+
+
+@contextmanager
+def _saying_how_to_continue() -> Iterator[None]:
+    """Name ``--resume`` to who presses Ctrl-C."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("The same command with --resume continues where this one stopped.", flush=True)
+        raise
 
 
 def find_large_images(options: argparse.Namespace) -> list:
@@ -313,7 +324,8 @@ def segment_large(options: argparse.Namespace, images: list[tuple[LazyImage, Pat
                 total = estimated_seconds(segmentation.work, seconds, segmentation.processes.workers)
                 print(f"Time: {seconds:.2f} s a tile, about {say_time(total)} in all; nothing was written")
             else:
-                result = segmentation.run(before_publishing=partial(remove_old, options.output))
+                with _saying_how_to_continue():
+                    result = segmentation.run(before_publishing=partial(remove_old, options.output))
                 results.append((result, segmentation.work.image, (folder / image.name).as_posix()))
                 print(f"Result: {results[-1][0]}")
     if results and (options.tables or options.export):

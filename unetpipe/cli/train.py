@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 
 from unetpipe.bundle.models import model_names
@@ -51,9 +52,16 @@ def run(options: argparse.Namespace) -> None:
     settings = dict(parse_setting(text) for text in options.settings)
     if options.channel is not None:
         settings["channel"] = options.channel
+    from unetpipe.training.checkpoints import MODEL
     from unetpipe.training.train import Training
 
     training = Training(options.data, options.output, options.recipe, options.resume, options.start_from, settings)
     print(training.describe(), flush=True)
-    training.run()
-    print(f"Trained bundle: {options.output}\nNext: unetpipe segment IMAGES --bundle {options.output} --output MASKS")
+    try:
+        training.run()
+    except KeyboardInterrupt:
+        best = f" {options.output} holds the best epoch so far." if (options.output / MODEL).is_file() else ""
+        print(f"The same command with --resume continues after the last complete epoch.{best}", flush=True)
+        raise
+    bundle = shlex.quote(str(options.output))
+    print(f"Trained bundle: {options.output}\nNext: unetpipe segment IMAGES --bundle {bundle} --output MASKS")
