@@ -70,6 +70,23 @@ def test_the_model_with_the_least_misfit_is_chosen(trained: Path, monkeypatch: p
     assert predictor.trained_on is not None
 
 
+@pytest.mark.parametrize(("misfit", "chosen"), [(0.9, "one kind"), (1.1, "many kinds")])
+def test_a_model_of_one_kind_that_fits_comes_before_one_of_many(
+    misfit: float, chosen: str, trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = Predictor.load(trained).trained_on
+    assert facts is not None
+    models = {
+        name: Predictor.load(trained, trained_on={**facts.as_values(), "doubt": doubt})
+        for name, doubt in (("many kinds", 0.5), ("one kind", 0.1), ("another", 0.1))
+    }
+    misfits = {"many kinds": 0.4, "one kind": misfit, "another": 1.3}
+    names = {id(predictor): name for name, predictor in models.items()}
+    monkeypatch.setattr("unetpipe.fit.measure_fit", lambda predictor, image: Fit(misfits[names[id(predictor)]], 3, 9.0))
+    found = choose_model(models, [dict.fromkeys(models, np.zeros((1, 9, 9)))])
+    assert found[0] == chosen == next(iter(found[1]))
+
+
 def test_a_fit_counts_the_cells_in_the_middle(trained: Path, image: np.ndarray) -> None:
     fit = measure_fit(Predictor.load(trained), image)
     assert fit.cells > 0

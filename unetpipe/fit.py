@@ -22,7 +22,8 @@ SIZES = 0.5  # what cells of twice or half the size count, where twice the doubt
 USUAL = (
     0.12  # doubt of a model of one kind of image; one of many kinds is less certain, and more so than its scores say
 )
-LIMIT = 2.0  # no model fits above it
+MANY_KINDS = 2 * USUAL  # the doubt of a model of many kinds of images is larger
+FITS, LIMIT = 1.0, 2.0  # a model fits as it does its validation frames below the first; none fits above the second
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,9 @@ def choose_model(
 ) -> tuple[str | None, dict[str, float]]:
     """Choose the model that fits images best.
 
+    It is the one of least misfit. But a model of one kind of image that fits as usual comes before all of many kinds:
+    it knows such images better, even where the others have less doubt than they usually have.
+
     Parameters
     ----------
     predictors : mapping
@@ -135,12 +139,17 @@ def choose_model(
     name : str or None
         None if no model fits.
     misfits : dict
-        The mean misfit of each model over the images, the best first.
+        The mean misfit of each model over the images, the chosen one first, then the least.
     """
     misfits = {}
     for name, predictor in predictors.items():
         if predictor.trained_on is not None and all(name in image for image in images):
             misfits[name] = float(np.mean([measure_fit(predictor, image[name]).misfit for image in images]))
-    ordered = dict(sorted(misfits.items(), key=lambda item: item[1]))
+
+    def rank(name: str) -> tuple[bool, float]:
+        one_kind = (facts_behind(predictors[name]).doubt or USUAL) <= MANY_KINDS
+        return not (one_kind and misfits[name] <= FITS), misfits[name]
+
+    ordered = {name: misfits[name] for name in sorted(misfits, key=rank)}
     best = next(iter(ordered), None)
     return (best if best is not None and ordered[best] <= LIMIT else None), ordered

@@ -44,8 +44,10 @@ def chosen_model(bundle: str | os.PathLike, records: Sequence[Record], safe: boo
             "--model to try it anyway, or train one."
         )
     others = [misfit for name, misfit in misfits.items() if name != best]
-    lead = others[0] / misfits[best] if others and misfits[best] else float("inf")
+    lead = min(others) / misfits[best] if others and misfits[best] else float("inf")
     sure = "clearly" if lead >= 2 else "probably" if lead >= 1.25 else "hardly more than the next"
+    if lead < 1:
+        sure = "as usual, and comes before models of many kinds of images"
     print(f"Model: {best} fits {sure} (misfits, of which 1 is usual: {told})")
     return best
 
