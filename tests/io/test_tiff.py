@@ -230,6 +230,29 @@ def test_what_gdal_names_as_no_data_is_refused_in_an_image(tmp_path: Path):
     )
 
 
+@pytest.mark.parametrize("named", ["-9999", "nan", "none", "256", "1e40"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_a_value_that_pixels_cannot_have_is_no_missing_value(named: str, dtype: type, tmp_path: Path):
+    array = np.array([[0, 1], [2, 255]], dtype)
+    path = write(tmp_path / "a.tif", array, extratags=[(42113, "s", 0, named, True)])
+    assert np.array_equal(read_image(path)[0], array)
+
+
+@pytest.mark.parametrize("bits", [20, 24])
+def test_whole_numbers_whose_bytes_programs_order_differently_are_refused(bits: int, tmp_path: Path):
+    path = claim(write(tmp_path / "a.tif", RAMP.astype(np.uint32)), BitsPerSample=bits)
+    with pytest.raises(InputError, match=rf"a\.tif holds whole numbers of {bits} bits"):
+        read_image(path)
+
+
+def test_samples_of_different_sizes_are_refused(tmp_path: Path):
+    path = write(tmp_path / "a.tif", np.stack([RAMP] * 3, axis=-1).astype(np.uint8), photometric="rgb")
+    with tifffile.TiffFile(path, mode="r+") as file:
+        file.pages[0].tags["BitsPerSample"].overwrite((5, 6, 5))
+    with pytest.raises(InputError, match=r"a\.tif holds samples of different sizes \(\(5, 6, 5\) bits\)"):
+        read_image(path)
+
+
 def claim(path: Path, **tags: int) -> Path:
     """Write other values into tags of a file's first directory."""
     with tifffile.TiffFile(path, mode="r+") as file:

@@ -10,7 +10,9 @@ MetaIO, MetaImage reference: the keys of the header. ITK's own reader writes bey
 from __future__ import annotations
 
 import math
+import re
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,14 +23,19 @@ from unetpipe.files import check_fits, remember
 
 SUFFIXES = (".mha", ".mhd")
 TYPES = {
+    "MET_CHAR": "i1",
     "MET_UCHAR": "u1",
     "MET_SHORT": "i2",
     "MET_USHORT": "u2",
     "MET_INT": "i4",
     "MET_UINT": "u4",
+    "MET_LONG_LONG": "i8",
+    "MET_ULONG_LONG": "u8",
     "MET_FLOAT": "f4",
     "MET_DOUBLE": "f8",
 }
+YES, NO = ("T", "t", "1"), ("F", "f", "0")
+SEPARATED = re.compile(r"([^=:]*)[=:](.*)")  # a key and its value
 HEADER = 2**16  # bytes; no header is longer
 LARGEST_RATIO = 1100  # of zlib; it is 1032
 
@@ -74,10 +81,10 @@ def _header(path: Path) -> Pixels:
     start = 0
     while "ElementDataFile" not in keys:
         end = content.find(b"\n", start)
-        key, equals, value = content[start : max(end, 0)].decode("latin-1").partition("=")
-        if end < 0 or not equals:
+        line = SEPARATED.fullmatch(content[start : max(end, 0)].decode("latin-1"))
+        if end < 0 or line is None:
             raise InputError(f"{path} is not what its suffix {path.suffix} says, or damaged; is it complete?")
-        keys[key.strip()] = value.strip()
+        keys[line[1].strip()] = line[2].strip()
         start = end + 1
     try:
         sides = tuple(int(side) for side in reversed(keys["DimSize"].split()))
@@ -93,7 +100,7 @@ def _header(path: Path) -> Pixels:
         raise _damaged(path, f"its header names {axes} axes of {sides} pixels")
     if not 2 <= len(shape) <= 3:
         raise InputError(f"{path} has the shape {shape}; a volume has two or three axes, and no time axis.")
-    if channels != 1 or kind not in TYPES or keys.get("BinaryData", "True") != "True":
+    if channels != 1 or kind not in TYPES or not _is_true(path, keys, "BinaryData", "True"):
         raise InputError(f"{path} holds {channels} × {kind}; only grey values, in binary form, are read from it.")
     source = path
     if keys["ElementDataFile"] != "LOCAL":
@@ -102,9 +109,11 @@ def _header(path: Path) -> Pixels:
             raise InputError(
                 f"{path} names {keys['ElementDataFile']!r} for its pixels; that must be one file beside it."
             )
-    order = keys.get("ElementByteOrderMSB", keys.get("BinaryDataByteOrderMSB", "False"))
-    packed = keys.get("CompressedData", "False") == "True"
-    pixels = Pixels(source, start, packed, np.dtype((">" if order == "True" else "<") + TYPES[kind]), shape)
+    high_first = _is_true(
+        path, keys, "ElementByteOrderMSB" if "ElementByteOrderMSB" in keys else "BinaryDataByteOrderMSB"
+    )
+    packed = _is_true(path, keys, "CompressedData")
+    pixels = Pixels(source, start, packed, np.dtype((">" if high_first else "<") + TYPES[kind]), shape)
     held = source.stat().st_size
     if skipped == -1 and not packed:  # the pixels are the end of the file
         pixels = pixels._replace(start=max(held - pixels.bytes, 0))
@@ -131,6 +140,14 @@ def _volume(path: Path) -> np.ndarray:
         array = np.fromfile(pixels.file, pixels.dtype, math.prod(pixels.shape), offset=pixels.start)
     native = array.astype(pixels.dtype.newbyteorder("="), copy=False)
     return native.reshape(-1, *pixels.shape[-2:])
+
+
+def _is_true(path: Path, keys: Mapping[str, str], key: str, default: str = "False") -> bool:
+    """Return what a key says, by its first letter, as MetaIO does."""
+    value = keys.get(key, default)
+    if value[:1] not in YES + NO:
+        raise InputError(f"{path} has the line {key} = {value}; it must be True or False.")
+    return value[:1] in YES
 
 
 def _damaged(path: Path, what: str) -> InputError:

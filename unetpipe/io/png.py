@@ -13,15 +13,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from unetpipe.errors import InputError
 from unetpipe.files import check_fits, unreadable
 
 Image.MAX_IMAGE_PIXELS = None  # what a file cannot hold is refused below
+PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY = 2**28  # bytes; microscopes keep their settings there
 SUFFIXES = (".png",)
 LARGEST_RATIO = 1033  # bytes that a byte of a PNG can stand for
 KIND = "an image"
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+CHUNK = 12  # bytes that a chunk has at least: length, kind, check sum
+SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # a pixel, by the type of colour
+SPREAD = {"L;2": 85, "L;4": 17}  # by what Pillow multiplies grey values of 2 and 4 bits
 ALPHA = ("LA", "La", "RGBA", "RGBa", "PA")
 DECODING_ERRORS = (
     UnidentifiedImageError,
@@ -63,11 +68,15 @@ def read_page(path: Path, page: int, labels: bool) -> np.ndarray:
             picture.seek(page)
             raw_mode = _raw_mode(picture)
             if ";16" in raw_mode and picture.mode in ("RGB", "RGBA", "LA"):  # Pillow would cut them to 8 bit
-                array = _decode_deep_colours(path, raw_mode)
-            elif picture.mode in ("CMYK", "YCbCr", "PA") or (picture.mode == "P" and not labels):
-                return np.array(picture.convert("RGB"))
+                return _without_alpha(_decode_deep_colours(path))
+            if picture.mode in ("CMYK", "YCbCr", "PA") or (picture.mode == "P" and not labels):
+                array = np.array(picture.convert("RGB"))
             else:
                 array = np.array(picture)
+                array = array // SPREAD[raw_mode] if raw_mode in SPREAD else array
+            if picture.format == "PNG" and page == 0:
+                # rows that the file lacks are 0; of interlaced ones, only some pixels
+                _check_chunks(path, rows=bool(picture.info.get("interlace")) or not array[-1].any())
             return _without_alpha(array) if picture.mode in ALPHA else array
     except InputError:
         raise
@@ -78,7 +87,7 @@ def read_page(path: Path, page: int, labels: bool) -> np.ndarray:
 def _check(path: Path, picture: Image.Image) -> None:
     """Raise OSError if the file cannot hold what its header claims, InputError if the memory cannot."""
     if picture.format == "TIFF":
-        raise OSError("it is a TIFF file; name it .tif")
+        raise InputError(f"{path} is a TIFF file; name it .tif.")
     needed = picture.width * picture.height * len(picture.getbands())
     if picture.format == "PNG" and needed > 8 * LARGEST_RATIO * path.stat().st_size:
         raise OSError(f"its header claims {needed} bytes, more than so small a file can hold")
@@ -92,10 +101,30 @@ def _raw_mode(picture: Image.Image) -> str:
     return arguments if isinstance(arguments, str) else str(next(iter(arguments or ("",))))
 
 
-def _decode_deep_colours(path: Path, raw_mode: str) -> np.ndarray:
-    """Read 16-bit colours as (H, W, 3 or 4), uint16."""
-    if raw_mode.startswith("LA"):
-        raise OSError("it has 16-bit grey values with an alpha channel; save it without alpha")
+def _check_chunks(path: Path, rows: bool) -> None:
+    """Raise OSError if pixels of a PNG are damaged or, if ``rows`` says so, fewer than its header claims.
+
+    Pillow passes over both: it compares no check sum of pixels, and leaves rows at 0 that the file lacks.
+    """
+    content = memoryview(path.read_bytes())
+    inflate, held, start = zlib.decompressobj(), 0, len(SIGNATURE)
+    while start + CHUNK <= len(content):
+        length, kind = struct.unpack_from(">I4s", content, start)
+        end = start + 8 + length
+        if kind == b"IDAT":
+            if zlib.crc32(content[start + 4 : end]) != struct.unpack_from(">I", content, end)[0]:
+                raise OSError("its pixels do not have the check sum that the file names")
+            if rows:
+                held += len(inflate.decompress(content[start + 8 : end]))
+        start = end + 4
+    width, height, depth, colour, interlaced = struct.unpack_from(">IIBBxxB", content, len(SIGNATURE) + 8)
+    needed = height * (-(-width * depth * SAMPLES[colour] // 8) + (not interlaced))  # and a byte that names the filter
+    if rows and held < needed:
+        raise OSError(f"its header claims {needed} bytes, it holds {held}")
+
+
+def _decode_deep_colours(path: Path) -> np.ndarray:
+    """Read 16-bit colours as (H, W, 2, 3 or 4), uint16; where a colour counts as transparent there is a fourth."""
     import imagecodecs
 
     try:

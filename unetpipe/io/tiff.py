@@ -29,6 +29,7 @@ BEHIND_ONE_DIRECTORY = ("shaped", "imagej", "stk")  # whose planes may lie there
 THUMBNAIL_OR_MASK = 1 | 4  # bits of the tag NewSubfileType
 PHOTOMETRIC_TAG = 262
 NO_DATA_TAG = 42113  # of GDAL: the value of pixels that were not measured
+LARGEST_PACKED = 16  # bits of a whole number whose bits lie one after another in every program
 HEADER = 8  # bytes
 ALPHA = (1, 2)  # values of the tag ExtraSamples
 GREY_OR_RGB = (PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.RGB, PHOTOMETRIC.MASK, PHOTOMETRIC.CFA, PHOTOMETRIC.LINEAR_RAW)
@@ -97,12 +98,26 @@ def _decoded(path: Path, page: int, region: tuple[slice, slice] | None, labels: 
         raise InputError(f"{path} does not fit into memory.") from error
     except Exception as error:  # each codec has its own exceptions for damaged data
         raise InputError(f"{path} cannot be read as TIFF ({first_line(error)}).") from error
-    if not labels and NO_DATA_TAG in part.key.tags and (pixels == part.key.nodata).any():
+    missing = None if labels else _no_data(part.key)
+    if missing is not None and (pixels == missing).any():
         raise InputError(
-            f"{path} holds pixels of the value {part.key.nodata:g}, which its tag GDAL_NODATA names as no data; "
+            f"{path} holds pixels of the value {float(missing):g}, which its tag GDAL_NODATA names as no data; "
             "replace them by numbers first, and take the tag away."
         )
     return _as_image(opened, part, _without_alpha(pixels, part.key), labels)
+
+
+def _no_data(key: TiffPage) -> np.number | np.bool_ | None:
+    """Return the value that the tag GDAL_NODATA names, in the type of the pixels; None if they cannot have it."""
+    if NO_DATA_TAG not in key.tags:
+        return None
+    try:
+        named = float(str(key.tags[NO_DATA_TAG].value).strip("\0 "))
+    except ValueError:  # not a number
+        return None
+    with np.errstate(all="ignore"):  # of a number that the type does not hold
+        value = np.array([named]).astype(key.dtype)[0]
+    return value if value.dtype.kind == "f" or float(value) == named else None
 
 
 def _as_image(opened: TiffStack, part: Part, pixels: np.ndarray, labels: bool) -> np.ndarray:
@@ -380,6 +395,10 @@ def _check(part: Part) -> None:
         raise _Refused(f"has the axes {sides}; a page has height and width, and channels or colours.")
     if key.bitspersample == 1 and key.samplesperpixel > 1 and key.planarconfig == PLANARCONFIG.CONTIG:
         raise _Refused("holds several 1-bit samples a pixel, which programs pack differently; save them as 8 bit.")
+    if not isinstance(key.bitspersample, int):
+        raise _Refused(f"holds samples of different sizes ({key.bitspersample} bits); save them alike.")
+    if np.dtype(key.dtype or "V").kind in "ui" and key.bitspersample > LARGEST_PACKED and key.bitspersample % 32:
+        raise _Refused(f"holds whole numbers of {key.bitspersample} bits, whose bytes programs order differently.")
     if key.dtype is None or np.dtype(key.dtype).kind not in "buif":
         raise _Refused(f"holds {key.dtype or 'samples of a kind that is not known'}; pixels must be real numbers.")
 
