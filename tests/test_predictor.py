@@ -104,6 +104,12 @@ def test_other_axes_are_refused(trained: Path, image: np.ndarray, axes: str):
         unetpipe.segment(image, bundle=trained, axes=axes)
 
 
+@pytest.mark.parametrize("path", ["a.tif", Path("images") / "a.tif"])
+def test_a_path_is_no_array(trained: Path, path: str | Path):
+    with pytest.raises(InputError, match=r"a\.tif is a path, and segment takes an array of pixels"):
+        unetpipe.segment(path, bundle=trained)
+
+
 def test_an_array_with_a_last_axis_of_channels_is_one_image(trained: Path, image: np.ndarray):
     """An image of three equal channels is grey; so are those of a stack."""
     segmenter = unetpipe.Predictor.load(trained)

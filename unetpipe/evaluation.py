@@ -34,6 +34,7 @@ from unetpipe.report.scores import print_borders, print_membranes, print_summary
 # The highest value of numbered cells in 16 bits. If no value is above one half of the range, they are not
 # probabilities: nothing would be a cell.
 LARGEST_NUMBER = 32767
+SHOWN = 5  # frames that a line names
 OF_ALL_FRAMES = "scored of whole sequences only, without --frames"
 OF_ONE_SEQUENCE = "scored of one sequence: unetpipe evaluate 01_RES 01_GT"
 
@@ -160,6 +161,7 @@ def _evaluate_cells(result: Path, truth: Path, output: Path | None, frames: Fram
     numbers = [page for page in range(pages) if wanted is None or page in wanted]
     if not numbers:
         raise InputError(f"{truth} has no page {frames}; it has the pages 0 to {pages - 1}.")
+    _say_which_are_not_there(frames, numbers)
     return _score_frames(
         (
             _Scored("", page, f"page {page}", read_labels(truth, page), None, None, read_labels(result, page), None)
@@ -173,30 +175,39 @@ def _evaluate_cells(result: Path, truth: Path, output: Path | None, frames: Fram
 
 def _evaluate_data_set(result: Path, truth: Path, output: Path | None, frames: Frames) -> dict[str, float | None]:
     """Score masks, which are found by their names, against the truth of a data set."""
-    records = select(find_records(truth), None, frames)
+    every = find_records(truth)
+    records = select(every, None, frames)
     if not records:
         raise InputError(f"{truth} has no truth for the frames {frames}; choose others by --frames.")
+    _say_which_are_not_there(frames, [record["frame"] for record in records])
+    keys = [(record["image"], record.get("page", 0)) for record in records]
+    wanted = set(keys)
     folders = [result, *sorted(path for path in result.rglob("*") if path.is_dir())]
     files = [result] if result.is_file() else [path for folder in folders for path in images_in(folder)]
-    matcher = MaskMatcher(records)
+    matcher = MaskMatcher(every)
+    others: list[Path] = []
     found: dict[tuple[str, int], tuple[Record, Path, int | None]] = {}
     for mask in files:
         pages = count_pages(mask)
         for page in range(pages):
             record = matcher.find(mask, page)
-            if record is None or mask.samefile(record["image"]):  # the data set itself has no masks of its images
+            if record is None:
+                others.append(mask)
                 continue
             key = record["image"], record.get("page", 0)
+            if key not in wanted or mask.samefile(record["image"]):  # the data set itself has no masks of its images
+                continue
             if key in found:
                 raise InputError(f"{found[key][1]} and {mask} are both of {record['image']}; keep one of them.")
             check_same_sizes(mask, record["image"])
             found[key] = record, mask, page if pages > 1 else None
-    keys = [(record["image"], record.get("page", 0)) for record in records]
     missing = [record for key, record in zip(keys, records, strict=True) if key not in found]
     if not found:
         raise InputError(
             f"No mask in {result} belongs to an image of {truth}; expected are names such as {records[0]['mask_name']}."
         )
+    if others:
+        print(f"Left out: {len(others)} mask(s) of no image that has truth, such as {others[0].name}.")
     if missing:
         first = missing[0]["mask_name"]
         print(f"Scored: {len(found)} of {len(records)} images; {len(missing)} have no mask, such as {first}.")
@@ -206,6 +217,13 @@ def _evaluate_data_set(result: Path, truth: Path, output: Path | None, frames: F
         truth,
         output,
     )
+
+
+def _say_which_are_not_there(frames: Frames, there: Iterable[int]) -> None:
+    missing = sorted((parse_frames(frames) or set()).difference(there))
+    if missing:
+        more = ", …" if len(missing) > SHOWN else ""
+        print(f"Without truth: frames {', '.join(map(str, missing[:SHOWN]))}{more}.")
 
 
 class _Scored(NamedTuple):

@@ -437,6 +437,11 @@ class Predictor:
 
     def _as_stack(self, image: np.ndarray, axes: str | None) -> tuple[np.ndarray, bool]:
         """Return (N, C, H, W) as the network takes it, and whether the array is a stack."""
+        if isinstance(image, (str, os.PathLike)):
+            raise InputError(
+                f"{image} is a path, and segment takes an array of pixels; read the file first, such as by "
+                "tifffile.imread, or use the program: unetpipe segment."
+            )
         if np.ma.is_masked(image):
             raise InputError(
                 f"The array of shape {image.shape} has masked elements, which have no grey value; fill them first, as "

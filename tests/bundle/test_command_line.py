@@ -68,6 +68,16 @@ def test_a_misspelt_key_is_named_with_the_nearest():
     check_keys(["monailabel", "--conf", "models", "--max_epoch", "3"])
 
 
+def test_text_in_the_place_of_a_part_is_refused():
+    config = str(BUNDLE / "configs" / "train.json")
+    start = ["site-packages/monai/bundle/__main__.py", "run", "--config_file", config]
+    for arguments in (["--loss", "5"], ["--loss=None"], ["--optimizer"], ["--network_def", "[1]"]):
+        with pytest.raises(InputError, match="must be a part"):
+            check_keys([*start, *arguments], [config])
+    for arguments in (["--loss", "{'_target_':'Loss'}"], ["--loss=@other"], ["--loss#reduction", "sum"]):
+        check_keys([*start, *arguments], [config])
+
+
 def test_a_misspelt_key_stops_the_program(synthetic: Path, tmp_path: Path):
     config = BUNDLE / "configs" / "train.json"
     done = monai_bundle("--config_file", config, "--dataset_dir", synthetic, "--chanels", "[4,8]", cwd=tmp_path)

@@ -70,6 +70,8 @@ def test_the_run_sees_them(synthetic: Path, tmp_path: Path, monkeypatch: pytest.
         ("ema_momentum", 1.1, "above 0, at most 1"),
         ("min_size", -3, "0 or more"),
         ("resume", "false", "true or false"),
+        ("hold_out", None, "true or false"),
+        ("hold_out", 0, "true or false"),
     ],
 )
 def test_a_wrong_number_is_one_sentence(key: str, value: object, said: str) -> None:

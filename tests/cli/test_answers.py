@@ -74,6 +74,15 @@ def test_options(arguments: list[str], answer: str, capsys: pytest.CaptureFixtur
     assert answer.rstrip(".") in said(capsys, *arguments)
 
 
+@pytest.mark.parametrize(
+    "arguments", [["segment", "", "--output", "x"], ["evaluate", "a", ""], ["check", "a", "--output", ""]]
+)
+def test_an_empty_argument_is_not_the_folder_of_the_shell(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "An argument is empty; is a variable of the shell not set?" in said(capsys, *arguments)
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_options_that_exist_are_not_answered(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:

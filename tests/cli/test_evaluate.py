@@ -390,6 +390,21 @@ def test_masks_of_paired_folders(tmp_path: Path, capsys: pytest.CaptureFixture):
     assert not (tmp_path / "no").exists()
 
 
+def test_frames_that_are_not_there_and_masks_of_no_image_are_said(tmp_path: Path, capsys: pytest.CaptureFixture):
+    label = pictures(tmp_path / "set")
+    for name in "abcz":
+        write_labels(tmp_path / "masks" / f"{name}_mask.tif", label)
+    arguments = ["evaluate", str(tmp_path / "masks"), str(tmp_path / "set")]
+    assert main([*arguments, "--frames", "1-4"]) == 0
+    printed = capsys.readouterr().out
+    assert "Without truth: frames 3, 4.\n" in printed
+    assert "Left out: 1 mask(s) of no image that has truth, such as z_mask.tif.\n" in printed
+    assert "4 cells in 2 frames" in printed
+    cells = str(tmp_path / "masks" / "a_mask.tif")
+    assert main(["evaluate", cells, cells, "--frames", "0,7"]) == 0
+    assert "Without truth: frames 7.\n" in capsys.readouterr().out
+
+
 def test_masks_of_a_whole_challenge_set(synthetic: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
     for sequence in ("01", "02"):
         for frame in range(3):

@@ -181,6 +181,18 @@ def test_submission(tmp_path: Path):
     assert (tmp_path / "s.csv").read_text() == "ImageId,EncodedPixels\nnone,\none,2 1\none,3 3\n"
 
 
+def test_masks_that_number_no_cells_are_not_submitted(tmp_path: Path, capsys: pytest.CaptureFixture):
+    write_labels(tmp_path / "m" / "a_mask.tif", np.array([[255, 0, 255]]))
+    assert main(["encode", str(tmp_path / "m"), "--output", str(tmp_path / "out")]) == 1
+    assert "a_mask.tif holds only 0 and 255, in 2 pieces" in refused(capsys, tmp_path)
+
+
+def test_a_channel_needs_images(tmp_path: Path, capsys: pytest.CaptureFixture):
+    write_labels(tmp_path / "m" / "a_mask.tif", CELLS)
+    assert measure(tmp_path / "m", "--channel", "0") == 1
+    assert "--channel chooses a channel of --images, which are not given" in refused(capsys, tmp_path)
+
+
 @pytest.mark.parametrize("verb", ["measure", "encode"])
 def test_no_masks_is_one_sentence(verb: str, tmp_path: Path, capsys: pytest.CaptureFixture):
     assert main([verb, str(tmp_path), "--output", str(tmp_path / "out")]) == 1

@@ -129,6 +129,20 @@ def test_masks_that_hardly_mean_what_was_meant(tmp_path: Path) -> None:
     assert tiny.startswith("The median cell has only 1 pixels")
 
 
+def test_masks_of_one_value_among_numbered_ones(tmp_path: Path) -> None:
+    """The cells of such a mask count as one, which is said; the set as a whole is taken as numbered."""
+    cells = np.zeros((48, 64), np.uint8)
+    for number, (row, column) in enumerate(((4, 4), (4, 30), (24, 4), (24, 30)), start=1):
+        cells[row : row + 12, column : column + 12] = number
+    assert masks_of(tmp_path, cells).warnings() == []
+    Image.fromarray(np.uint8(255 * (cells > 0))).save(tmp_path / "masks" / "b.png")
+    found = survey(find_records(tmp_path))
+    assert [len(frame.areas) for frame in found.frames] == [4, 1, 4]
+    (said,) = found.warnings()
+    assert said.startswith("In 1 of 3 masks, such as ")
+    assert "b.png, all cells have one value, in 4 pieces there, and count as one cell." in said
+
+
 @pytest.mark.parametrize("kind", ["enlarged", "enlarged much", "shrunk", "turned", "JPEG", "numbered and enlarged"])
 def test_masks_with_grey_values_between_the_values_of_cells(kind: str, tmp_path: Path) -> None:
     rows, columns = np.mgrid[:96, :128]

@@ -9,7 +9,7 @@ from pathlib import Path
 from monai.bundle import ConfigParser
 
 from unetpipe.bundle.running import bundle_root, loaded_config_files
-from unetpipe.bundle.settings import check_key
+from unetpipe.bundle.settings import check_key, check_part
 
 __all__ = ["bundle_root", "check_keys", "runs_under_monai_bundle", "training_output", "trains_for_monai_label"]
 
@@ -56,7 +56,10 @@ def check_keys(arguments: Sequence[str] | None = None, files: Sequence[str | Pat
     others: tuple[str, ...] = RUN_ARGUMENTS
     if any(argument.partition("=")[0] == "--tracking" for argument in arguments):
         others += TRACKING_ARGUMENTS
-    for argument in arguments[1:]:
-        key = argument[2:].partition("=")[0]
-        if argument.startswith("--") and key not in others:
+    for place, argument in enumerate(arguments):
+        key, equals, text = argument[2:].partition("=")
+        if place and argument.startswith("--") and key not in others:
             check_key(key, config, others)
+            text = text if equals else "".join(arguments[place + 1 : place + 2])
+            if not text.startswith("{"):  # MONAI reads these as parts
+                check_part(key, text, config.get(key))

@@ -22,6 +22,7 @@ SWITCHES = (
     *("hold_out", "resume", "amp", "progress", "rescale", "strict", "border_weight_outside_cells_only"),
     *("device_batches", "compile"),
 )
+OPTIONAL_SWITCHES = ("device_batches",)  # or null
 COUNTS = {
     **dict.fromkeys(("max_epochs", "steps_per_epoch", "batch_size", "val_interval", "in_channels", "out_channels"), 1),
     **dict.fromkeys(("num_workers", "seed", "rotations", "perturbed_frames"), 0),
@@ -109,7 +110,7 @@ def check_values(config: Mapping[str, Any]) -> None:
         if key == "device":
             _check_device(value)
         number = isinstance(value, Real) and not isinstance(value, bool)
-        if key in SWITCHES and isinstance(value, str):
+        if key in SWITCHES and not isinstance(value, bool) and not (value is None and key in OPTIONAL_SWITCHES):
             raise InputError(f"{key}={value!r} must be true or false.")
         if key == "image_batch" and value is None:
             continue

@@ -17,7 +17,8 @@ from unetpipe.scope import KEYS, plain
 
 EXPRESSIONS = ("$", "@", "%")  # what MONAI's parser takes a text for that begins so: code, a reference, a file
 CONSTANTS = {"true": True, "false": False, "null": None, "none": None}
-LIST, NUMBER, SWITCH = "a list such as [1,2]", "a number", "true or false"
+LIST, NUMBER, SWITCH, PART = "a list such as [1,2]", "a number", "true or false", 'a part, {"_target_": …}'
+NAMED_PARTS = {"device"}  # parts that a text names as well
 ONE_OR_SEVERAL = {"marker_threshold"}  # keys that hold a number, or several in a list
 NO_RECIPES = {"train", "inference", "lungs_ct", "evaluate", "metadata", "multi_gpu_train", "multi_gpu_evaluate"}
 
@@ -79,6 +80,7 @@ def check_setting(key: str, value: Any, config: Mapping[str, Any]) -> None:
     """
     check_key(key, config)
     default = config.get(key)
+    check_part(key, value, default)
     kind = _kind(default)
     if key in ONE_OR_SEVERAL and value is not None and not is_expression(value):
         parts = value if isinstance(value, (list, tuple)) else [value]
@@ -89,6 +91,13 @@ def check_setting(key: str, value: Any, config: Mapping[str, Any]) -> None:
         return
     if _kind(value) != kind:
         raise InputError(f"{key}={value!r} must be {kind}; the default is {json.dumps(default)}.")
+
+
+def check_part(key: str, value: Any, default: Any) -> None:
+    """Raise InputError if the default is a part, which is built, and the value is neither a part nor an expression."""
+    replaced = isinstance(default, Mapping) and key not in NAMED_PARTS
+    if replaced and not isinstance(value, Mapping) and not is_expression(value):
+        raise InputError(f"{key}={value!r} must be {PART}, or name a key of it: {key}#KEY.")
 
 
 def check_key(key: str, config: Mapping[str, Any], others: Iterable[str] = ()) -> None:

@@ -20,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Write one line for each nucleus; an image without a nucleus has a line without pixels."""
+    from unetpipe.datasets.masks import check_numbered
     from unetpipe.io.formats import images_in
     from unetpipe.io.images import read_labels
     from unetpipe.io.run_lengths import encode_instances
@@ -30,6 +31,8 @@ def run(options: argparse.Namespace) -> None:
     rows = []
     for path in images_in(options.masks):
         name = path.stem.removesuffix("_mask")
-        rows += [(name, runs) for runs in encode_instances(read_labels(path)) or [""]]
+        labels = read_labels(path)
+        check_numbered(labels, path)
+        rows += [(name, runs) for runs in encode_instances(labels) or [""]]
     write_csv(options.output, COLUMNS, rows)
     print(f"Submission: {options.output} ({len(rows)} lines of {len(images_in(options.masks))} images)")

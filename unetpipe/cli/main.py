@@ -57,6 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             answer = wish(arguments[1:], verb.option_strings())
             if answer:
                 verb.error(answer)
+            if "" in arguments:  # which a path would take for the folder that the shell is in
+                verb.error("An argument is empty; is a variable of the shell not set?")
     options, rest = parser.parse_known_args(arguments)
     if rest:
         verb = verbs.choices[arguments[0]]

@@ -96,6 +96,8 @@ def run(options: argparse.Namespace) -> None:
     if not options.masks.exists():
         raise InputError(f"There is no mask or folder {options.masks}.")
     check_exports(options.export)
+    if options.channel is not None and options.images is None:
+        raise InputError("--channel chooses a channel of --images, which are not given.")
     check_pixel_size(options.pixel_size)
     results = _zarrs(options.masks)
     if results:

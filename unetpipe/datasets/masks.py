@@ -46,15 +46,28 @@ def decide_masks(labels: Iterable[np.ndarray]) -> str:
 
 
 def check_numbered(labels: np.ndarray, path: str | os.PathLike) -> None:
-    """Raise InputError if a label map, of one page or more, holds 0 and 255 (or 65535, or 1) and not numbered cells."""
+    """Raise InputError if a label map, of one page or more, shows where cells are and does not number them."""
+    pieces = unnumbered_pieces(labels)
+    if pieces:
+        raise InputError(
+            f"{path} holds only 0 and {labels.max()}, in {pieces} pieces: it shows where cells are, but does not "
+            "number them. Give each cell a number of its own (skimage.measure.label numbers connected components)."
+        )
+
+
+def unnumbered_pieces(labels: np.ndarray) -> int:
+    """Return in how many pieces a label map holds 0 and 255 (or 65535, or 1); 0 if it holds numbered cells.
+
+    Examples
+    --------
+    >>> unnumbered_pieces(np.array([[255, 0, 255]])), unnumbered_pieces(np.array([[1, 0, 2]]))
+    (2, 0)
+    """
     values = np.unique(labels[labels != 0])
-    if len(values) == 1 and int(values[0]) in MOST_PIECES:
-        pieces = sum(ndimage.label(page, structure=EVERY_NEIGHBOUR)[1] for page in np.atleast_3d(labels.T).T)
-        if pieces > MOST_PIECES[int(values[0])]:
-            raise InputError(
-                f"{path} holds only 0 and {values[0]}, in {pieces} pieces: it shows where cells are, but does not "
-                "number them. Give each cell a number of its own (skimage.measure.label numbers connected components)."
-            )
+    if len(values) != 1 or int(values[0]) not in MOST_PIECES:
+        return 0
+    pieces = sum(ndimage.label(page, structure=EVERY_NEIGHBOUR)[1] for page in np.atleast_3d(labels.T).T)
+    return pieces if pieces > MOST_PIECES[int(values[0])] else 0
 
 
 def components(labels: np.ndarray) -> np.ndarray:

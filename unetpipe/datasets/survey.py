@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from unetpipe.datasets.cells import touching_cells
 from unetpipe.datasets.layouts import check_same_size, read_truth
+from unetpipe.datasets.masks import unnumbered_pieces
 from unetpipe.datasets.pixels import fit_for_network, is_grey, read_pixels
 from unetpipe.datasets.records import Record
 from unetpipe.errors import InputError, stop
@@ -31,6 +32,7 @@ class Frame(NamedTuple):
     pixels whose class is not known, ``background`` the share that is 0. ``contrasts`` are how much the cells' mean
     grey values differ from the background's median, in standard deviations of the frame (number of cells,).
     ``graded`` is the share of the pixels at outlines whose value lies between those on either side.
+    ``unnumbered`` is in how many pieces a mask of numbered cells holds one value only, such as 255; else 0.
     ``grey_as_colours`` says that its file has three channels, which are equal.
     """
 
@@ -45,6 +47,7 @@ class Frame(NamedTuple):
     background: float = 1.0
     contrasts: np.ndarray = np.zeros(0)
     graded: float = 0.0
+    unnumbered: int = 0
     grey_as_colours: bool = False
 
     @property
@@ -120,6 +123,13 @@ class Survey(NamedTuple):
                 f"The median cell has only {median:g} pixels. If these are not cells, look at the values of the masks: "
                 "each is a cell or a class."
             )
+        unnumbered = [frame for frame in frames if frame.unnumbered]
+        if unnumbered:
+            said.append(
+                f"In {len(unnumbered)} of {len(frames)} masks, such as {unnumbered[0].record['label']}, all cells have "
+                f"one value, in {unnumbered[0].unnumbered} pieces there, and count as one cell. Number the cells, as "
+                "in the other masks, or set masks=classes."
+            )
         if any(frame.record.get("masks") == "classes" for frame in frames):
             said.append(
                 f"The values of the masks look like classes, and training makes one class of them. {SEVERAL_CLASSES} "
@@ -164,6 +174,7 @@ def survey(records: Sequence[Record], channels: int | None = None, complain: Cal
             background=float((label == 0).mean()),
             contrasts=cell_contrasts(image, label, known),
             graded=_graded(label),
+            unnumbered=unnumbered_pieces(label) if record.get("masks") == "instances" else 0,
             grey_as_colours=len(pixels) == 3 and is_grey(pixels),
         )
         frames.append(frame)

@@ -146,7 +146,7 @@ class UNet(nn.Module):
         """Raise ValueError unless an image of this height and width has even sides at each pooling."""
         for size in (height, width):
             below, above = self.nearest_valid_sizes(size)
-            if below != size:
+            if below != size or size < self.smallest_size:
                 raise ValueError(
                     f"An input side of {size} pixels does not fit this U-Net; the nearest valid sizes are "
                     f"{below if below > 0 else above} and {above if below > 0 else above + self.step}."
