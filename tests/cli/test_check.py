@@ -122,7 +122,8 @@ def test_every_problem_has_a_line(synthetic: Path, tmp_path: Path, capsys: pytes
     wrong = [line for line in captured.out.splitlines() if line.startswith("Wrong:")]
     for part in ("01/t000.tif cannot be read", "t001.tif is missing", "02/t000.tif is constant", "02/t001.tif holds"):
         assert sum(part in line for line in wrong) == 1
-    assert captured.err == f"Error: 4 thing(s) are wrong with {copy}; each is named above.\n"
+    assert captured.err == f"Error: 4 things are wrong with {copy}, as said above after Wrong.\n"
+    assert "\nWhen what is wrong is corrected, train with (" in captured.out
 
 
 def test_a_mixture_of_channels_is_a_problem(synthetic: Path, tmp_path: Path, capsys: pytest.CaptureFixture):

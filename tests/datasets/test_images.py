@@ -81,3 +81,8 @@ def test_missing_path_is_named(tmp_path: Path) -> None:
 def test_folder_without_images_is_named(tmp_path: Path, names: tuple[str, ...]) -> None:
     with pytest.raises(InputError, match=rf"{tmp_path.name} holds no image .*\*\.tif.*\*\.png"):
         find_images(touch(tmp_path, *names))
+
+
+def test_images_of_other_kinds_are_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"\); save a\.jpg and others like it as PNG or TIFF\.$"):
+        find_images(touch(tmp_path, "b.bmp", "a.jpg"))

@@ -65,13 +65,21 @@ def test_isbi_stacks_of_different_length(stack: Path):
 
 
 def test_a_folder_of_no_layout_says_what_is_recognised(tmp_path: Path):
-    Image.new("L", (3, 3)).save(tmp_path / "a.png")
+    (tmp_path / "notes.txt").touch()
     with pytest.raises(InputError) as caught:
         recognise(tmp_path)
     message = str(caught.value)
     assert "\n" not in message
     for part in (str(tmp_path), "01/tNNN.tif", "train-volume.tif", "images/", "masks/"):
         assert part in message
+
+
+@pytest.mark.parametrize(("name", "said"), [("a.png", "images, such as a.png"), ("Images/a.png", "a folder Images")])
+def test_images_without_masks_are_told_where_masks_go(name: str, said: str, tmp_path: Path):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    Image.new("L", (3, 3)).save(tmp_path / name)
+    with pytest.raises(InputError, match=rf"holds {said}, but no masks\. .* into DATA/masks; .* needs images only\.$"):
+        recognise(tmp_path)
 
 
 def test_missing_and_empty_folders(tmp_path: Path):

@@ -80,9 +80,10 @@ def run(options: argparse.Namespace) -> None:
     for problem in problems:
         _say("Wrong", problem)
     if len(found.areas):
-        _propose(found, options, channels)
+        _propose(found, options, channels, "Train on it" if not problems else "When what is wrong is corrected, train")
     if problems:
-        raise InputError(f"{len(problems)} thing(s) are wrong with {options.folder}; each is named above.")
+        count = "1 thing is" if len(problems) == 1 else f"{len(problems)} things are"
+        raise InputError(f"{count} wrong with {options.folder}, as said above after Wrong.")
 
 
 def _say(subject: str, what: object) -> None:
@@ -103,7 +104,7 @@ def _describe(found: Survey, records: list[Record], folder: Path) -> int:
     without = [Path(image["image"]).name for image in images if (image["image"], image.get("page")) not in used]
     if without:
         pages = [name if count == 1 else f"{name} ({count} pages)" for name, count in Counter(without).items()]
-        _say("Unused", f"{len(without)} images without truth are not trained on: {_some(pages)}")
+        _say("Unused", f"without truth, so not trained on: {_some(pages)}")
     beside = left_out(records, images)
     if beside:
         _say("Left out", beside)
@@ -170,8 +171,8 @@ def _say_split(found: Survey, parts: dict[str, list[Record]]) -> None:
         _say("Note", warning)
 
 
-def _propose(found: Survey, options: argparse.Namespace, channels: int) -> None:
-    """Print the command to train with, and the reasons for it."""
+def _propose(found: Survey, options: argparse.Namespace, channels: int, train: str) -> None:
+    """Print the command to train with, after the word ``train``, and the reasons for it."""
     from unetpipe.training.proposal import (
         CPU_MINUTES,
         LARGE_CELL,
@@ -224,7 +225,7 @@ def _propose(found: Survey, options: argparse.Namespace, channels: int) -> None:
     command += ["--set"] + [f"{key}={value}" for key, value in settings.items()]
     minutes = seconds * 100 * epochs / 60
     print(
-        f"\nTrain on it with (a tile returns {proposal.output}×{proposal.output} pixels, "
+        f"\n{train} with (a tile returns {proposal.output}×{proposal.output} pixels, "
         f"{proposal.output / diameter:.1f} cells wide; {epochs} epochs of 100 steps, roughly {minutes:.0f} min;\n"
         "validation takes as long again where frames are large):\n\n"
         f"  {as_command(command)}\n",

@@ -49,7 +49,9 @@ def find_images(path: str | os.PathLike, channel: int | None = None) -> list[Rec
         record = of_channel(Record(image=str(image), mask_name=name), channel)
         records += [record] if pages == 1 else [{**record, "page": page, "pages": pages} for page in range(pages)]
     if not records:
-        raise InputError(f"{root} holds no image ({', '.join('*' + suffix for suffix in IMAGE_SUFFIXES)}).")
+        others = [path.name for path in root.iterdir() if path.is_file() and not path.name.startswith(".")]
+        hint = f"; save {min(others)} and others like it as PNG or TIFF" if others else ""
+        raise InputError(f"{root} holds no image ({', '.join('*' + suffix for suffix in IMAGE_SUFFIXES)}){hint}.")
     return records
 
 

@@ -16,6 +16,7 @@ from unetpipe.datasets import annotated_field, ctc, dsb2018, isbi2012, mnist, np
 from unetpipe.datasets.masks import all_known
 from unetpipe.datasets.records import Record, of_channel
 from unetpipe.errors import InputError, stop
+from unetpipe.io.formats import images_in
 
 
 class Layout(Protocol):
@@ -64,10 +65,25 @@ def recognise(folder: str | os.PathLike) -> str:
         raise InputError(f"There is no data folder {root}.")
     layout = layout_of(root)
     if layout is None:
+        without_masks = _images_without_masks(root)
+        if without_masks:
+            raise InputError(
+                f"{root} holds {without_masks}, but no masks. To train or to score, put images into DATA/images and "
+                "their masks, with the same names, into DATA/masks; unetpipe segment needs images only."
+            )
         what = "has a layout that is not recognised" if any(root.iterdir()) else "is empty"
         known = "; ".join(layout.DESCRIPTION for layout in LAYOUTS.values())
         raise InputError(f"{root} {what}; recognised are: {known}.")
     return layout.NAME
+
+
+def _images_without_masks(root: Path) -> str | None:
+    """Say which images a folder holds that would be paired folders if there were masks; None if there are none."""
+    images = images_in(root)
+    if images:
+        return f"images, such as {images[0].name}"
+    folder = next((folder for folder in root.iterdir() if folder.name.lower() in paired_folders.IMAGE_FOLDERS), None)
+    return None if folder is None else f"a folder {folder.name}"
 
 
 def find_records(

@@ -106,8 +106,9 @@ def split_records(
     train = [record for record in candidates if (record["sequence"], record["frame"]) not in held_out]
     for part, chosen in (("training", train), ("validation", val)):
         if not chosen:
+            count = "1 frame has" if len(records) == 1 else f"{len(records)} frames have"
             raise InputError(
-                f"No frame is left for {part}: {len(records)} frames have truth, in sequences "
+                f"No frame is left for {part}: {count} truth, in sequences "
                 f"{', '.join(_names(records))}; choose others by train_/val_sequences and train_/val_frames."
             )
     return {"train": train, "val": val}
