@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from PIL import Image
 from unetpipe.datasets import check_images, find_images, find_records, survey
 from unetpipe.datasets.survey import Survey, cell_contrasts
 from unetpipe.errors import InputError
-from unetpipe.io import write_label_pages
+from unetpipe.io import read_labels, write_label_pages, write_labels
 
 LABEL = np.zeros((6, 8), np.uint8)
 LABEL[0:2, 0:3], LABEL[2:4, 0:3], LABEL[5, 5:8] = 1, 2, 3
@@ -141,6 +142,27 @@ def test_masks_of_one_value_among_numbered_ones(tmp_path: Path) -> None:
     (said,) = found.warnings()
     assert said.startswith("In 1 of 3 masks, such as ")
     assert "b.png, all cells have one value, in 4 pieces there, and count as one cell." in said
+
+
+def test_masks_of_one_value_in_a_challenge_set(synthetic: Path, tmp_path: Path) -> None:
+    shutil.copytree(synthetic, tmp_path / "set")
+    path = tmp_path / "set" / "01_GT" / "SEG" / "man_seg001.tif"
+    label = read_labels(path)
+    label[:, ::8] = 0  # cells that touch become pieces
+    write_labels(path, np.where(label > 0, 255, 0))
+    (said,) = (said for said in survey(find_records(tmp_path / "set")).warnings() if "all cells have one value" in said)
+    assert "man_seg001.tif" in said
+    assert said.endswith("and count as one cell. Number the cells.")
+
+
+def test_stacks_of_membranes_hold_no_classes(tmp_path: Path) -> None:
+    labels = np.zeros((2, 48, 64), np.uint8)
+    labels[:, 4:20, 4:20] = labels[:, 24:40, 30:46] = 255
+    write_label_pages(tmp_path / "train-labels.tif", list(labels))
+    write_label_pages(tmp_path / "train-volume.tif", list(labels // 2 + np.arange(64, dtype=np.uint8)))
+    found = survey(find_records(tmp_path))
+    assert [len(frame.areas) for frame in found.frames] == [2, 2]
+    assert found.warnings() == []
 
 
 @pytest.mark.parametrize("kind", ["enlarged", "enlarged much", "shrunk", "turned", "JPEG", "numbered and enlarged"])

@@ -124,8 +124,9 @@ def records(folder: Path, complain: Callable[[str], None] = stop, *, masks: str 
             for page in range(pages)
         ]
     if not found:
-        others = [path.name for part in _folders(folder, MASK_FOLDERS) for path in _not_read(part)]
-        beside = f"; the folder of masks holds files that are not read, such as {others[0]}" if others else ""
+        parts = ("masks", MASK_FOLDERS), ("images", IMAGE_FOLDERS)
+        others = [(name, path) for name, names in parts for part in _folders(folder, names) for path in _not_read(part)]
+        beside = f"; the folder of {others[0][0]} holds what is not read, such as {others[0][1].name}" if others else ""
         complain(
             f"No image in {folder} has a mask; images and masks are matched by their names (a.png, a_mask.png){beside}."
         )
@@ -236,9 +237,9 @@ def _folders(root: Path, names: Sequence[str]) -> list[Path]:
 
 
 def _not_read(folder: Path) -> list[Path]:
-    """Return the files of other kinds, such as JPEG, by name; without hidden ones."""
-    files = sorted(path for path in folder.iterdir() if not path.is_dir() and not path.name.startswith("."))
-    return [path for path in files if not image_suffix(path)]
+    """Return what is of another kind, such as JPEG or a folder, by name; without hidden ones."""
+    found = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    return [path for path in found if path.is_dir() or not image_suffix(path)]
 
 
 def _one_folder(root: Path, names: Sequence[str]) -> Path:

@@ -12,6 +12,7 @@ from scipy import ndimage
 from unetpipe.datasets.cells import touching_cells
 from unetpipe.datasets.layouts import check_same_size, read_truth
 from unetpipe.datasets.masks import unnumbered_pieces
+from unetpipe.datasets.paired_folders import NAME as PAIRED
 from unetpipe.datasets.pixels import fit_for_network, is_grey, read_pixels
 from unetpipe.datasets.records import Record
 from unetpipe.errors import InputError, stop
@@ -127,10 +128,10 @@ class Survey(NamedTuple):
         if unnumbered:
             said.append(
                 f"In {len(unnumbered)} of {len(frames)} masks, such as {unnumbered[0].record['label']}, all cells have "
-                f"one value, in {unnumbered[0].unnumbered} pieces there, and count as one cell. Number the cells, as "
-                "in the other masks, or set masks=classes."
+                f"one value, in {unnumbered[0].unnumbered} pieces there, and count as one cell. Number the "
+                f"cells{', or set masks=classes' if unnumbered[0].record.get('layout') == PAIRED else ''}."
             )
-        if any(frame.record.get("masks") == "classes" for frame in frames):
+        if any(frame.record.get("masks") == "classes" and frame.record.get("layout") == PAIRED for frame in frames):
             said.append(
                 f"The values of the masks look like classes, and training makes one class of them. {SEVERAL_CLASSES} "
                 "If each value is a cell, set masks=instances."
@@ -174,7 +175,7 @@ def survey(records: Sequence[Record], channels: int | None = None, complain: Cal
             background=float((label == 0).mean()),
             contrasts=cell_contrasts(image, label, known),
             graded=_graded(label),
-            unnumbered=unnumbered_pieces(label) if record.get("masks") == "instances" else 0,
+            unnumbered=unnumbered_pieces(label) if record.get("masks", "instances") == "instances" else 0,
             grey_as_colours=len(pixels) == 3 and is_grey(pixels),
         )
         frames.append(frame)
