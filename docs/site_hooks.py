@@ -44,8 +44,9 @@ def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
 
 
 def on_page_content(html: str, **_: object) -> str:
-    """Take away the roles of Sphinx from docstrings: they are written for ``help()``, and would be shown as text."""
-    return re.sub(r":(?:attr|class|data|func|meth|mod):(?=<code>)", "", html)
+    """Take away the roles of Sphinx from docstrings, which are written for ``help()``, and mark options of commands."""
+    html = re.sub(r":(?:attr|class|data|func|meth|mod):(?=<code>)", "", html)
+    return re.sub(r'<div class="language-bash.*?</div>', _with_whole_options, html, flags=re.DOTALL)
 
 
 def on_post_page(output: str, page: Page, **_: object) -> str:
@@ -66,6 +67,11 @@ def notebook_page(path: Path) -> str:
         text = "".join(cell["source"])
         parts.append(text if cell["cell_type"] == "markdown" else f"```python\n{text}\n```")
     return "\n\n".join(parts) + "\n"
+
+
+def _with_whole_options(block: re.Match[str]) -> str:
+    """Mark the options in a block of commands, so that the style can keep a browser from wrapping them at a hyphen."""
+    return re.sub(r"--[a-z][a-z-]*", r'<span class="option">\g<0></span>', block[0])
 
 
 def _relinked(text: str) -> str:
