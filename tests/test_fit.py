@@ -103,6 +103,14 @@ def test_segment_estimates_a_diameter(
     assert len(list((tmp_path / "masks").glob("mask*.tif"))) == 3
 
 
+def test_auto_needs_named_models(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    np.save(tmp_path / "noise.npy", np.random.default_rng(0).random((1, 64, 64)))
+    source, output = str(tmp_path / "noise.npy"), str(tmp_path / "masks")
+    assert main(["segment", source, "--output", output, "--bundle", str(trained), "--model", "auto"]) == 1
+    assert f"{trained} has no named models to choose from; leave out --model auto." in capsys.readouterr().err
+    assert not (tmp_path / "masks").exists()
+
+
 def test_segment_refuses_noise_with_model_auto(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     np.save(tmp_path / "noise.npy", np.random.default_rng(0).normal(size=(1, 96, 96)).astype(np.float32))
     arguments = ["segment", str(tmp_path / "noise.npy"), "--output", str(tmp_path / "masks"), "--model", "auto"]

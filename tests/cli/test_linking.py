@@ -150,6 +150,21 @@ def test_bad_masks_are_one_sentence_and_stay(mistake: str, masks: Path, capsys: 
     assert before == {path: path.read_bytes() for path in masks.glob("*")}
 
 
+@pytest.mark.parametrize("size", [None, (9, 9)])
+def test_images_of_the_report_are_looked_at_before_masks_are_replaced(
+    size: tuple[int, int] | None, masks: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+):
+    (tmp_path / "images").mkdir()
+    if size is not None:
+        Image.new("L", size).save(tmp_path / "images" / "t000.tif")
+    before = {path: path.read_bytes() for path in masks.glob("*")}
+    arguments = ["link", str(masks), "--report", str(tmp_path / "out"), "--images", str(tmp_path / "images")]
+    assert main(arguments) == 1
+    assert ("holds no image t000.tif" if size is None else "t000.tif is 9×9 pixels") in capsys.readouterr().err
+    assert before == {path: path.read_bytes() for path in masks.glob("*")}
+    assert not (tmp_path / "out").exists()
+
+
 def test_segment_with_tracks(trained: Path, synthetic: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
     images = Path(shutil.copytree(synthetic / "01", tmp_path / "images"))
     arguments = ["segment", str(images), "--output", str(tmp_path / "RES"), "--bundle", str(trained), "--track"]

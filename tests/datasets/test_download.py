@@ -214,5 +214,7 @@ def test_names_and_checksums_are_checked_first(tmp_path: Path) -> None:
 def test_the_verb(server: Server, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     assert main(["fetch", "DIC-C2DH-HeLa", "--output", str(tmp_path), "--url", url(server)]) == 0
     assert hashlib.sha256(GOOD).hexdigest() in capsys.readouterr().out
+    assert main(["fetch", "--url", url(server), "--output", str(tmp_path)]) == 1
+    assert "Name the data set to fetch" in capsys.readouterr().err
     assert main(["fetch", "nothing", "--output", str(tmp_path)]) == 1
     assert capsys.readouterr().err.startswith("Error: There is no public data set 'nothing'")

@@ -25,6 +25,8 @@ def run(options: argparse.Namespace) -> None:
     from unetpipe.datasets.download import SETS, fetch
 
     if options.name is None:
+        if options.url or options.sha256:
+            raise InputError("Name the data set to fetch; --url and --sha256 say where its archive is, and which.")
         print("Public data sets; each is under the terms of its owner.\n")
         print("\n".join(f"  {name:16} {shows}" for name, (_, shows) in SETS.items()))
         return

@@ -29,6 +29,8 @@ def chosen_model(bundle: str | os.PathLike, records: Sequence[Record], safe: boo
     InputError
         If none fits.
     """
+    if not model_names(bundle):
+        raise InputError(f"{bundle} has no named models to choose from; leave out --model auto.")
     # one pass each: averaging takes long, and does not change which fits
     predictors = {name: Predictor.load(bundle, name, safe=safe, rotations=0) for name in model_names(bundle)}
     images = []

@@ -103,12 +103,13 @@ def run(options: argparse.Namespace) -> None:
     linker = make_linker(linker_name, max_gap=options.max_gap, **given)
     target = options.masks if options.output is None else options.output
     if options.report is not None:
+        from unetpipe.report.results import check_track_images, report_tracks
+
         check_folder(options.report)
+        check_track_images(options.masks, options.images)  # before the masks are replaced
     print(describe(link_folder(options.masks, options.output, linker, options.pixel_size), target))
     remove_old(target)
     if options.report is not None:
-        from unetpipe.report.results import report_tracks
-
         report_tracks(target, options.report, options.images, options.masks)
 
 

@@ -87,6 +87,16 @@ def check_report_images(result: Path, truth: Path, images: Path | None = None, f
             raise InputError(f"{folder} lacks t{frame:03d}.tif, for which there is truth.")
 
 
+def check_track_images(result: Path, images: Path | None = None) -> None:
+    """Raise InputError if images of :func:`report_tracks` are not there, or differ in size from the masks."""
+    if images is not None and not numbered_files(images, IMAGE):
+        raise InputError(f"{images} holds no image t000.tif, t001.tif …, as the report needs them.")
+    pictures = numbered_files(_image_folder(result, images), IMAGE)
+    for frame, mask in sorted(result_masks(result).items()):
+        if frame in pictures:
+            check_same_sizes(pictures[frame], mask)
+
+
 def report_tracks(result: Path, output: Path, images: Path | None = None, source: Path | None = None) -> None:
     """Write ``report.html`` about the tracks of linked masks, without truth, and print its path.
 
@@ -107,8 +117,7 @@ def report_tracks(result: Path, output: Path, images: Path | None = None, source
         If a file cannot be read, ``images`` holds no image, the track table does not fit the masks, an image differs in
         size from its mask, or the page cannot be written.
     """
-    if images is not None and not numbered_files(images, IMAGE):
-        raise InputError(f"{images} holds no image t000.tif, t001.tif …, as the report needs them.")
+    check_track_images(source or result, images)
     folder = result.resolve()
     lineage = read_lineage(result, _image_folder(source or result, images))
     write_report(output / NAME, Gallery(), f"Tracks of {folder.name}", data=folder, scores={}, lineage=lineage)
