@@ -54,6 +54,14 @@ def test_a_good_set(synthetic: Path, capsys: pytest.CaptureFixture):
     assert ((pixels == (255, 200, 0)).all(-1)).sum() > 500  # outlines
 
 
+def test_a_folder_whose_name_begins_as_an_option_is_proposed_as_a_path(
+    synthetic: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    shutil.copytree(synthetic, tmp_path / "-cells")
+    assert main(["check", "./-cells", "--output", "sheet.png"]) == 0
+    assert proposed(capsys.readouterr().out)["data"] == "./-cells"
+
+
 def test_on_a_gpu_batch_size_and_learning_rate_are_proposed(
     synthetic: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

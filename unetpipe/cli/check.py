@@ -220,7 +220,7 @@ def _propose(found: Survey, options: argparse.Namespace, channels: int, train: s
     if epochs != 60:
         settings["max_epochs"] = epochs
     output = Path("trained") / options.folder.resolve().name
-    command = ["unetpipe", "train", str(options.folder), "--output", str(output)]
+    command: list[str | Path] = ["unetpipe", "train", options.folder, "--output", output]
     command += [] if options.channel is None else ["--channel", str(options.channel)]
     command += ["--set"] + [f"{key}={value}" for key, value in settings.items()]
     minutes = seconds * 100 * epochs / 60

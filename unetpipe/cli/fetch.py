@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 from pathlib import Path
 
 from unetpipe.errors import InputError
@@ -22,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Download and unpack a data set, or list them."""
+    from unetpipe.cli.options import as_command
     from unetpipe.datasets.download import SETS, fetch
 
     if options.name is None:
@@ -34,4 +34,4 @@ def run(options: argparse.Namespace) -> None:
         folder, digest = fetch(options.name, options.output, options.sha256, options.url)
     except KeyboardInterrupt:
         raise InputError("Stopped; what was downloaded is kept, and the same command continues from there.") from None
-    print(f"Data set: {folder} (archive SHA-256 {digest})\nNext: unetpipe check {shlex.quote(str(folder))}")
+    print(f"Data set: {folder} (archive SHA-256 {digest})\nNext: {as_command(['unetpipe', 'check', folder])}")

@@ -48,19 +48,24 @@ def model_help() -> str:
     )
 
 
-def as_command(parts: Sequence[str], windows: bool = os.name == "nt") -> str:
+def as_command(parts: Sequence[str | Path], windows: bool = os.name == "nt") -> str:
     r"""Join the parts of a command so that it can be pasted into a shell; Windows' shells know no single quotes.
+
+    A path that begins as an option does is written with its folder.
 
     Examples
     --------
     >>> as_command(["unetpipe", "train", "day 1", "--set", "channels=[8,16]"], windows=False)
     "unetpipe train 'day 1' --set 'channels=[8,16]'"
+    >>> as_command(["unetpipe", "check", Path("-1")], windows=False)
+    'unetpipe check ./-1'
     >>> as_command(["unetpipe", "train", "C:\\day 1", "--set", "channels=[8,16]"], windows=True)
     'unetpipe train "C:\\day 1" --set "channels=[8,16]"'
     """
+    texts = [f"./{part}" if isinstance(part, Path) and str(part).startswith("-") else str(part) for part in parts]
     if not windows:
-        return shlex.join(parts)
-    return " ".join(part if re.fullmatch(r"[\w.:\\/=-]+", part) else f'"{part}"' for part in parts)
+        return shlex.join(texts)
+    return " ".join(text if re.fullmatch(r"[\w.:\\/=-]+", text) else f'"{text}"' for text in texts)
 
 
 def check_pixel_size(size: float | None) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 from pathlib import Path
 
 from unetpipe.bundle.models import model_names
 from unetpipe.bundle.settings import parse_setting, recipe_names
 from unetpipe.bundle.writing import find_bundle
-from unetpipe.cli.options import add_channel
+from unetpipe.cli.options import add_channel, as_command
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,5 +62,5 @@ def run(options: argparse.Namespace) -> None:
         best = f" {options.output} holds the best epoch so far." if (options.output / MODEL).is_file() else ""
         print(f"The same command with --resume continues after the last complete epoch.{best}", flush=True)
         raise
-    bundle = shlex.quote(str(options.output))
-    print(f"Trained bundle: {options.output}\nNext: unetpipe segment IMAGES --bundle {bundle} --output MASKS")
+    command = as_command(["unetpipe", "segment", "IMAGES", "--bundle", options.output, "--output", "MASKS"])
+    print(f"Trained bundle: {options.output}\nNext: {command}")
