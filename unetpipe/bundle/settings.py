@@ -19,6 +19,7 @@ EXPRESSIONS = ("$", "@", "%")  # what MONAI's parser takes a text for that begin
 CONSTANTS = {"true": True, "false": False, "null": None, "none": None}
 LIST, NUMBER, SWITCH, PART = "a list such as [1,2]", "a number", "true or false", 'a part, {"_target_": …}'
 NAMED_PARTS = {"device"}  # parts that a text names as well
+OPTIONAL_PARTS = {"report"}  # parts that null leaves out
 ONE_OR_SEVERAL = {"marker_threshold"}  # keys that hold a number, or several in a list
 NO_RECIPES = {"train", "inference", "lungs_ct", "evaluate", "metadata", "multi_gpu_train", "multi_gpu_evaluate"}
 
@@ -95,7 +96,8 @@ def check_setting(key: str, value: Any, config: Mapping[str, Any]) -> None:
 
 def check_part(key: str, value: Any, default: Any) -> None:
     """Raise InputError if the default is a part, which is built, and the value is neither a part nor an expression."""
-    replaced = isinstance(default, Mapping) and key not in NAMED_PARTS
+    left_out = value is None and key in OPTIONAL_PARTS
+    replaced = isinstance(default, Mapping) and key not in NAMED_PARTS and not left_out
     if replaced and not isinstance(value, Mapping) and not is_expression(value):
         raise InputError(f"{key}={value!r} must be {PART}, or name a key of it: {key}#KEY.")
 
