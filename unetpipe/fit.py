@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from unetpipe.errors import InputError
-from unetpipe.instances.trained_on import TrainedOn, doubt, image_detail, unlikeness
+from unetpipe.instances.trained_on import USUAL, TrainedOn, doubt, image_detail, unlikeness
 
 if TYPE_CHECKING:
     from unetpipe.predictor import Predictor
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
 SIDE = 320  # px of the part of an image that is tried, as the network sees it
 SCALES = (0.25, 0.35, 0.5, 0.71, 1.0, 1.41, 2.0, 2.83, 4.0)
 SIZES = 0.5  # what cells of twice or half the size count, where twice the doubt counts 1
-USUAL = (
-    0.12  # doubt of a model of one kind of image; one of many kinds is less certain, and more so than its scores say
-)
-MANY_KINDS = 2 * USUAL  # the doubt of a model of many kinds of images is larger
 FITS, LIMIT = 1.0, 2.0  # a model fits as it does its validation frames below the first; none fits above the second
 
 
@@ -147,8 +143,8 @@ def choose_model(
             misfits[name] = float(np.mean([measure_fit(predictor, image[name]).misfit for image in images]))
 
     def rank(name: str) -> tuple[bool, float]:
-        one_kind = (facts_behind(predictors[name]).doubt or USUAL) <= MANY_KINDS
-        return not (one_kind and misfits[name] <= FITS), misfits[name]
+        comes_first = misfits[name] <= FITS and not facts_behind(predictors[name]).many_kinds
+        return not comes_first, misfits[name]
 
     ordered = {name: misfits[name] for name in sorted(misfits, key=rank)}
     best = next(iter(ordered), None)

@@ -57,6 +57,17 @@ def test_an_uncertain_network_is_mentioned() -> None:
     assert "detail" in found
 
 
+def test_detail_alone_is_mentioned_by_a_model_of_many_kinds() -> None:
+    labels = squares(10, 10)
+    strange = np.random.default_rng(0).random((1, *labels.shape))  # only the finest detail
+    assert FACTS.misfits(sure(labels), labels, strange) == []
+    many = TrainedOn(FACTS.cell_areas, FACTS.foreground, FACTS.detail, 0.5)
+    (found,) = many.misfits(sure(labels), labels, strange)
+    assert found.startswith("The image's detail (noise, blur, size of structures) is unlike that of its training")
+    like = TrainedOn(FACTS.cell_areas, FACTS.foreground, ((0.0, 1.0),) * len(SCALES), 0.5)
+    assert like.misfits(sure(labels), labels, strange) == []
+
+
 def test_nothing_found_is_mentioned_where_each_training_frame_had_cells() -> None:
     nothing = np.zeros((40, 40), np.int32)
     (found,) = FACTS.misfits(sure(nothing), nothing)

@@ -19,6 +19,9 @@ PERCENTILES = (1, 5, 50, 95, 100)
 LARGER = 2.0  # times the largest cell: more than two cells grown together
 DOUBTFUL = 1.5  # times the highest doubt of the validation frames; 1 is too much in an image of unlike detail
 UNLIKE = 1.6  # times the most, or below the least by that: detail that training did not show
+USUAL = (
+    0.12  # doubt of a model of one kind of image; one of many kinds is less certain, and more so than its scores say
+)
 ADVICE = "look at the result, or try another model (unetpipe models)"
 
 
@@ -84,6 +87,11 @@ class TrainedOn:
         """Diameter in pixels of a disc as large as the median cell."""
         return float(2 * np.sqrt(self.cell_areas[2] / np.pi))
 
+    @property
+    def many_kinds(self) -> bool:
+        """Whether it was many kinds of images: the doubt of validation then spans those that it finds easy and hard."""
+        return (self.doubt or USUAL) > 2 * USUAL
+
     def misfits(
         self, probability: np.ndarray, labels: np.ndarray, image: np.ndarray | None = None, scale: float = 1.0
     ) -> list[str]:
@@ -144,18 +152,29 @@ class TrainedOn:
         )
 
     def _doubt(self, probability: np.ndarray, image: np.ndarray | None, scale: float) -> str:
-        """Say that the network is less certain than on the validation frames."""
+        """Say that the network is less certain than on the validation frames.
+
+        What a model of many kinds of images finds hard is as uncertain as what it does not know. So for it, detail that
+        is unlike all of its training is said without more doubt.
+        """
         if not self.doubt:
             return ""
         ratio = doubt(probability, self.cell_areas[2] / scale**2) / self.doubt
         if ratio > DOUBTFUL:
             return f"The network is {ratio:.1f} times as uncertain as on any frame it was validated on; {ADVICE}."
-        # the detail takes most of the time, and hardly any image comes here
-        if ratio > 1 and image is not None and unlikeness(image_detail(image, scale), self.detail) > UNLIKE:
+        # the detail takes most of the time, and hardly any image of a model of one kind comes here
+        unlike = (
+            image is not None
+            and (ratio > 1 or self.many_kinds)
+            and unlikeness(image_detail(image, scale), self.detail) > UNLIKE
+        )
+        if unlike and ratio > 1:
             return (
                 "The network is more uncertain than on any frame it was validated on, and the image's detail (noise, "
                 f"blur, size of structures) is unlike that of its training; {ADVICE}."
             )
+        if unlike:
+            return f"The image's detail (noise, blur, size of structures) is unlike that of its training; {ADVICE}."
         return ""
 
 
