@@ -140,14 +140,14 @@ class FreshProcesses:
 
 
 def idle_cores(device: torch.device, workers: int) -> int:
-    """Return how many processes may score while a training goes on.
+    """Return how many processes may compute beside this one.
 
     Parameters
     ----------
     device : torch.device
         Where the network computes. A CPU has no idle cores.
     workers : int
-        Processes that make batches.
+        Processes or threads that are busy anyway, such as those that make batches.
 
     Examples
     --------

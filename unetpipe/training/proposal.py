@@ -121,8 +121,8 @@ def seconds_a_step(network: UNet, tile: int, batch_size: int = 1) -> float:
     """Time a training step of a network on random pixels: the quicker of two.
 
     On a CPU one thread computes, and its processor time is divided by the number of threads, so that other programs do
-    not count. (Several threads wait for each other busily, several times as long where other programs run.) The network
-    and PyTorch's random numbers stay as they are.
+    not count. With several threads, the processor time would include the time in which they wait for each other. The
+    network and PyTorch's random numbers stay as they are.
 
     Parameters
     ----------
