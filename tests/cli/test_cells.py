@@ -54,7 +54,7 @@ def test_measure_writes_a_table_and_every_export(tmp_path: Path, capsys: pytest.
         "empty.png_RoiSet.zip",
         "empty.png.geojson",
         "coco.json",
-        "overlays",
+        "outlines",
     }
 
 
@@ -110,6 +110,25 @@ def test_measure_of_ome_zarr_with_what_does_not_fit(
     option, value = arguments
     assert run("measure", tmp_path / "a.ome.zarr", "--output", tmp_path / "out", option, tmp_path / value) == 1
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("export", "message"), [("outlines", "draws images that are read whole"), ("geff", "whose cells are not linked")]
+)
+def test_an_export_that_ome_zarr_cannot_have_is_refused_before_anything_is_removed(
+    tmp_path: Path, capsys: pytest.CaptureFixture, export: str, message: str
+):
+    if export == "geff":
+        pytest.importorskip("geff")
+    write_ome_zarr(tmp_path / "a.ome.zarr", odd_cells(), "yx", "0.5")
+    command = ("measure", tmp_path / "a.ome.zarr", "--output", tmp_path / "out", "--export")
+    assert run(*command, "geojson") == 0
+    capsys.readouterr()
+    assert run(*command, export) == 1
+    printed = capsys.readouterr()
+    assert message in printed.err
+    assert printed.out == ""
+    assert (tmp_path / "out" / "a.geojson").is_file()
 
 
 def test_segment_writes_the_table_with_confidence_and_tracks(synthetic: Path, trained: Path, tmp_path: Path):

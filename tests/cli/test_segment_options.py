@@ -1,4 +1,4 @@
-"""Options of ``unetpipe segment``: ``--threshold`` and ``--export overlay``, in memory and part by part."""
+"""Options of ``unetpipe segment``: ``--threshold`` and ``--export outlines``, in memory and part by part."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ def test_a_refused_option_leaves_what_is_complete(command: list[str], capsys) ->
 
 def test_pictures_of_outlines_are_not_taken_for_masks(command: list[str], tmp_path: Path, capsys) -> None:
     """They are drawn beside the masks, and scoring finds the masks only; an image in parts has none."""
-    assert main([*command, "--export", "overlay"]) == 0
-    assert (tmp_path / "out" / "overlays" / "a_overlay.png").is_file()
+    assert main([*command, "--export", "outlines"]) == 0
+    assert (tmp_path / "out" / "outlines" / "a_outlines.png").is_file()
     (tmp_path / "data" / "images").mkdir(parents=True)
     (tmp_path / "data" / "masks").mkdir()
     tifffile.imwrite(tmp_path / "data" / "images" / "a.tif", IMAGE)
@@ -71,5 +71,5 @@ def test_pictures_of_outlines_are_not_taken_for_masks(command: list[str], tmp_pa
     assert main(["evaluate", str(tmp_path / "out"), str(tmp_path / "data")]) == 0
     assert main(["measure", str(tmp_path / "out"), "--output", str(tmp_path / "tables")]) == 0
     capsys.readouterr()
-    assert main([*command, "--export", "overlay", "--large"]) == 1
-    assert "--export overlay needs images that fit into memory" in capsys.readouterr().err
+    assert main([*command, "--export", "outlines", "--large"]) == 1
+    assert "--export outlines draws images that are read whole" in capsys.readouterr().err

@@ -20,7 +20,7 @@ from unetpipe.morphometry import LabelledPage
 from unetpipe.morphometry.cells import Cutout
 from unetpipe.report.pictures import RESULT_COLOUR
 
-WITH_IDS = [name for name in CELL_EXPORTS if name != "overlay"]  # a picture holds no ids
+WITH_IDS = [name for name in CELL_EXPORTS if name != "outlines"]  # a picture holds no ids
 
 
 @pytest.mark.parametrize("name", CELL_EXPORTS)
@@ -36,7 +36,7 @@ def test_older_files_are_replaced_whole(name: str, tmp_path: Path):
 
 def test_an_unknown_export_is_refused(tmp_path: Path):
     with pytest.raises(
-        InputError, match="There is no export 'svg'; there are imagej, geojson, labelme, coco, geff, overlay"
+        InputError, match="There is no export 'svg'; there are imagej, geojson, labelme, coco, geff, outlines"
     ):
         export_cells("svg", tmp_path, [])
 
@@ -81,11 +81,11 @@ def check_geojson(path: Path, labels: np.ndarray) -> None:
     assert len({feature["id"] for feature in content["features"]}) == len(content["features"])
 
 
-def test_overlay_of_odd_cells(tmp_path: Path):
-    written = export_cells("overlay", tmp_path, odd_pages())
+def test_outlines_of_odd_cells(tmp_path: Path):
+    written = export_cells("outlines", tmp_path, odd_pages())
     names = ["empty", "one", "Zellen für Übung 1", "01/t000", "01/t001"]
     assert [path.relative_to(tmp_path).as_posix() for path in written] == [
-        f"overlays/{name}_overlay.png" for name in names
+        f"outlines/{name}_outlines.png" for name in names
     ]
     assert not np.array(Image.open(written[0])).any()
     one = np.zeros((20, 30, 3), np.uint8)
@@ -94,23 +94,23 @@ def test_overlay_of_odd_cells(tmp_path: Path):
     assert np.array_equal(np.array(Image.open(written[1])), one)
 
 
-def test_overlay_shows_the_colours_of_the_image(tmp_path: Path):
+def test_outlines_show_the_colours_of_the_image(tmp_path: Path):
     pixels = np.zeros((3, 6, 8), np.uint16)
     pixels[0], pixels[1, :, :4] = 900, 900  # red on the right, yellow on the left
     labels = np.zeros((6, 8), np.int32)
     labels[2, 2] = 1
-    (path,) = export_cells("overlay", tmp_path, [LabelledPage.in_memory(labels, "a.tif", pixels=pixels, name="a")])
+    (path,) = export_cells("outlines", tmp_path, [LabelledPage.in_memory(labels, "a.tif", pixels=pixels, name="a")])
     picture = np.array(Image.open(path))
     assert picture[0, 0].tolist() == [189, 189, 0]  # three quarters of 255, so that outlines are seen
     assert picture[0, 7].tolist() == [189, 0, 0]
     assert picture[2, 2].tolist() == list(RESULT_COLOUR)
 
 
-def test_overlay_of_an_image_that_is_read_in_parts_is_refused(tmp_path: Path):
+def test_outlines_of_an_image_that_is_read_in_parts_are_refused(tmp_path: Path):
     part = np.ones((4, 4), np.int32)
     page = LabelledPage("slide", (8, 8), lambda: [Cutout(part, part)])
-    with pytest.raises(InputError, match="slide is larger than memory"):
-        export_cells("overlay", tmp_path, [page])
+    with pytest.raises(InputError, match="slide is read in parts"):
+        export_cells("outlines", tmp_path, [page])
     assert not list(tmp_path.iterdir())
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from unetpipe.errors import InputError
 from unetpipe.export import CELL_EXPORTS, export_cells, load_export
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ def add_export_argument(parser: argparse.ArgumentParser) -> None:
         choices=tuple(CELL_EXPORTS),
         default=[],
         help="also write the cells for another program: ROIs for ImageJ, detections for QuPath (geojson), LabelMe, "
-        "COCO JSON, tracks as GEFF, or pictures with outlines (overlay); may be given several times (default: none)",
+        "COCO JSON, tracks as GEFF, or pictures of the images with the outlines of the cells (outlines); may be given "
+        "several times (default: none)",
     )
 
 
@@ -29,6 +31,15 @@ def check_exports(names: Sequence[str]) -> None:
     """Raise InputError if a package that an export needs is not installed: before the long work."""
     for name in names:
         load_export(name)
+
+
+def check_exports_of_parts(names: Sequence[str]) -> None:
+    """Raise InputError if an export needs whole images: before files of an earlier run are removed."""
+    if "outlines" in names:
+        raise InputError(
+            "--export outlines draws images that are read whole; OME-Zarr, and TIFF larger than memory, is read in "
+            "parts. Leave it out; napari shows such images with their cells."
+        )
 
 
 def remove_old(folder: Path, *kinds: str) -> None:

@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from unetpipe.cli.cells import add_export_argument, check_exports, remove_old, write_cells
+from unetpipe.cli.cells import add_export_argument, check_exports, check_exports_of_parts, remove_old, write_cells
 from unetpipe.cli.options import add_channel, check_pixel_size
 from unetpipe.errors import InputError
 
@@ -164,6 +164,9 @@ def _measure_zarrs(results: list[Path], options: argparse.Namespace) -> None:
 
     if options.truth is not None:
         raise InputError(f"{results[0]} is an OME-Zarr, which is measured without truth; leave out --truth.")
+    if "geff" in options.export:
+        raise InputError(f"{results[0]} is an OME-Zarr, whose cells are not linked; leave out --export geff.")
+    check_exports_of_parts(options.export)
     images = {} if options.images is None else dict(find_large(options.images, force=True))
     named = {image.name: image.of_channel(options.channel) for image in images}
     names = {path: path.name.removesuffix(".zarr").removesuffix(".ome") for path in results}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from unetpipe.bundle.settings import as_text
 from unetpipe.bundle.writing import find_bundle
-from unetpipe.cli.cells import add_export_argument, check_exports, remove_old, write_cells
+from unetpipe.cli.cells import add_export_argument, check_exports, check_exports_of_parts, remove_old, write_cells
 from unetpipe.cli.link import LINKER, add_linker
 from unetpipe.cli.options import add_bundle_and_model, add_channel, add_safe
 from unetpipe.errors import InputError
@@ -120,8 +120,7 @@ def run(options: argparse.Namespace) -> None:
             raise InputError("--diameter, --strict and --model auto need images that fit into memory.")
         if options.track:
             raise InputError("--track needs a sequence of images that fit into memory.")
-        if "overlay" in options.export:
-            raise InputError("--export overlay needs images that fit into memory; napari shows larger ones.")
+        check_exports_of_parts(options.export)
         segment_large(options, images)
         return
     from unetpipe.cli.link import describe

@@ -20,7 +20,7 @@ CELL_EXPORTS = {  # name: the module whose function write(folder, pages) writes 
     "labelme": "unetpipe.export.labelme",
     "coco": "unetpipe.export.coco",
     "geff": "unetpipe.export.geff",
-    "overlay": "unetpipe.export.overlay",
+    "outlines": "unetpipe.export.outlines",
 }
 
 

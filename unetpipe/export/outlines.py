@@ -1,4 +1,4 @@
-"""Pictures to look at: the image of each page with the outlines of its cells, ``overlays/NAME_overlay.png``."""
+"""Pictures to look at: the image of each page with the outlines of its cells, ``outlines/NAME_outlines.png``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from unetpipe.io.images import write_picture
 from unetpipe.morphometry.cells import LabelledPage
 from unetpipe.report.pictures import overlay
 
-FOLDER = "overlays"  # beside masks, or with their names, pictures would be taken for masks
+FOLDER = "outlines"  # beside masks, or with their names, pictures would be taken for masks
 
 
 def write(folder: Path, pages: Iterable[LabelledPage]) -> list[Path]:
@@ -27,10 +27,10 @@ def write(folder: Path, pages: Iterable[LabelledPage]) -> list[Path]:
         for cutout in page.cutouts():
             if cutout.labels.shape != page.size:
                 raise InputError(
-                    f"{page.image} is larger than memory, so no overlay of it is drawn; napari shows it with its cells."
+                    f"{page.image} is read in parts, so its outlines are not drawn; napari shows it with its cells."
                 )
             pixels = np.zeros((1, *page.size), np.uint8) if cutout.pixels is None else cutout.pixels
-            path = folder / FOLDER / f"{page.name}_overlay.png"
+            path = folder / FOLDER / f"{page.name}_outlines.png"
             write_picture(path, Image.fromarray(overlay(pixels, cutout.labels)))
             written.append(path)
     return written
