@@ -12,6 +12,7 @@ from make_trained_bundle import FOLDER
 import unetpipe
 from unetpipe.cli import answers
 from unetpipe.cli.main import VERBS, main
+from unetpipe.cli.options import as_command
 from unetpipe.datasets import find_records, survey
 from unetpipe.errors import InputError
 from unetpipe.io import write_labels
@@ -50,6 +51,16 @@ def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 )
 def test_verbs(verb: str, answer: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert answer.rstrip(".") in said(capsys, verb, "images")
+
+
+def test_the_command_that_segments_a_path_can_be_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("my cells", "-cells"):
+        Path(name).mkdir()
+    assert f"unetpipe segment {as_command(['my cells'])} --output MASKS" in said(capsys, "my cells")
+    assert "unetpipe segment ./-cells --output MASKS" in answers.unknown_verb("-cells", VERBS)
 
 
 @pytest.mark.parametrize(

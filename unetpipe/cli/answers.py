@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import difflib
-import shlex
 import sys
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -63,7 +62,10 @@ class Parser(argparse.ArgumentParser):
 def unknown_verb(name: str, verbs: Collection[str]) -> str:
     """Say what to do instead of a verb that does not exist."""
     if Path(name).exists():
-        return f"A verb is missing before {name}; to segment it: unetpipe segment {shlex.quote(name)} --output MASKS"
+        from unetpipe.cli.options import as_command  # with it NumPy is loaded
+
+        command = as_command(["unetpipe", "segment", Path(name), "--output", "MASKS"])
+        return f"A verb is missing before {name}; to segment it: {command}"
     if plain(name) in WISHES:
         return WISHES[plain(name)]
     near = [VERBS[plain(name)]] if plain(name) in VERBS else difflib.get_close_matches(name.lower(), verbs, n=1)
