@@ -178,7 +178,11 @@ def test_submission(tmp_path: Path):
     write_labels(tmp_path / "masks" / "one_mask.tif", np.array([[0, 2, 2], [1, 2, 0]]))
     write_labels(tmp_path / "masks" / "none_mask.tif", np.zeros((2, 3), int))
     assert main(["encode", str(tmp_path / "masks"), "--output", str(tmp_path / "s.csv")]) == 0
-    assert (tmp_path / "s.csv").read_text() == "ImageId,EncodedPixels\nnone,\none,2 1\none,3 3\n"
+    expected = "ImageId,EncodedPixels\nnone,\none,2 1\none,3 3\n"
+    assert (tmp_path / "s.csv").read_text() == expected
+    write_labels(tmp_path / "masks" / "Ü_mask.tif", np.zeros((2, 3), int))
+    assert main(["encode", str(tmp_path / "masks"), "--output", str(tmp_path / "s.csv")]) == 0
+    assert (tmp_path / "s.csv").read_bytes() == f"{expected}Ü,\n".encode()  # no mark before the first column
 
 
 def test_masks_that_number_no_cells_are_not_submitted(tmp_path: Path, capsys: pytest.CaptureFixture):

@@ -34,5 +34,5 @@ def run(options: argparse.Namespace) -> None:
         labels = read_labels(path)
         check_numbered(labels, path)
         rows += [(name, runs) for runs in encode_instances(labels) or [""]]
-    write_csv(options.output, COLUMNS, rows)
+    write_csv(options.output, COLUMNS, rows, mark=False)  # a program reads it, not a spreadsheet
     print(f"Submission: {options.output} ({len(rows)} lines of {len(images_in(options.masks))} images)")

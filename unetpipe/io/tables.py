@@ -30,14 +30,18 @@ def write_json(path: Path, content: Any) -> None:
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
-def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Write a table with its header line; floats with five decimals. See :func:`byte_order_mark`."""
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]], mark: bool = True) -> None:
+    """Write a table with its header line; floats with five decimals.
+
+    ``mark`` says whether letters beyond ASCII come after :func:`byte_order_mark`, which strict readers take for a part
+    of the first column's name.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
     writer.writerows([f"{cell:.5f}" if isinstance(cell, float) else cell for cell in row] for row in rows)
     table = text.getvalue()
-    write_text(path, byte_order_mark(table) + table)
+    write_text(path, (byte_order_mark(table) if mark else "") + table)
 
 
 def format_table(rows: Sequence[tuple[str, float | None, str]]) -> str:
