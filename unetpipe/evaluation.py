@@ -18,7 +18,7 @@ from unetpipe.datasets.records import Record
 from unetpipe.datasets.split import Frames
 from unetpipe.errors import InputError
 from unetpipe.files import check_folder, writing
-from unetpipe.io.derived import SCORES, note_derived
+from unetpipe.io.derived import CELLS, SCORES, derived_paths, note_derived
 from unetpipe.io.formats import images_in
 from unetpipe.io.images import check_same_sizes, count_pages, read_image, read_labels
 from unetpipe.metrics.ctc import score_result
@@ -184,15 +184,18 @@ def _evaluate_data_set(result: Path, truth: Path, output: Path | None, frames: F
     wanted = set(keys)
     folders = [result, *sorted(path for path in result.rglob("*") if path.is_dir())]
     files = [result] if result.is_file() else [path for folder in folders for path in images_in(folder)]
+    drawn = {path for folder in folders for path in derived_paths(folder, CELLS)}  # pictures, which are not masks
     matcher = MaskMatcher(every)
-    others: list[Path] = []
+    others: dict[Path, None] = {}
     found: dict[tuple[str, int], tuple[Record, Path, int | None]] = {}
     for mask in files:
+        if mask in drawn:
+            continue
         pages = count_pages(mask)
         for page in range(pages):
             record = matcher.find(mask, page)
             if record is None:
-                others.append(mask)
+                others[mask] = None
                 continue
             key = record["image"], record.get("page", 0)
             if key not in wanted or mask.samefile(record["image"]):  # the data set itself has no masks of its images
@@ -207,7 +210,7 @@ def _evaluate_data_set(result: Path, truth: Path, output: Path | None, frames: F
             f"No mask in {result} belongs to an image of {truth}; expected are names such as {records[0]['mask_name']}."
         )
     if others:
-        print(f"Left out: {len(others)} mask(s) of no image that has truth, such as {others[0].name}.")
+        print(f"Left out: {len(others)} mask(s) of no image that has truth, such as {next(iter(others)).name}.")
     if missing:
         first = missing[0]["mask_name"]
         print(f"Scored: {len(found)} of {len(records)} images; {len(missing)} have no mask, such as {first}.")

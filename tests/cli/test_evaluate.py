@@ -15,6 +15,7 @@ from PIL import Image
 
 from unetpipe.cli.main import main
 from unetpipe.io import read_image, read_labels, write_labels
+from unetpipe.io.images import write_label_pages
 
 
 def values(printed: str) -> dict[str, str]:
@@ -392,8 +393,9 @@ def test_masks_of_paired_folders(tmp_path: Path, capsys: pytest.CaptureFixture):
 
 def test_frames_that_are_not_there_and_masks_of_no_image_are_said(tmp_path: Path, capsys: pytest.CaptureFixture):
     label = pictures(tmp_path / "set")
-    for name in "abcz":
+    for name in "abc":
         write_labels(tmp_path / "masks" / f"{name}_mask.tif", label)
+    write_label_pages(tmp_path / "masks" / "z_mask.tif", [label] * 5)  # one mask, whatever its pages
     arguments = ["evaluate", str(tmp_path / "masks"), str(tmp_path / "set")]
     assert main([*arguments, "--frames", "1-4"]) == 0
     printed = capsys.readouterr().out

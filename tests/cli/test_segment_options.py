@@ -68,7 +68,9 @@ def test_pictures_of_outlines_are_not_taken_for_masks(command: list[str], tmp_pa
     (tmp_path / "data" / "masks").mkdir()
     tifffile.imwrite(tmp_path / "data" / "images" / "a.tif", IMAGE)
     tifffile.imwrite(tmp_path / "data" / "masks" / "a.tif", (IMAGE > 128).astype(np.uint8))
+    capsys.readouterr()
     assert main(["evaluate", str(tmp_path / "out"), str(tmp_path / "data")]) == 0
+    assert "Left out" not in capsys.readouterr().out
     assert main(["measure", str(tmp_path / "out"), "--output", str(tmp_path / "tables")]) == 0
     capsys.readouterr()
     assert main([*command, "--export", "outlines", "--large"]) == 1

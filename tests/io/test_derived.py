@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from unetpipe.files import write_text
-from unetpipe.io.derived import CELLS, SCORES, note_derived, remove_derived
+from unetpipe.io.derived import CELLS, SCORES, derived_paths, note_derived, remove_derived
 
 
 def test_what_was_noted_is_removed_by_kind(tmp_path: Path) -> None:
@@ -16,7 +16,9 @@ def test_what_was_noted_is_removed_by_kind(tmp_path: Path) -> None:
     note_derived(tmp_path, CELLS, [tmp_path / "cells.csv", tmp_path / "01" / "a_RoiSet.zip"])
     note_derived(tmp_path, CELLS, [tmp_path / "a.geff"])
     note_derived(tmp_path, SCORES, [tmp_path / "scores.json"])
+    assert derived_paths(tmp_path, CELLS) == {tmp_path / name for name in ("cells.csv", "01/a_RoiSet.zip", "a.geff")}
     (said,) = remove_derived(tmp_path, CELLS)
+    assert derived_paths(tmp_path, CELLS) == set()
     assert said == "Removed, as they belong to earlier masks: 01/a_RoiSet.zip, a.geff, cells.csv"
     assert sorted(os.listdir(tmp_path)) == [".scores.json", "01", "notes.txt", "scores.json"]
     assert len(remove_derived(tmp_path)) == 1

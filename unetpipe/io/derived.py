@@ -29,6 +29,11 @@ def note_derived(folder: str | os.PathLike, kind: str, paths: Iterable[Path]) ->
     write_text(Path(folder, f".{kind}.json"), json.dumps(noted, indent=0) + "\n")
 
 
+def derived_paths(folder: str | os.PathLike, kind: str) -> set[Path]:
+    """Return what is noted in a folder (:func:`note_derived`), whether or not it is there; nothing without a note."""
+    return {Path(folder, name) for name in _read(folder, kind)}
+
+
 def remove_derived(folder: str | os.PathLike, *kinds: str) -> list[str]:
     """Remove what was noted, and return sentences that say so. What was changed since stays, and is named.
 
