@@ -187,7 +187,7 @@ def test_too_few_validation_cells_are_a_warning(dataset: Path, network: UNet, ca
     assert "Validation: 2 frames with 40 cells." in caplog.text
     assert "WARNING" not in caplog.text
     check_training(str(dataset), "gold", {**NOTHING_CHOSEN, "val_frames": "9"}, *arguments)
-    assert "Only 20 cells in 1 frames validate" in caplog.text
+    assert "Only 20 cells in 1 frame validate" in caplog.text
     assert "Leave out val_frames and val_sequences: then 40 cells in 2 frames validate" in caplog.text
     assert "01: 2, 7" in caplog.text
     caplog.clear()

@@ -102,8 +102,9 @@ def split_warnings(found: Mapping[str, Survey], records: Sequence[Record], split
     cells = len(found["val"].areas)
     if cells >= FEWEST_CELLS or split.get("hold_out") is False:
         return []
+    frames = len(found["val"].frames)
     few = (
-        f"Only {cells} cells in {len(found['val'].frames)} frames validate; fewer than {FEWEST_CELLS} cannot tell "
+        f"Only {cells} cells in {frames} frame{'s' * (frames != 1)} validate; fewer than {FEWEST_CELLS} cannot tell "
         "which epoch and which thresholds are best."
     )
     if split.get("val_frames") is not None or split.get("val_sequences") is not None:
