@@ -56,6 +56,19 @@ def test_one_version() -> None:
     } == dict.fromkeys(("bundle", "required by the bundle", "citation", "changelog"), __version__)
 
 
+def test_the_table_of_rooms_follows_the_layers_that_are_checked() -> None:
+    _, table = text("CONTRIBUTING.md").split("| room | what it holds |\n| --- | --- |\n")
+    rows = table.partition("\n\n")[0].splitlines()
+    named = [name for row in rows for name in re.findall(r"`([\w.]+)/?`", row.split("|")[1])]
+    there = {path.name for path in (REPOSITORY / "unetpipe").iterdir() if not path.name.startswith("__")}
+    assert set(named) == there
+    contracts = tomllib.loads(text("pyproject.toml"))["tool"]["importlinter"]["contracts"]
+    layers = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
+    layer = {room: number for number, line in enumerate(layers) for room in line.split(" : ")}
+    numbers = [layer[f"unetpipe.{name.removesuffix('.py')}"] for name in named]
+    assert numbers == sorted(numbers)
+
+
 def test_the_changelog_has_the_headings_of_keep_a_changelog() -> None:
     headings = re.findall(r"^(##+) (.+)$", text("CHANGELOG.md"), re.MULTILINE)
     kinds = ["Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"]
