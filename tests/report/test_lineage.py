@@ -15,8 +15,9 @@ from unetpipe.cli.main import main
 from unetpipe.errors import InputError
 from unetpipe.io import write_labels
 from unetpipe.io.track_tables import Track
+from unetpipe.report import results
 from unetpipe.report.lineage import COLOURS, LEFT, RIGHT, ROW, WIDTH, lay_out_tree, track_colour
-from unetpipe.report.results import report_tracks
+from unetpipe.report.results import check_track_images, report_tracks
 from unetpipe.report.tracks import SHOWN, find_findings, read_lineage
 from unetpipe.tracking import write_result
 from unetpipe.tracking.measuring import MeasuredTrack
@@ -147,10 +148,15 @@ def test_pictures_have_the_colours_of_the_tracks(sequence: Path) -> None:
     assert there == [True, False]
 
 
-def test_the_page_holds_the_tree_and_nothing_from_outside(sequence: Path, capsys: pytest.CaptureFixture) -> None:
+def test_the_page_holds_the_tree_and_nothing_from_outside(
+    sequence: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
     out = sequence.parent / "out"
+    checked: list[tuple[object, ...]] = []
+    monkeypatch.setattr(results, "check_track_images", lambda *given: checked.append(given))
     assert main(["link", str(sequence), "--report", str(out)]) == 0
     assert f"Report: {out / 'report.html'}" in capsys.readouterr().out
+    assert checked == [(sequence, None)]  # once, although it reads a header of every file
     page = (out / "report.html").read_text(encoding="utf-8")
     assert len(re.findall(r'<g class="track">', page)) == 4
     assert "track 1 divides after frame 2 into 3 and 4" in page
@@ -165,10 +171,10 @@ def test_mistakes_are_named(sequence: Path, tmp_path: Path, capsys: pytest.Captu
     assert "--images is for the report" in capsys.readouterr().err
     (tmp_path / "none").mkdir()
     with pytest.raises(InputError, match="holds no image t000"):
-        report_tracks(sequence, tmp_path / "out", tmp_path / "none")
+        check_track_images(sequence, tmp_path / "none")
     Image.new("L", (9, 9)).save(tmp_path / "01" / "t000.tif")
     with pytest.raises(InputError, match=r"t000.tif is 9×9 pixels .*mask000.tif is 40×60"):
-        report_tracks(sequence, tmp_path / "out")
+        check_track_images(sequence)
     (tmp_path / "01" / "t000.tif").unlink()
     write_labels(sequence / "mask005.tif", np.zeros((40, 60), int))
     with pytest.raises(InputError, match=r"res_track.txt: track 3 has no cell in the mask of frame 5"):

@@ -88,7 +88,20 @@ def check_report_images(result: Path, truth: Path, images: Path | None = None, f
 
 
 def check_track_images(result: Path, images: Path | None = None) -> None:
-    """Raise InputError if images of :func:`report_tracks` are not there, or differ in size from the masks."""
+    """Check the images of :func:`report_tracks` by their headers, before the masks are replaced.
+
+    Parameters
+    ----------
+    result : Path
+        Folder of ``maskNNN.tif``, linked or not: its masks have the sizes that the linked ones will have.
+    images : Path, optional
+        Folder of ``tNNN.tif``; by default ``NN`` beside ``result``, which need not exist.
+
+    Raises
+    ------
+    InputError
+        If ``images`` is given and holds no image, or an image differs in size from its mask.
+    """
     if images is not None and not numbered_files(images, IMAGE):
         raise InputError(f"{images} holds no image t000.tif, t001.tif …, as the report needs them.")
     pictures = numbered_files(_image_folder(result, images), IMAGE)
@@ -99,6 +112,8 @@ def check_track_images(result: Path, images: Path | None = None) -> None:
 
 def report_tracks(result: Path, output: Path, images: Path | None = None, source: Path | None = None) -> None:
     """Write ``report.html`` about the tracks of linked masks, without truth, and print its path.
+
+    The images are those that :func:`check_track_images` has checked.
 
     Parameters
     ----------
@@ -114,10 +129,9 @@ def report_tracks(result: Path, output: Path, images: Path | None = None, source
     Raises
     ------
     InputError
-        If a file cannot be read, ``images`` holds no image, the track table does not fit the masks, an image differs in
-        size from its mask, or the page cannot be written.
+        If a file cannot be read, the track table does not fit the masks, an image that is drawn differs in size from
+        its mask, or the page cannot be written.
     """
-    check_track_images(source or result, images)
     folder = result.resolve()
     lineage = read_lineage(result, _image_folder(source or result, images))
     write_report(output / NAME, Gallery(), f"Tracks of {folder.name}", data=folder, scores={}, lineage=lineage)
