@@ -6,8 +6,9 @@ import json
 import shlex
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import nibabel
 import numpy as np
@@ -16,6 +17,7 @@ import torch
 from PIL import Image
 from workflows import workflow
 
+from unetpipe.bundle import workflow as workflow_module
 from unetpipe.cli import encode
 from unetpipe.cli.main import main
 from unetpipe.networks import unet
@@ -144,6 +146,28 @@ def test_ctrl_c_while_segmenting_names_resume(
     assert "exception" not in said.err + said.out
 
 
+def test_ctrl_c_in_a_demo_names_no_resume(
+    places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
+) -> None:
+    """It segments as ``unetpipe segment`` does, but has no such option."""
+
+    def stopped(self: object, *given: object, **named: object) -> None:
+        raise KeyboardInterrupt
+
+    begin = workflow_module.open_workflow
+
+    def evaluated(configs: Sequence[str], kind: str, values: Mapping[str, object]) -> object:
+        return begin(configs, kind, values) if kind == "infer" else SimpleNamespace(run=list, finalize=list)
+
+    monkeypatch.setattr(train, "train", lambda data, model, **settings: shutil.copytree(places[1], model))
+    monkeypatch.setattr(workflow_module, "open_workflow", evaluated)
+    monkeypatch.setattr(unet.UNet, "forward", stopped)
+    assert main(["demo", "--output", str(tmp_path / "demo")]) == 130
+    said = capfd.readouterr()
+    assert "$ unetpipe segment " in said.out
+    assert "--resume" not in said.out + said.err
+
+
 def test_ctrl_c_while_training_names_resume_and_what_there_is(
     trained: Path, synthetic: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
@@ -158,7 +182,7 @@ def test_ctrl_c_while_training_names_resume_and_what_there_is(
     shutil.copytree(trained, tmp_path / "begun")
     again = ["train", str(synthetic), "--output", str(tmp_path / "begun"), "--resume", "--set", "num_workers=0"]
     assert main([*again, "channels=[4,8]", "tile=66"]) == 130
-    assert capsys.readouterr().out.endswith(f"epoch. {tmp_path / 'begun'} holds the best epoch so far.\n")
+    assert capsys.readouterr().out.endswith(f"epoch. {tmp_path / 'begun'} holds a model already.\n")
 
 
 def test_the_command_after_a_training_can_be_copied(

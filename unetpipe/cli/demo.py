@@ -87,7 +87,7 @@ def _run(options: argparse.Namespace) -> None:
     _show("unetpipe", "segment", *arguments)
     parser = argparse.ArgumentParser()
     segment.add_arguments(parser)
-    segment.run(parser.parse_args(arguments))
+    segment.run(parser.parse_args(arguments), resumable=False)
 
     truth = [read_labels(record["label"]) for record in test]
     ours = [read_labels(tested / record["mask_name"]) for record in test]

@@ -102,8 +102,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     where.add_argument("--scheduler", metavar="ADDRESS", help="the scheduler of a running Dask cluster (default: none)")
 
 
-def run(options: argparse.Namespace) -> None:
-    """Run the bundle's inference."""
+def run(options: argparse.Namespace, resumable: bool = True) -> None:
+    """Run the bundle's inference.
+
+    Parameters
+    ----------
+    options : Namespace
+        What the command line says.
+    resumable : bool
+        Whether the user called this verb, so that ``--resume`` is named to who presses Ctrl-C. Other verbs lack it.
+    """
     bundle = options.bundle if options.bundle is not None else find_bundle()
     if options.rescale and options.pixel_size is None:
         raise InputError("--rescale needs the images' --pixel-size.")
@@ -185,7 +193,8 @@ def run(options: argparse.Namespace) -> None:
         if len(todo) < len(records):
             print(f"Complete already: {len(records) - len(todo)} of {len(records)} images")
         if todo:
-            segment_images(predictor, todo, journal, begin)
+            with _saying_how_to_continue() if resumable else nullcontext():
+                segment_images(predictor, todo, journal, begin)
         print(f"Masks: {options.output}")
         for folder in folders:
             tracks = link_folder(folder, linker=make_linker(linker), pixel_size=options.pixel_size)
@@ -255,7 +264,7 @@ def segment_images(predictor: Predictor, records: list[Record], journal: Journal
     for key in ("preflight", "evaluator"):  # refuses a damaged config in one sentence
         parsed(workflow.parser, key, predictor.configs)
     workflow.evaluator.add_event_handler(Events.STARTED, begin)
-    with quiet(), _saying_how_to_continue():
+    with quiet():
         workflow.run()
         workflow.finalize()
 

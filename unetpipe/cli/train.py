@@ -59,8 +59,8 @@ def run(options: argparse.Namespace) -> None:
     try:
         training.run()
     except KeyboardInterrupt:
-        best = f" {options.output} holds the best epoch so far." if (options.output / MODEL).is_file() else ""
-        print(f"The same command with --resume continues after the last complete epoch.{best}", flush=True)
+        there = f" {options.output} holds a model already." if (options.output / MODEL).is_file() else ""
+        print(f"The same command with --resume continues after the last complete epoch.{there}", flush=True)
         raise
     command = as_command(["unetpipe", "segment", "IMAGES", "--bundle", options.output, "--output", "MASKS"])
     print(f"Trained bundle: {options.output}\nNext: {command}")
