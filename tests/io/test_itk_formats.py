@@ -94,10 +94,19 @@ def test_whole_numbers_of_every_size(type: str, dtype: type, tmp_path: Path):
     assert np.array_equal(image[0], array[1])
 
 
-def test_whole_numbers_that_a_double_does_not_hold_are_refused(tmp_path: Path):
-    path = nrrd(tmp_path / "a.nrrd", np.array([[0, 2**53 + 2]]), "int64")
-    with pytest.raises(InputError, match=r"a\.nrrd holds whole numbers above 2⁵³"):
+@pytest.mark.parametrize("number", [2**53 + 2, 2**53 + 1, -(2**53) - 1])
+def test_whole_numbers_that_a_double_does_not_hold_are_refused(number: int, tmp_path: Path):
+    path = nrrd(tmp_path / "a.nrrd", np.array([[0, number]]), "int64")
+    with pytest.raises(InputError, match=r"a\.nrrd holds whole numbers of 2⁵³ or more"):
         read_image(path)
+    assert read_image(nrrd(tmp_path / "b.nrrd", np.array([[0, 2**53 - 1]]), "int64")).max() == 2**53 - 1
+
+
+def test_keys_of_a_nrrd_are_not_taken_for_those_of_dicom(tmp_path: Path):
+    path = nrrd(tmp_path / "a.nrrd", VOLUME[0].astype(np.uint8), "uint8")
+    keys = b"0028|0004:=MONOCHROME1\n0028|0100:=64\n0028|0102:=3\n"
+    path.write_bytes(path.read_bytes().replace(b"\n\n", b"\n" + keys + b"\n", 1))
+    assert np.array_equal(read_labels(path), VOLUME[0])
 
 
 def test_numbers_that_are_not_read(tmp_path: Path):

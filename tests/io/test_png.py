@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import tracemalloc
 import zlib
 from pathlib import Path
 
@@ -77,6 +78,25 @@ def test_rows_that_are_missing_are_not_taken_for_0(tmp_path: Path):
     short = png(tmp_path / "short.png", (3, 2), 8, 0, [b"\1\2", b"\3\4"])
     with pytest.raises(InputError, match=r"short\.png cannot be read .* claims 9 bytes, it holds 6\); is it complete"):
         read_image(short)
+
+
+def test_rows_that_a_palette_image_lacks_are_not_its_first_colour(tmp_path: Path):
+    palette = chunk(b"PLTE", bytes([9, 8, 7, 6, 5, 4]))
+    whole = png(tmp_path / "whole.png", (3, 2), 8, 3, [b"\1\0", b"\0\1", b"\0\0"], palette)
+    assert read_image(whole)[0].tolist() == [[6, 9], [9, 6], [9, 9]]
+    short = png(tmp_path / "short.png", (3, 2), 8, 3, [b"\1\0", b"\0\1"], palette)
+    with pytest.raises(InputError, match=r"short\.png cannot be read .* claims 9 bytes, it holds 6\)"):
+        read_image(short)
+
+
+def test_pixels_beyond_what_the_header_says_are_not_unpacked(tmp_path: Path):
+    path = png(tmp_path / "a.png", (1, 2), 8, 0, [bytes(2**25)])
+    tracemalloc.start()
+    try:
+        assert read_image(path)[0].tolist() == [[0, 0]]
+        assert tracemalloc.get_traced_memory()[1] < 2**22
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_changed_pixel_is_found_by_the_check_sum(tmp_path: Path):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from unetpipe.files import check_fits, remember, unreadable
 KINDS = ("unsigned_char", "short", "unsigned_short", "int", "unsigned_int", "float", "double")  # that ITK reads
 # those that ITK reads in Python only as numbers of another type
 WIDER = {"char": ("SS", np.int8), "long_long": ("D", np.int64), "unsigned_long_long": ("D", np.uint64)}
-LARGEST_IN_DOUBLE = 2**53  # up to here a double holds every whole number
+NOT_IN_DOUBLE = 2**53  # from here on, a double stands for several whole numbers
 BITS_ALLOCATED, BITS_STORED, HIGH_BIT, PHOTOMETRIC = "0028|0100", "0028|0101", "0028|0102", "0028|0004"  # of DICOM
 IMOD, SIGNED = 1146047817, 1  # the stamp of IMOD in a MRC header, and the flag of signed bytes
 MRC_HEADER = 1024  # bytes
@@ -69,9 +69,9 @@ def _header(path: Path) -> _Header:
     header.SetFileName(str(path))
     try:
         header.ReadImageInformation()
-        tags = header.GetMetaDataDictionary()
-        bits = int(tags[BITS_ALLOCATED]) if tags.HasKey(BITS_ALLOCATED) else 8 * header.GetComponentSize()
-        shifted = tags.HasKey(HIGH_BIT) and int(tags[HIGH_BIT]) != int(tags[BITS_STORED]) - 1
+        tags = _dicom_tags(header)
+        bits = int(tags.get(BITS_ALLOCATED, 8 * header.GetComponentSize()))
+        shifted = {HIGH_BIT, BITS_STORED} <= tags.keys() and int(tags[HIGH_BIT]) != int(tags[BITS_STORED]) - 1
     except (RuntimeError, ValueError) as error:  # the tags may be no numbers
         raise _unreadable(path, error) from error
     shape = tuple(header.GetDimensions(axis) for axis in reversed(range(header.GetNumberOfDimensions())))
@@ -91,7 +91,15 @@ def _header(path: Path) -> _Header:
             f"{path} cannot be read as an image (its header claims {needed} bytes of pixels, more than there can be); "
             "is it complete?"
         )
-    return _Header(shape, kind, tags.HasKey(PHOTOMETRIC) and tags[PHOTOMETRIC].strip() == "MONOCHROME1")
+    return _Header(shape, kind, tags.get(PHOTOMETRIC, "").strip() == "MONOCHROME1")
+
+
+def _dicom_tags(header: Any) -> dict[str, str]:
+    """Return what a DICOM file says of its pixels; a NRRD file may hold keys of these names, which mean nothing."""
+    if header.GetNameOfClass() != "GDCMImageIO":
+        return {}
+    tags = header.GetMetaDataDictionary()
+    return {key: tags[key] for key in (BITS_ALLOCATED, BITS_STORED, HIGH_BIT, PHOTOMETRIC) if tags.HasKey(key)}
 
 
 @remember(maxsize=2)  # an image and its label
@@ -106,8 +114,8 @@ def _volume(path: Path) -> np.ndarray:
     except RuntimeError as error:
         raise _unreadable(path, error) from error
     if dtype is not None:
-        if wider == "D" and np.abs(array).max() > LARGEST_IN_DOUBLE:
-            raise InputError(f"{path} holds whole numbers above 2⁵³; save them in 32 bits.")
+        if wider == "D" and np.abs(array).max() >= NOT_IN_DOUBLE:
+            raise InputError(f"{path} holds whole numbers of 2⁵³ or more; save them in 32 bits.")
         array = array.astype(dtype)
     if path.suffix.lower() == ".mrc" and array.itemsize == 1:
         array = array.view(_bytes_of_imod(path) or array.dtype)

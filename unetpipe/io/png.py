@@ -69,14 +69,14 @@ def read_page(path: Path, page: int, labels: bool) -> np.ndarray:
             raw_mode = _raw_mode(picture)
             if ";16" in raw_mode and picture.mode in ("RGB", "RGBA", "LA"):  # Pillow would cut them to 8 bit
                 return _without_alpha(_decode_deep_colours(path))
+            array = np.array(picture)
+            if picture.format == "PNG" and page == 0:
+                # rows that the file lacks are 0 until a palette colours them; of interlaced ones, only some pixels
+                _check_chunks(path, rows=bool(picture.info.get("interlace")) or not array[-1].any())
             if picture.mode in ("CMYK", "YCbCr", "PA") or (picture.mode == "P" and not labels):
                 array = np.array(picture.convert("RGB"))
-            else:
-                array = np.array(picture)
-                array = array // SPREAD[raw_mode] if raw_mode in SPREAD else array
-            if picture.format == "PNG" and page == 0:
-                # rows that the file lacks are 0; of interlaced ones, only some pixels
-                _check_chunks(path, rows=bool(picture.info.get("interlace")) or not array[-1].any())
+            elif raw_mode in SPREAD:
+                array = array // SPREAD[raw_mode]
             return _without_alpha(array) if picture.mode in ALPHA else array
     except InputError:
         raise
@@ -107,6 +107,8 @@ def _check_chunks(path: Path, rows: bool) -> None:
     Pillow passes over both: it compares no check sum of pixels, and leaves rows at 0 that the file lacks.
     """
     content = memoryview(path.read_bytes())
+    width, height, depth, colour, interlaced = struct.unpack_from(">IIBBxxB", content, len(SIGNATURE) + 8)
+    needed = height * (-(-width * depth * SAMPLES[colour] // 8) + (not interlaced))  # and a byte that names the filter
     inflate, held, start = zlib.decompressobj(), 0, len(SIGNATURE)
     while start + CHUNK <= len(content):
         length, kind = struct.unpack_from(">I4s", content, start)
@@ -114,11 +116,9 @@ def _check_chunks(path: Path, rows: bool) -> None:
         if kind == b"IDAT":
             if zlib.crc32(content[start + 4 : end]) != struct.unpack_from(">I", content, end)[0]:
                 raise OSError("its pixels do not have the check sum that the file names")
-            if rows:
-                held += len(inflate.decompress(content[start + 8 : end]))
+            if rows and held < needed:  # a small file may hold far more than that
+                held += len(inflate.decompress(content[start + 8 : end], needed - held))
         start = end + 4
-    width, height, depth, colour, interlaced = struct.unpack_from(">IIBBxxB", content, len(SIGNATURE) + 8)
-    needed = height * (-(-width * depth * SAMPLES[colour] // 8) + (not interlaced))  # and a byte that names the filter
     if rows and held < needed:
         raise OSError(f"its header claims {needed} bytes, it holds {held}")
 
