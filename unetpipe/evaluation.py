@@ -144,6 +144,7 @@ def _evaluate_folder(
     if output is not None:
         check_report_images(result, truth, images, frames)
     score = score_result(result, truth, frames)
+    _say_which_are_not_there(frames, [frame.frame for frame in score.scores])
     scores = score.summary.scores()
     print_summary(score.summary, *([OF_ALL_FRAMES] if frames is not None else []))
     if output is not None:

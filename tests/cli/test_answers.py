@@ -86,12 +86,20 @@ def test_options(arguments: list[str], answer: str, capsys: pytest.CaptureFixtur
 
 
 @pytest.mark.parametrize(
-    "arguments", [["segment", "", "--output", "x"], ["evaluate", "a", ""], ["check", "a", "--output", ""]]
+    ("arguments", "what"),
+    [
+        (["segment", "", "--output", "x"], "An argument"),
+        (["evaluate", "a", ""], "An argument"),
+        (["check", "a", "--output", ""], "An argument"),
+        ([""], "An argument"),
+        (["segment", "a", "--output="], "--output="),
+        (["encode", "masks", "--output="], "--output="),
+    ],
 )
 def test_an_empty_argument_is_not_the_folder_of_the_shell(
-    arguments: list[str], capsys: pytest.CaptureFixture[str]
+    arguments: list[str], what: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert "An argument is empty; is a variable of the shell not set?" in said(capsys, *arguments)
+    assert f"{what} is empty; is a variable of the shell not set?" in said(capsys, *arguments)
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -407,6 +407,14 @@ def test_frames_that_are_not_there_and_masks_of_no_image_are_said(tmp_path: Path
     assert "Without truth: frames 7.\n" in capsys.readouterr().out
 
 
+def test_frames_that_a_folder_of_truth_lacks_are_said(folders: tuple[Path, Path], capsys: pytest.CaptureFixture):
+    arguments = ["evaluate", *map(str, folders), "--frames"]
+    assert main([*arguments, "1-9"]) == 0
+    assert "Without truth: frames 3, 4, 5, 6, 7, ….\n" in capsys.readouterr().out
+    assert main([*arguments, "0-2"]) == 0
+    assert "Without truth: frames" not in capsys.readouterr().out
+
+
 def test_masks_of_a_whole_challenge_set(synthetic: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
     for sequence in ("01", "02"):
         for frame in range(3):

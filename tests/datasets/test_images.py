@@ -85,4 +85,9 @@ def test_folder_without_images_is_named(tmp_path: Path, names: tuple[str, ...]) 
 
 def test_images_of_other_kinds_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"\); save a\.jpg and others like it as PNG or TIFF\.$"):
-        find_images(touch(tmp_path, "b.bmp", "a.jpg"))
+        find_images(touch(tmp_path, "b.bmp", "a.jpg", "README.txt"))
+
+
+def test_what_is_no_picture_is_not_to_be_saved_as_one(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"holds no image \([^()]*\)\.$"):
+        find_images(touch(tmp_path, "README.txt"))

@@ -74,11 +74,28 @@ def test_a_folder_of_no_layout_says_what_is_recognised(tmp_path: Path):
         assert part in message
 
 
-@pytest.mark.parametrize(("name", "said"), [("a.png", "images, such as a.png"), ("Images/a.png", "a folder Images")])
-def test_images_without_masks_are_told_where_masks_go(name: str, said: str, tmp_path: Path):
-    (tmp_path / name).parent.mkdir(exist_ok=True)
-    Image.new("L", (3, 3)).save(tmp_path / name)
-    with pytest.raises(InputError, match=rf"holds {said}, but no masks\. .* into DATA/masks; .* needs images only\.$"):
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["a.png"], "images, such as a.png"),
+        (["a.png", "a_mask.png"], "images, such as a.png"),
+        (["a.png", "masks/a.png"], "images, such as a.png"),
+        (["Images/a.png"], "a folder Images"),
+        (["imgs/a.png", "ground_truth/a.png", "image/a.png"], "a folder image"),
+    ],
+)
+def test_images_without_masks_are_told_where_masks_go(names: list[str], said: str, tmp_path: Path):
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("L", (3, 3)).save(tmp_path / name)
+    what = rf"holds {said}, but no folder masks/ or labels/ beside a folder images/\."
+    with pytest.raises(InputError, match=rf"{what} .* into DATA/masks; .* needs images only\.$"):
+        recognise(tmp_path)
+
+
+def test_a_file_called_images_is_no_folder_of_images(tmp_path: Path):
+    (tmp_path / "images").touch()
+    with pytest.raises(InputError, match="has a layout that is not recognised"):
         recognise(tmp_path)
 
 

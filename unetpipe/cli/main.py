@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import sys
 from collections.abc import Collection, Sequence
 from importlib import import_module
@@ -14,6 +15,7 @@ from unetpipe.errors import DEBUG, input_error_behind
 
 STOPPED = 130  # the status that a shell gives to a program ended by Ctrl-C
 CLOSED = 141  # and to one whose output nobody reads any more
+EMPTY = re.compile(r"(--[\w-]+=)?")  # an argument that a path would take for the folder that the shell is in
 
 # A verb is a module of this folder with add_arguments(parser) and run(options).
 VERBS = {
@@ -46,6 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = Parser(prog="unetpipe", description="U-Net for touching cells, as a MONAI pipeline.")
     parser.add_argument("--version", action="version", version=f"unetpipe {__version__}")
     verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
+    empty = next((argument for argument in arguments if EMPTY.fullmatch(argument)), None)
+    if empty is not None:
+        parser.error(f"{empty or 'An argument'} is empty; is a variable of the shell not set?")
     if arguments and not arguments[0].startswith("-") and arguments[0] not in VERBS:
         parser.error(unknown_verb(arguments[0], VERBS))
     for name, summary in VERBS.items():
@@ -57,8 +62,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             answer = wish(arguments[1:], verb.option_strings())
             if answer:
                 verb.error(answer)
-            if "" in arguments:  # which a path would take for the folder that the shell is in
-                verb.error("An argument is empty; is a variable of the shell not set?")
     options, rest = parser.parse_known_args(arguments)
     if rest:
         verb = verbs.choices[arguments[0]]

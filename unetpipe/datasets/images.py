@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
 
+from PIL import Image
+
 from unetpipe.datasets.layouts import layout_of
 from unetpipe.datasets.records import Record, mask_name, of_channel, without_outputs
 from unetpipe.errors import InputError
@@ -49,7 +51,8 @@ def find_images(path: str | os.PathLike, channel: int | None = None) -> list[Rec
         record = of_channel(Record(image=str(image), mask_name=name), channel)
         records += [record] if pages == 1 else [{**record, "page": page, "pages": pages} for page in range(pages)]
     if not records:
-        others = [path.name for path in root.iterdir() if path.is_file() and not path.name.startswith(".")]
+        files = [path for path in root.iterdir() if path.is_file() and not path.name.startswith(".")]
+        others = [path.name for path in files if path.suffix.lower() in Image.registered_extensions()]
         hint = f"; save {min(others)} and others like it as PNG or TIFF" if others else ""
         raise InputError(f"{root} holds no image ({', '.join('*' + suffix for suffix in IMAGE_SUFFIXES)}){hint}.")
     return records

@@ -68,8 +68,9 @@ def recognise(folder: str | os.PathLike) -> str:
         without_masks = _images_without_masks(root)
         if without_masks:
             raise InputError(
-                f"{root} holds {without_masks}, but no masks. To train or to score, put images into DATA/images and "
-                "their masks, with the same names, into DATA/masks; unetpipe segment needs images only."
+                f"{root} holds {without_masks}, but no folder masks/ or labels/ beside a folder images/. To train or "
+                "to score, put images into DATA/images and their masks, with the same names, into DATA/masks; unetpipe "
+                "segment needs images only."
             )
         what = "has a layout that is not recognised" if any(root.iterdir()) else "is empty"
         known = "; ".join(layout.DESCRIPTION for layout in LAYOUTS.values())
@@ -82,8 +83,9 @@ def _images_without_masks(root: Path) -> str | None:
     images = images_in(root)
     if images:
         return f"images, such as {images[0].name}"
-    folder = next((folder for folder in root.iterdir() if folder.name.lower() in paired_folders.IMAGE_FOLDERS), None)
-    return None if folder is None else f"a folder {folder.name}"
+    folders = [path.name for path in root.iterdir() if path.is_dir()]
+    named = sorted(name for name in folders if name.lower() in paired_folders.IMAGE_FOLDERS)
+    return f"a folder {named[0]}" if named else None
 
 
 def find_records(

@@ -58,6 +58,17 @@ def check_numbered(labels: np.ndarray, path: str | os.PathLike) -> None:
 def unnumbered_pieces(labels: np.ndarray) -> int:
     """Return in how many pieces a label map holds 0 and 255 (or 65535, or 1); 0 if it holds numbered cells.
 
+    Parameters
+    ----------
+    labels : ndarray
+        (H, W) or (pages, H, W), integer; 0 is background.
+
+    Returns
+    -------
+    int
+        How many 8-connected components the pages have together; 0 if there are other values, or so few components
+        that they may be one cell: up to two of the value 1, one of 255 or 65535.
+
     Examples
     --------
     >>> unnumbered_pieces(np.array([[255, 0, 255]])), unnumbered_pieces(np.array([[1, 0, 2]]))
