@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 import subprocess
 import sys
@@ -10,9 +12,11 @@ from pathlib import Path
 import itk
 import numpy as np
 import pytest
+from monai.bundle import ConfigParser
 from PIL import Image
 
 from unetpipe.bundle.command_line import check_keys
+from unetpipe.bundle.settings import check_setting, is_plain
 from unetpipe.bundle.writing import find_bundle
 from unetpipe.errors import InputError
 
@@ -74,8 +78,34 @@ def test_text_in_the_place_of_a_part_is_refused():
     for arguments in (["--loss", "5"], ["--loss=None"], ["--optimizer"], ["--network_def", "[1]"]):
         with pytest.raises(InputError, match="must be a part"):
             check_keys([*start, *arguments], [config])
-    for arguments in (["--loss", "{'_target_':'Loss'}"], ["--loss=@other"], ["--loss#reduction", "sum"]):
+    for text in ("{'_target_':'Loss'}", ' {"_target_": "Loss"}', "@other"):
+        check_keys([*start, "--loss", text], [config])
+    for arguments in (["--loss#reduction", "sum"], ["--report", "None"], ["--report=null"]):
         check_keys([*start, *arguments], [config])
+    with pytest.raises(InputError, match=r"^train='5' must be keys with their values, .*: train#KEY\.$"):
+        check_keys([*start, "--train", "5"], [config])
+
+
+def documented_settings() -> list[str]:
+    """Return the keys of ``train.json`` that the bundle's page offers: the first column of its table."""
+    page = (BUNDLE / "docs" / "README.md").read_text(encoding="utf-8")
+    table = page.partition("| key of `train.json` |")[2].partition("\n\n")[0]
+    return [key for row in table.splitlines()[2:] for key in re.findall("`([^`]+)`", row.split("|")[1])]
+
+
+@pytest.mark.parametrize("key", [*documented_settings(), "device", "show_bars", "bundle_root"])
+def test_what_is_documented_as_a_setting_can_be_set(key: str):
+    path = str(BUNDLE / "configs" / "train.json")
+    config = ConfigParser.load_config_files([path])
+    default = config.get(key, [])  # lists of transforms lie deeper
+    value = default if is_plain(default) else 20
+    check_setting(key, value, config)
+    text = value if isinstance(value, str) else json.dumps(value)
+    check_keys(["site-packages/monai/bundle/__main__.py", "run", f"--{key}", text], [path])
+
+
+def test_the_page_offers_settings():
+    assert {"min_size", "tile", "train#cell_transforms"} <= set(documented_settings())
 
 
 def test_a_misspelt_key_stops_the_program(synthetic: Path, tmp_path: Path):

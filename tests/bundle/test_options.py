@@ -11,7 +11,8 @@ import pytest
 import torch
 from workflows import workflow
 
-from unetpipe.bundle.options import check_values, command_line_values
+from unetpipe.bundle.command_line import command_line_values
+from unetpipe.bundle.options import check_values
 from unetpipe.bundle.settings import parse_setting
 from unetpipe.errors import InputError, input_error_behind
 
@@ -28,6 +29,8 @@ PROGRAM = "site-packages/monai/bundle/__main__.py"
         ("none", None),
         ("None", None),
         ("[null,true]", [None, True]),
+        (' {"_target_": "Loss"}', {"_target_": "Loss"}),
+        (" {'_target_': 'Loss'}", {"_target_": "Loss"}),
     ],
 )
 def test_constants_mean_what_they_say(text: str, value: object) -> None:

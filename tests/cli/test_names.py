@@ -11,8 +11,8 @@ import pytest
 from make_trained_bundle import FOLDER
 from monai.bundle import ConfigParser
 
+from unetpipe.bundle.command_line import command_line_values
 from unetpipe.bundle.models import add_model, export_model
-from unetpipe.bundle.options import command_line_values
 from unetpipe.cli.main import main
 from unetpipe.errors import InputError
 from unetpipe.io.images import read_labels, write_labels

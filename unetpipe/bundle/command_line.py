@@ -1,20 +1,33 @@
-"""Read the command line of ``python -m monai.bundle``: which program it is, and whether its keys exist."""
+"""Read the command line of ``python -m monai.bundle``: which program it is, whether its keys exist, what they mean."""
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from fire.parser import DefaultParseValue
 from monai.bundle import ConfigParser
 
 from unetpipe.bundle.running import bundle_root, loaded_config_files
-from unetpipe.bundle.settings import check_key, check_part
+from unetpipe.bundle.settings import CONSTANTS, as_text, check_key, check_part, is_expression
+from unetpipe.errors import InputError
 
-__all__ = ["bundle_root", "check_keys", "runs_under_monai_bundle", "training_output", "trains_for_monai_label"]
+__all__ = [
+    "bundle_root",
+    "check_keys",
+    "command_line_values",
+    "read_command_line",
+    "runs_under_monai_bundle",
+    "training_output",
+    "trains_for_monai_label",
+]
 
 RUN_ARGUMENTS = ("run_id", "init_id", "final_id", "meta_file", "config_file", "logging_file", "tracking", "args_file")
 TRACKING_ARGUMENTS = ("output_dir", "tracking_uri", "experiment_name", "run_name", "save_execute_config")
+PATHS = ("bundle_root", "dataset_dir", "output_dir", "weights")
 
 
 def runs_under_monai_bundle(arguments: Sequence[str] | None = None) -> bool:
@@ -35,7 +48,7 @@ def training_output(bundle_root: str) -> str:
 
 
 def check_keys(arguments: Sequence[str] | None = None, files: Sequence[str | Path] | None = None) -> None:
-    """Refuse a key on the command line of ``python -m monai.bundle`` that no config has: MONAI would ignore it.
+    """Refuse options of ``python -m monai.bundle`` that no config has, and values in the place of parts.
 
     Parameters
     ----------
@@ -47,7 +60,7 @@ def check_keys(arguments: Sequence[str] | None = None, files: Sequence[str | Pat
     Raises
     ------
     InputError
-        As :func:`unetpipe.bundle.settings.check_key`.
+        As :func:`unetpipe.bundle.settings.check_key` and :func:`unetpipe.bundle.settings.check_part`.
     """
     arguments = sys.argv if arguments is None else arguments
     if not runs_under_monai_bundle(arguments):
@@ -56,10 +69,67 @@ def check_keys(arguments: Sequence[str] | None = None, files: Sequence[str | Pat
     others: tuple[str, ...] = RUN_ARGUMENTS
     if any(argument.partition("=")[0] == "--tracking" for argument in arguments):
         others += TRACKING_ARGUMENTS
+    values = command_line_values(arguments)
     for place, argument in enumerate(arguments):
         key, equals, text = argument[2:].partition("=")
         if place and argument.startswith("--") and key not in others:
             check_key(key, config, others)
             text = text if equals else "".join(arguments[place + 1 : place + 2])
-            if not text.startswith("{"):  # MONAI reads these as parts
-                check_part(key, text, config.get(key))
+            check_part(key, values.get(key, text), config.get(key))
+
+
+def command_line_values(arguments: Sequence[str]) -> dict[str, Any]:
+    """Return the options of a ``python -m monai.bundle`` command line that MONAI does not read as they are meant.
+
+    MONAI takes ``false`` and ``null`` for text, which counts as true; it ignores ``None``, and takes a folder called
+    ``2024_01_15``, ``1e5`` or ``a,b`` for a number or a tuple.
+
+    Raises
+    ------
+    InputError
+        If a path is missing, or begins as an expression does.
+
+    Examples
+    --------
+    >>> command_line_values(["monai", "run", "--resume", "false", "--norm=None", "--dataset_dir", "1e5"])
+    {'resume': False, 'norm': None, 'dataset_dir': '1e5'}
+    """
+    values: dict[str, Any] = {}
+    for place, argument in enumerate(arguments):
+        key, equals, text = argument[2:].partition("=")
+        if not argument.startswith("--") or key in RUN_ARGUMENTS:
+            continue
+        if not equals:
+            following = [*arguments[place + 1 : place + 2], "--"][0]
+            if following.startswith("--"):
+                if key in PATHS:
+                    raise InputError(f"--{key} needs a value: a file or folder.")
+                continue
+            text = following
+        if key in PATHS:
+            if is_expression(text):
+                raise InputError(
+                    f"--{key} {text!r} begins with {text[0]}, so MONAI would evaluate it; a path is written as "
+                    f"{f'./{text}'!r}, and an expression belongs into a config file."
+                )
+            values[key] = as_text(text)
+        elif text.strip().lower() in CONSTANTS:
+            values[key] = CONSTANTS[text.strip().lower()]
+        elif text.strip().startswith(("[", "{")):
+            try:
+                values[key] = json.loads(text)
+            except json.JSONDecodeError:  # MONAI reads Python's notation so, but not behind a space
+                values[key] = DefaultParseValue(text.strip())
+    return values
+
+
+def read_command_line(parser: ConfigParser, arguments: Sequence[str] | None = None) -> None:
+    """Set the options of the command line in a config as they are meant, if it is that of ``python -m monai.bundle``.
+
+    An option that no config has is left to :func:`check_keys`.
+    """
+    arguments = sys.argv if arguments is None else arguments
+    if runs_under_monai_bundle(arguments):
+        for key, value in command_line_values(arguments).items():
+            if key in parser:
+                parser[key] = value

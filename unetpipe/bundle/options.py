@@ -1,26 +1,20 @@
-"""Read the options of a run as they are meant, and check the numbers in a config before any work."""
+"""Check the device, numbers and switches in a config before any work."""
 
 from __future__ import annotations
 
-import json
 import math
-import sys
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping
 from numbers import Real
 from typing import Any
 
 import torch
-from monai.bundle import ConfigParser
 
-from unetpipe.bundle.command_line import RUN_ARGUMENTS, runs_under_monai_bundle
-from unetpipe.bundle.settings import CONSTANTS, as_text, is_expression
+from unetpipe.bundle.settings import is_expression
 from unetpipe.errors import InputError
 
-PATHS = ("bundle_root", "dataset_dir", "output_dir", "weights")
 SWITCHES = (
     *("hold_out", "resume", "amp", "progress", "rescale", "strict", "border_weight_outside_cells_only"),
-    *("device_batches", "compile"),
+    *("device_batches", "compile", "show_bars"),
 )
 OPTIONAL_SWITCHES = ("device_batches",)  # or null
 COUNTS = {
@@ -39,61 +33,6 @@ NUMBERS = {
     **dict.fromkeys(("min_size", "pixel_size", "image_pixel_size"), (0, math.inf)),
 }
 ABOVE_ZERO = ("ema_momentum", "sigma", "pixel_size", "image_pixel_size")
-
-
-def command_line_values(arguments: Sequence[str]) -> dict[str, Any]:
-    """Return the options of a ``python -m monai.bundle`` command line that MONAI does not read as they are meant.
-
-    MONAI takes ``false`` and ``null`` for text, which counts as true; it ignores ``None``, and takes a folder called
-    ``2024_01_15``, ``1e5`` or ``a,b`` for a number or a tuple.
-
-    Raises
-    ------
-    InputError
-        If a path is missing, or begins as an expression does.
-
-    Examples
-    --------
-    >>> command_line_values(["monai", "run", "--resume", "false", "--norm=None", "--dataset_dir", "1e5"])
-    {'resume': False, 'norm': None, 'dataset_dir': '1e5'}
-    """
-    values: dict[str, Any] = {}
-    for place, argument in enumerate(arguments):
-        key, equals, text = argument[2:].partition("=")
-        if not argument.startswith("--") or key in RUN_ARGUMENTS:
-            continue
-        if not equals:
-            following = [*arguments[place + 1 : place + 2], "--"][0]
-            if following.startswith("--"):
-                if key in PATHS:
-                    raise InputError(f"--{key} needs a value: a file or folder.")
-                continue
-            text = following
-        if key in PATHS:
-            if is_expression(text):
-                raise InputError(
-                    f"--{key} {text!r} begins with {text[0]}, so MONAI would evaluate it; a path is written as "
-                    f"{f'./{text}'!r}, and an expression belongs into a config file."
-                )
-            values[key] = as_text(text)
-        elif text.strip().lower() in CONSTANTS:
-            values[key] = CONSTANTS[text.strip().lower()]
-        elif text.startswith(("[", "{")):
-            with suppress(json.JSONDecodeError):  # MONAI reads Python's notation
-                values[key] = json.loads(text)
-    return values
-
-
-def read_command_line(parser: ConfigParser, arguments: Sequence[str] | None = None) -> None:
-    """Set the options of the command line in a config as they are meant, if it is that of ``python -m monai.bundle``.
-
-    An option that no config has is left to :func:`unetpipe.bundle.command_line.check_keys`.
-    """
-    arguments = sys.argv if arguments is None else arguments
-    if runs_under_monai_bundle(arguments):
-        for key, value in command_line_values(arguments).items():
-            if key in parser:
-                parser[key] = value
 
 
 def check_values(config: Mapping[str, Any]) -> None:

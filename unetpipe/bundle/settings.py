@@ -17,8 +17,9 @@ from unetpipe.scope import KEYS, plain
 
 EXPRESSIONS = ("$", "@", "%")  # what MONAI's parser takes a text for that begins so: code, a reference, a file
 CONSTANTS = {"true": True, "false": False, "null": None, "none": None}
-LIST, NUMBER, SWITCH, PART = "a list such as [1,2]", "a number", "true or false", 'a part, {"_target_": …}'
-NAMED_PARTS = {"device"}  # parts that a text names as well
+LIST, NUMBER, SWITCH = "a list such as [1,2]", "a number", "true or false"
+PART, GROUP = 'a part, {"_target_": …}', 'keys with their values, {"KEY": …}'
+COMPUTED = {"bundle_root", "device", "min_size", "process", "show_bars"}  # parts that stand for a plain value
 OPTIONAL_PARTS = {"report"}  # parts that null leaves out
 ONE_OR_SEVERAL = {"marker_threshold"}  # keys that hold a number, or several in a list
 NO_RECIPES = {"train", "inference", "lungs_ct", "evaluate", "metadata", "multi_gpu_train", "multi_gpu_evaluate"}
@@ -95,11 +96,35 @@ def check_setting(key: str, value: Any, config: Mapping[str, Any]) -> None:
 
 
 def check_part(key: str, value: Any, default: Any) -> None:
-    """Raise InputError if the default is a part, which is built, and the value is neither a part nor an expression."""
-    left_out = value is None and key in OPTIONAL_PARTS
-    replaced = isinstance(default, Mapping) and key not in NAMED_PARTS and not left_out
-    if replaced and not isinstance(value, Mapping) and not is_expression(value):
-        raise InputError(f"{key}={value!r} must be {PART}, or name a key of it: {key}#KEY.")
+    """Check that a plain value does not replace a part of a config, which is built, or a group of keys.
+
+    Parameters
+    ----------
+    key : str
+        The key.
+    value : Any
+        What it is set to.
+    default : Any
+        What the config has there.
+
+    Raises
+    ------
+    InputError
+        If the default is a part or a group of keys, and the value is neither that nor an expression. Parts that only
+        compute a value, such as ``min_size``, may be replaced by one, and ``report`` by None.
+
+    Examples
+    --------
+    >>> smallest = {"_target_": "unetpipe.datasets.smallest_cell"}
+    >>> check_part("min_size", 20, smallest)
+    >>> check_part("loss", {"_target_": "torch.nn.MSELoss"}, {"_target_": "unetpipe.losses.WeightedCrossEntropy"})
+    """
+    if not isinstance(default, Mapping) or isinstance(value, Mapping) or is_expression(value):
+        return
+    if key in COMPUTED or (value is None and key in OPTIONAL_PARTS):
+        return
+    expected = PART if "_target_" in default else GROUP
+    raise InputError(f"{key}={value!r} must be {expected}, or name a key of it: {key}#KEY.")
 
 
 def check_key(key: str, config: Mapping[str, Any], others: Iterable[str] = ()) -> None:

@@ -11,9 +11,9 @@ import torch.distributed as dist
 from ignite.engine import Engine
 from monai.bundle import ConfigParser
 
-from unetpipe.bundle.command_line import runs_under_monai_bundle, trains_for_monai_label
+from unetpipe.bundle.command_line import read_command_line, runs_under_monai_bundle, trains_for_monai_label
 from unetpipe.bundle.failing import unbuilt_part
-from unetpipe.bundle.options import check_values, read_command_line
+from unetpipe.bundle.options import check_values
 from unetpipe.bundle.running import running_parser
 from unetpipe.errors import DEBUG, InputError, input_error_behind
 from unetpipe.files import first_line, writing
