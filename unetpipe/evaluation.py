@@ -34,6 +34,7 @@ from unetpipe.report.scores import print_borders, print_membranes, print_summary
 # The highest value of numbered cells in 16 bits. If no value is above one half of the range, they are not
 # probabilities: nothing would be a cell.
 LARGEST_NUMBER = 32767
+PICTURES = "overlays"  # the folder that evaluate.json of a bundle draws in, beside its masks
 SHOWN = 5  # frames that a line names
 OF_ALL_FRAMES = "scored of whole sequences only, without --frames"
 OF_ONE_SEQUENCE = "scored of one sequence: unetpipe evaluate 01_RES 01_GT"
@@ -183,15 +184,10 @@ def _evaluate_data_set(result: Path, truth: Path, output: Path | None, frames: F
     _say_which_are_not_there(frames, [record["frame"] for record in records])
     keys = [(record["image"], record.get("page", 0)) for record in records]
     wanted = set(keys)
-    folders = [result, *sorted(path for path in result.rglob("*") if path.is_dir())]
-    files = [result] if result.is_file() else [path for folder in folders for path in images_in(folder)]
-    drawn = {path for folder in folders for path in derived_paths(folder, CELLS)}  # pictures, which are not masks
     matcher = MaskMatcher(every)
     others: dict[Path, None] = {}
     found: dict[tuple[str, int], tuple[Record, Path, int | None]] = {}
-    for mask in files:
-        if mask in drawn:
-            continue
+    for mask in _mask_files(result):
         pages = count_pages(mask)
         for page in range(pages):
             record = matcher.find(mask, page)
@@ -221,6 +217,16 @@ def _evaluate_data_set(result: Path, truth: Path, output: Path | None, frames: F
         truth,
         output,
     )
+
+
+def _mask_files(result: Path) -> list[Path]:
+    """Return a mask, or the files of a folder and its folders, without the pictures that were drawn of the masks."""
+    if result.is_file():
+        return [result]
+    below = sorted(path for path in result.rglob("*") if path.is_dir())
+    folders = [result, *(path for path in below if PICTURES not in path.relative_to(result).parts)]
+    drawn = {path for folder in folders for path in derived_paths(folder, CELLS)}
+    return [path for folder in folders for path in images_in(folder) if path not in drawn]
 
 
 def _say_which_are_not_there(frames: Frames, there: Iterable[int]) -> None:

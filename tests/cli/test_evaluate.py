@@ -420,6 +420,8 @@ def test_masks_of_a_whole_challenge_set(synthetic: Path, tmp_path: Path, capsys:
         for frame in range(3):
             label = read_labels(synthetic / f"{sequence}_GT/SEG/man_seg{frame:03d}.tif")
             write_labels(tmp_path / f"{sequence}_RES/mask{frame:03d}.tif", label)
+            (tmp_path / f"overlays/{sequence}_RES").mkdir(parents=True, exist_ok=True)  # as the bundle draws them
+            Image.new("RGB", label.shape[::-1]).save(tmp_path / f"overlays/{sequence}_RES/mask{frame:03d}.png")
     assert main(["evaluate", str(tmp_path), str(synthetic)]) == 0
     printed = capsys.readouterr().out
     assert "6 frames" in printed
