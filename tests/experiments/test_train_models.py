@@ -13,6 +13,7 @@ from experiments import ship, stress, train_models
 from experiments.known import known_pixels
 from experiments.pack_data import role_of
 from experiments.packed import Entry, read_frame, read_index, rounding_step, write_frame, write_index
+from experiments.recipes import RECIPES
 from unetpipe.networks import UNet, load_weights
 
 
@@ -64,8 +65,9 @@ def test_a_dry_run_leaves_weights_thresholds_and_a_table(
     monkeypatch.setattr(train_models, "step_back", lambda: None)
     train_models.main()
     results = json.loads((output / "results.json").read_text())
+    recipe = next(recipe for recipe in RECIPES if recipe.name == "fluo_sim")
     assert results["trained"]["fluo_sim"]["steps"] > 0
-    assert results["chosen"]["fluo_sim"]["threshold"] in (0.4, 0.5, 0.6, 0.7)
+    assert results["chosen"]["fluo_sim"]["threshold"] in recipe.thresholds
     network = UNet(channels=results["trained"]["fluo_sim"]["channels"], norm="batch")
     state = load_weights(network, output / "fluo_sim.pt").state_dict()
     assert all(value.isfinite().all() for value in state.values())
