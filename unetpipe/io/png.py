@@ -114,6 +114,8 @@ def _check_chunks(path: Path, rows: bool) -> None:
         length, kind = struct.unpack_from(">I4s", content, start)
         end = start + 8 + length
         if kind == b"IDAT":
+            if len(content) < end + 4:
+                raise OSError("image file is truncated")
             if zlib.crc32(content[start + 4 : end]) != struct.unpack_from(">I", content, end)[0]:
                 raise OSError("its pixels do not have the check sum that the file names")
             if rows and held < needed:  # a small file may hold far more than that
