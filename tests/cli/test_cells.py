@@ -11,6 +11,7 @@ import pytest
 from label_maps import odd_cells
 from large_images import small_bundle, write_ome_zarr
 from PIL import Image
+from tifffile import TiffFile
 
 from unetpipe.cli.main import main
 from unetpipe.export import CELL_EXPORTS
@@ -28,6 +29,10 @@ def run(*arguments: object) -> int:
 def table(folder: Path) -> list[dict[str, str]]:
     with (folder / "cells.csv").open(encoding="utf-8-sig", newline="") as file:
         return list(csv.DictReader(file))
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_measure_writes_a_table_and_every_export(tmp_path: Path, capsys: pytest.CaptureFixture):
@@ -78,9 +83,44 @@ def test_measure_of_linked_masks_exports_tracks(tmp_path: Path, real_data: Path)
 
 def test_measure_refuses_tracks_of_masks_that_are_not_linked(tmp_path: Path, capsys: pytest.CaptureFixture):
     pytest.importorskip("geff")
-    write_labels(tmp_path / "masks" / "a.tif", odd_cells())
-    assert run("measure", tmp_path / "masks", "--output", tmp_path / "out", "--export", "geff") == 1
-    assert "The cells of a.tif are not linked" in capsys.readouterr().err
+    masks, out = tmp_path / "masks", tmp_path / "out"
+    write_labels(masks / "a.tif", odd_cells())
+    assert run("measure", masks, "--output", out, *EXPORTS) == 0
+    before = contents(out)
+    write_labels(masks / "a.tif", odd_cells()[::-1])
+    capsys.readouterr()
+    assert run("measure", masks, "--output", out, "--export", "imagej", "--export", "geff") == 1
+    printed = capsys.readouterr()
+    assert "The cells of a.tif are not linked" in printed.err
+    assert "Removed" not in printed.out
+    assert contents(out) == before
+
+
+@pytest.mark.parametrize("mistake", ["image", "track table"])
+def test_what_cannot_be_read_is_said_before_earlier_tables_are_removed(
+    mistake: str, tmp_path: Path, capsys: pytest.CaptureFixture
+):
+    masks, images, out = tmp_path / "masks", tmp_path / "images", tmp_path / "out"
+    for frame in range(2):
+        write_labels(masks / f"mask{frame:03d}.tif", odd_cells())
+        write_labels(images / f"t{frame:03d}.tif", odd_cells())
+    command = ("measure", masks, "--images", images, "--output", out, *EXPORTS)
+    assert run(*command) == 0
+    before = contents(out)
+    if mistake == "image":
+        with TiffFile(images / "t001.tif") as tiff:
+            (start,), (count,) = tiff.pages.first.dataoffsets, tiff.pages.first.databytecounts
+        with (images / "t001.tif").open("r+b") as file:  # its size can still be read
+            file.seek(start)
+            file.write(bytes(count))
+    else:
+        (masks / "res_track.txt").write_text("1 0\n")
+    capsys.readouterr()
+    assert run(*command) == 1
+    printed = capsys.readouterr()
+    assert printed.err.startswith("Error: ")
+    assert "Removed" not in printed.out
+    assert contents(out) == before
 
 
 def test_measure_of_ome_zarr(tmp_path: Path):

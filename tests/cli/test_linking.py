@@ -94,10 +94,9 @@ def test_segment_takes_a_linker(
     assert (tmp_path / "again" / "res_track.txt").read_text() == tracks
 
 
-def test_interrupted_linking_can_be_done_again(masks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    whole = Path(shutil.copytree(masks, tmp_path / "whole"))
-    assert main(["link", str(whole)]) == 0
+def test_interrupted_linking_leaves_the_earlier_result(masks: Path, monkeypatch: pytest.MonkeyPatch):
     assert main(["link", str(masks)]) == 0
+    before = {path: path.read_bytes() for path in masks.iterdir()}
     written = []
 
     def interrupted(path: Path, labels: np.ndarray) -> None:
@@ -109,10 +108,46 @@ def test_interrupted_linking_can_be_done_again(masks: Path, tmp_path: Path, monk
     with monkeypatch.context() as patch:
         patch.setattr(link, "write_labels", interrupted)
         assert main(["link", str(masks)]) == 130
-    assert sorted(path.name for path in masks.iterdir()) == ["mask000.tif", "mask001.tif", "mask002.tif"]
+    assert {path: path.read_bytes() for path in masks.iterdir()} == before
+
+
+def test_interrupted_while_masks_are_replaced_linking_can_be_done_again(
+    masks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    whole = Path(shutil.copytree(masks, tmp_path / "whole"))
+    assert main(["link", str(whole)]) == 0
+    (masks / "res_track.txt").write_text("of earlier masks")
+    replace = Path.replace
+
+    def interrupted(path: Path, target: Path) -> Path:
+        if target == masks / "mask001.tif":
+            raise KeyboardInterrupt
+        return replace(path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", interrupted)
+        assert main(["link", str(masks)]) == 130
+    assert not (masks / "res_track.txt").exists()  # it would not fit the masks that are replaced already
     assert main(["link", str(masks)]) == 0
-    for path in whole.iterdir():
-        assert (masks / path.name).read_bytes() == path.read_bytes()
+    assert {path.name: path.read_bytes() for path in masks.iterdir()} == {
+        path.name: path.read_bytes() for path in whole.iterdir()
+    }
+
+
+def test_more_tracks_than_a_mask_can_number_are_refused_before_a_mask_is_replaced(
+    masks: Path, capsys: pytest.CaptureFixture
+):
+    """Each frame has 40,000 cells of one pixel, and no cell of the one overlaps one of the other."""
+    for path in masks.iterdir():
+        path.unlink()
+    for frame in (0, 1):
+        labels = np.zeros((400, 400), np.int32)
+        labels[frame::2, frame::2] = np.arange(1, 40001).reshape(200, 200)
+        write_labels(masks / f"mask{frame:03d}.tif", labels)
+    before = {path: path.read_bytes() for path in masks.iterdir()}
+    assert main(["link", str(masks)]) == 1
+    assert "65535" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in masks.iterdir()} == before
 
 
 def empty(folder: Path) -> None:

@@ -142,6 +142,18 @@ def test_tables_of_earlier_masks_do_not_stay(images: Path, bundle: Path, tmp_pat
     assert (output / "mine.txt").exists()
 
 
+def test_masks_of_one_name_are_said_before_the_long_work(images: Path, bundle: Path, tmp_path: Path, capsys) -> None:
+    """t000.tif has the mask mask000.tif, and mask000.png has mask000_mask.tif: both would be mask000 in tables."""
+    write(images / "t000.tif", seed=0)
+    write(images / "mask000.png", seed=1)
+    command = ["segment", str(images), "--output", str(tmp_path / "out"), "--bundle", str(bundle)]
+    for wish in (["--tables"], ["--export", "coco"]):
+        assert main([*command, *wish]) == 1
+        assert "would have the same name mask000; rename one." in capsys.readouterr().err
+        assert not (tmp_path / "out").exists()
+    assert main(command) == 0
+
+
 def test_notes_that_cannot_be_written_are_one_sentence(images: Path, bundle: Path, tmp_path: Path, capsys) -> None:
     for name in (".segmented.jsonl", ".cells.json"):
         output = tmp_path / f"out{name}"

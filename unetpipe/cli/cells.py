@@ -11,6 +11,7 @@ from unetpipe.errors import InputError
 from unetpipe.export import CELL_EXPORTS, export_cells, load_export
 
 if TYPE_CHECKING:
+    from unetpipe.datasets.labelled_pages import MaskFile
     from unetpipe.morphometry import LabelledPage
 
 
@@ -42,6 +43,17 @@ def check_exports_of_parts(names: Sequence[str]) -> None:
         )
 
 
+def check_exports_of_masks(names: Sequence[str], masks: Iterable[MaskFile]) -> None:
+    """Raise InputError if an export needs tracks and masks have none: before files of an earlier run are removed."""
+    if "geff" not in names:
+        return
+    from unetpipe.export.geff import not_linked
+
+    for mask in masks:
+        if mask.track_table is None:
+            raise not_linked(mask.image)
+
+
 def remove_old(folder: Path, *kinds: str) -> None:
     """Remove tables and exports of earlier masks, and say so (:func:`unetpipe.io.derived.remove_derived`)."""
     from unetpipe.io.derived import remove_derived
@@ -51,7 +63,11 @@ def remove_old(folder: Path, *kinds: str) -> None:
 
 
 def write_cells(
-    output: Path, pages: Callable[[], Iterable[LabelledPage]], exports: Sequence[str], table: bool = True
+    output: Path,
+    pages: Callable[[], Iterable[LabelledPage]],
+    exports: Sequence[str],
+    table: bool = True,
+    before_writing: Callable[[], object] = lambda: None,
 ) -> None:
     """Write the table of cells and the exports to a folder, note them there, and say where.
 
@@ -65,13 +81,15 @@ def write_cells(
         Names of exports.
     table : bool
         Whether to write the table.
+    before_writing : callable
+        Called, for a table, when all pages are read and measured, before the first file is written.
     """
     from unetpipe.io.derived import CELLS, note_derived
 
     if table:
         from unetpipe.export.table import write_cell_table
 
-        written = write_cell_table(output, pages())
+        written = write_cell_table(output, pages(), before_writing)
         note_derived(output, CELLS, written.paths)
         print(f"Cells: {written.cells} in {' and '.join(map(str, written.paths))}")
         if written.in_pieces:

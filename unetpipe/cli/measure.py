@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from unetpipe.cli.cells import add_export_argument, check_exports, check_exports_of_parts, remove_old, write_cells
+from unetpipe.cli.cells import (
+    add_export_argument,
+    check_exports,
+    check_exports_of_masks,
+    check_exports_of_parts,
+    remove_old,
+    write_cells,
+)
 from unetpipe.cli.options import add_channel, check_pixel_size
 from unetpipe.errors import InputError
 
@@ -123,12 +131,15 @@ def run(options: argparse.Namespace) -> None:
             "folder."
         )
     found = find_mask_files(options.masks, options.images, channel=options.channel)
+    check_exports_of_masks(options.export, found)
     for mask in found:
         for image in dict.fromkeys(record["image"] for record in mask.images if record is not None):
             check_same_sizes(mask.path, image)
     matcher = _matcher(options.truth, cells)
     tables = {**_measure_volumes(volumes), **_measure_cells(cells, matcher, options.pixel_size)}
-    with writing(options.output):
+
+    def begin() -> None:
+        """Replace what was made of earlier masks."""
         remove_old(options.output, CELLS)
         for name, (columns, rows) in tables.items():
             write_csv(options.output / name, columns, rows)
@@ -137,11 +148,20 @@ def run(options: argparse.Namespace) -> None:
             pictures.append(options.output / f"{shown.picture}.png")
             write_picture(pictures[-1], Image.fromarray(draw_mosaic(shown.labels)))
         note_derived(options.output, CELLS, [*(options.output / name for name in tables), *pictures])
-        if found:
+
+    with writing(options.output):
+        if not found:
+            begin()
+        else:
             without = [mask.path.name for mask in found if not any(mask.images)]
             if options.images is not None and without:
                 print(f"Without image: {len(without)} of {len(found)} masks, such as {without[0]}")
-            write_cells(options.output, lambda: read_labelled_pages(found, options.pixel_size), options.export)
+            write_cells(
+                options.output,
+                lambda: read_labelled_pages(found, options.pixel_size),
+                options.export,
+                before_writing=begin,
+            )
         print(f"Tables: {options.output}")
 
 
@@ -174,13 +194,13 @@ def _measure_zarrs(results: list[Path], options: argparse.Namespace) -> None:
     if missing:
         raise InputError(f"{options.images} has no image {missing[0]}; it has {', '.join(sorted(named)[:5])}.")
     with writing(options.output):
-        remove_old(options.output, CELLS)
         write_cells(
             options.output,
             lambda: chain.from_iterable(
                 result_pages(path, named.get(name), options.pixel_size, name) for path, name in names.items()
             ),
             options.export,
+            before_writing=partial(remove_old, options.output, CELLS),
         )
 
 

@@ -135,6 +135,7 @@ def run(options: argparse.Namespace, resumable: bool = True) -> None:
     from unetpipe.cli.resuming import describe as describe_work
     from unetpipe.cli.resuming import open_journal, remaining
     from unetpipe.datasets.images import find_images, left_out
+    from unetpipe.datasets.labelled_pages import check_names, find_mask_files, read_labelled_pages
     from unetpipe.datasets.records import of_channel
     from unetpipe.io.formats import is_volume
     from unetpipe.predictor import Predictor
@@ -173,6 +174,9 @@ def run(options: argparse.Namespace, resumable: bool = True) -> None:
     if any("page" in record and is_volume(record["image"]) for record in records):
         print(f"Note: {THREE_DIMENSIONS}")
     folders = check_sequences(options.input, options.output) if options.track else []
+    names = list(dict.fromkeys(record["mask_name"] for record in records))
+    if options.tables or options.export:
+        check_names([options.output / name for name in names], options.output)
     check_folder(options.output)
     _check_owned(records, options.output, journal)
     beside = None if options.input.is_file() else left_out(records)
@@ -200,9 +204,6 @@ def run(options: argparse.Namespace, resumable: bool = True) -> None:
             tracks = link_folder(folder, linker=make_linker(linker), pixel_size=options.pixel_size)
             print(describe(tracks, folder))
         if options.tables or options.export:
-            from unetpipe.datasets.labelled_pages import find_mask_files, read_labelled_pages
-
-            names = list(dict.fromkeys(record["mask_name"] for record in records))
             masks = find_mask_files(options.output, options.input, names, predictor.channel)
             confidences = journal.confidences()
             write_cells(

@@ -57,6 +57,15 @@ class MaskFile:
         folder = PurePath(self.name).parent.as_posix()
         return self.path.absolute().parent.name if folder == "." else folder
 
+    @property
+    def track_table(self) -> Path | None:
+        """The track table beside the mask, if its ids are labels of tracks."""
+        stem = FRAME.fullmatch(image_stem(self.path))
+        if self.frame is None or stem is None or stem.group(1) not in TRACKED:
+            return None
+        table = self.path.with_name(TRACKED[stem.group(1)])
+        return table if table.is_file() else None
+
 
 def find_mask_files(
     masks: Path, images: Path | None = None, names: Sequence[str] | None = None, channel: int | None = None
@@ -85,18 +94,24 @@ def find_mask_files(
     listed = [path for path in (images_in(masks) if masks.is_dir() else [masks]) if not is_nifti(path)]
     paths = listed if names is None else [root / name for name in names]
     matcher = MaskMatcher([] if images is None else find_images(images, channel))
+    check_names(paths, root)
     found = [_mask_file(path, root, masks.is_dir(), images, matcher) for path in paths]
-    seen: dict[str, Path] = {}
-    for mask in found:
-        if mask.name in seen:
-            raise InputError(f"{seen[mask.name]} and {mask.path} would have the same name {mask.name}; rename one.")
-        seen[mask.name] = mask.path
     if images is not None and found and not any(any(mask.images) for mask in found):
         raise InputError(
             f"No mask in {root} has the name of an image in {images}: there is {found[0].path.name}, and the mask of "
             "t000.tif is mask000.tif, that of a.png is a.tif or a_mask.tif."
         )
     return sorted(found, key=lambda mask: (mask.stack, mask.frame or 0))
+
+
+def check_names(masks: Iterable[Path], root: Path) -> None:
+    """Raise InputError if two masks below a folder have the same name but for the suffix and "_mask"."""
+    seen: dict[str, Path] = {}
+    for mask in masks:
+        name = _name(mask, root)
+        if name in seen:
+            raise InputError(f"{seen[name]} and {mask} would have the same name {name}; rename one.")
+        seen[name] = mask
 
 
 def read_labelled_pages(
@@ -124,8 +139,8 @@ def read_labelled_pages(
     table: Path | None = None
     tracks = None
     for mask in masks:
-        if _track_table(mask) != table:
-            table = _track_table(mask)
+        if mask.track_table != table:
+            table = mask.track_table
             tracks = None if table is None else {track.label: track for track in read_tracks(table)}
         noted = (confidences or {}).get(str(mask.path.absolute()), ())
         for page, source in enumerate(mask.images):
@@ -145,6 +160,11 @@ def read_labelled_pages(
             )
 
 
+def _name(mask: Path, root: Path) -> str:
+    """Return what tables and exports call a mask below a folder."""
+    return mask.relative_to(root).with_name(image_stem(mask).removesuffix("_mask")).as_posix()
+
+
 def _mask_file(path: Path, root: Path, in_folder: bool, images: Path | None, matcher: MaskMatcher) -> MaskFile:
     relative = path.relative_to(root)
     frame = FRAME.fullmatch(image_stem(path)) if in_folder else None
@@ -158,18 +178,9 @@ def _mask_file(path: Path, root: Path, in_folder: bool, images: Path | None, mat
         image = source.relative_to(images) if images.is_dir() else PurePath(source.name)
     return MaskFile(
         path=path,
-        name=relative.with_name(image_stem(path).removesuffix("_mask")).as_posix(),
+        name=_name(path, root),
         pages=pages,
         frame=int(frame.group(2)) if frame is not None and pages == 1 else None,
         images=tuple(sources),
         image=image.as_posix(),
     )
-
-
-def _track_table(mask: MaskFile) -> Path | None:
-    """Return the track table beside a mask, if its ids are labels of tracks."""
-    stem = FRAME.fullmatch(image_stem(mask.path))
-    if mask.frame is None or stem is None or stem.group(1) not in TRACKED:
-        return None
-    table = mask.path.with_name(TRACKED[stem.group(1)])
-    return table if table.is_file() else None

@@ -40,10 +40,7 @@ def write(folder: Path, pages: Iterable[LabelledPage]) -> list[Path]:
         scale = None
         for page in its_pages:
             if page.tracks is None or page.page is None:
-                raise InputError(
-                    f"The cells of {page.image} are not linked, so there are no tracks to export as GEFF; link the "
-                    "masks of a sequence first, with unetpipe link."
-                )
+                raise not_linked(page.image)
             tracks, scale = page.tracks, page.pixel_size
             for cutout in page.cutouts():
                 columns = measure_cutout(page, cutout)
@@ -53,6 +50,14 @@ def write(folder: Path, pages: Iterable[LabelledPage]) -> list[Path]:
             _write_graph(temporary, found, tracks, scale)
         written.append(path)
     return written
+
+
+def not_linked(image: str) -> InputError:
+    """Return the error that the cells of an image are not linked."""
+    return InputError(
+        f"The cells of {image} are not linked, so there are no tracks to export as GEFF; link the masks of a sequence "
+        "first, with unetpipe link."
+    )
 
 
 def _write_graph(path: Path, found: list[Columns], tracks: Mapping[int, Track], scale: float | None) -> None:

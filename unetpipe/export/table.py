@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import pickle
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -40,7 +40,9 @@ class CellTable(NamedTuple):
     examples: list[str]
 
 
-def write_cell_table(folder: Path, pages: Iterable[LabelledPage]) -> CellTable:
+def write_cell_table(
+    folder: Path, pages: Iterable[LabelledPage], before_writing: Callable[[], object] = lambda: None
+) -> CellTable:
     """Measure the cells of all pages and write their table; one page at a time is in memory.
 
     Columns are those of :func:`unetpipe.morphometry.measure_cells`, after ``image`` and ``page`` (of a file, or frame
@@ -53,6 +55,8 @@ def write_cell_table(folder: Path, pages: Iterable[LabelledPage]) -> CellTable:
         Gets ``cells.csv``, UTF-8, with a byte order mark if a name has letters beyond ASCII. A table of 100,000 rows or
         more is also written as ``cells.parquet`` if pyarrow is installed.
     pages : iterable of LabelledPage
+    before_writing : callable
+        Called when all pages are read and measured, before the first file is written.
 
     Returns
     -------
@@ -81,6 +85,7 @@ def write_cell_table(folder: Path, pages: Iterable[LabelledPage]) -> CellTable:
                 pickle.dump(columns, spool)
         names = [name for name in COLUMNS if name in types] or ["image", "id"]
         names += sorted(set(types) - set(COLUMNS), key=lambda name: (int(name.rpartition("_")[2]), name))
+        before_writing()
         path, parquet = folder / "cells.csv", folder / "cells.parquet"
         with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
             file.write(mark)

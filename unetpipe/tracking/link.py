@@ -11,7 +11,7 @@ import numpy as np
 
 from unetpipe.datasets.results import TRACK_TABLE, mask_names, read_mask, result_masks
 from unetpipe.errors import InputError
-from unetpipe.files import check_folder, writing
+from unetpipe.files import check_folder, replacing_files, writing
 from unetpipe.io.images import write_labels
 from unetpipe.io.track_tables import Track, write_tracks
 from unetpipe.tracking.linkers import Linker, make_linker
@@ -116,9 +116,9 @@ def link_folder(
     folder : path
         Masks of one sequence, from frame 0 without a gap. Ids may differ from frame to frame.
     output : path, optional
-        Folder for the result; by default the masks are replaced in ``folder``. Outlines stay the same. The tables
-        are removed first and written last. If the program is interrupted, some masks have new ids, and linking again
-        gives the same result.
+        Folder for the result; by default the masks are replaced in ``folder``. Outlines stay the same. Nothing is
+        replaced until everything is linked. If the program is ended while masks are replaced, there are no tables, and
+        linking again gives the same result.
     linker, pixel_size
         See :func:`write_result`.
 
@@ -139,9 +139,10 @@ def link_folder(
     digits = len(masks[0].stem.removeprefix("mask"))
     _check_masks(list(masks.values()))
     check_target(target, {f"mask{frame:0{digits}d}.tif" for frame in masks})
-    with writing(target):
+    with writing(target), replacing_files(target, last=(MEASURED, TRACK_TABLE)) as beside:
+        tracks = write_result(beside, _MaskFiles(masks.values()), linker, digits, pixel_size)
         remove_tracks(target)
-        return write_result(target, _MaskFiles(masks.values()), linker, digits, pixel_size)
+    return tracks
 
 
 def check_complete(frames: Collection[int], folder: str, stem: str = "mask") -> None:
