@@ -107,6 +107,7 @@ def test_dask_worker_killed(image: Path, bundle: Path, undisturbed, tmp_path: Pa
         chunk.write_bytes(content[:20])
         with pytest.raises(InputError, match="cannot be read in rows"):
             segment(image, bundle, tmp_path / "corrupt", processes=cluster)
+        assert not (tmp_path / "corrupt").exists()
         chunk.write_bytes(content)
 
 

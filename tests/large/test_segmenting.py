@@ -298,6 +298,59 @@ def test_constant_image(bundle: Path, tmp_path: Path) -> None:
         LargeSegmentation(ArrayImage(np.full((70, 80), 7)), tmp_path, bundle, block=64).run(progress=False)
 
 
+class FailsAt(ArrayImage):
+    """An image of which no region that contains the last pixel can be read."""
+
+    def __init__(self, array: np.ndarray, error: Exception) -> None:
+        super().__init__(array)
+        self.error = error
+
+    def _read(self, index):
+        if all(part.stop == side for part, side in zip(index, self.array_shape, strict=True)):
+            raise self.error
+        return super()._read(index)
+
+
+ABSURD = blobs(150, 150).astype(np.float32)
+ABSURD[-1, -1] = np.inf
+CONSTANT = np.stack([blobs(90, 90), np.full((90, 90), 7, np.uint16)])
+BLURRED = np.arange(150 * 150, dtype=np.uint32).reshape(150, 150) // 256 + 4_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("image", "said"),
+    [
+        (FailsAt(blobs(150, 150), ValueError("zlib")), r"cannot be read in rows .*\(zlib\)"),
+        (FailsAt(blobs(150, 150), OSError("cut off")), r"cannot be read in rows .*\(cut off\)"),
+        (FailsAt(blobs(150, 150), InputError("missing strips")), "missing strips"),
+        (ArrayImage(ABSURD), "NaN or infinite"),
+        (ArrayImage(CONSTANT, "tyx"), "page 1, has a constant channel"),
+        (ArrayImage(BLURRED), "differ too little"),
+    ],
+    ids=["codec", "library", "strips", "infinite", "constant", "rounding"],
+)
+def test_work_on_an_image_that_must_be_changed_goes_and_resuming_is_not_advised(
+    image: ArrayImage, said: str, bundle: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for resume in (False, True):
+        with pytest.raises(InputError, match=said):
+            LargeSegmentation(image, tmp_path / "out", bundle, block=64, resume=resume).run(progress=False)
+        assert not (tmp_path / "out").exists()
+        assert "--resume" not in caplog.text
+
+
+def test_work_on_an_image_that_the_system_could_not_read_stays(
+    bundle: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As of a network drive that is gone for a while."""
+    image = FailsAt(blobs(150, 150), OSError(5, "Input/output error"))
+    made = LargeSegmentation(image, tmp_path, bundle, block=64)
+    with pytest.raises(InputError, match="Input/output error"):
+        made.run(progress=False)
+    assert "--resume goes on with it" in caplog.text
+    assert made.work.folder.is_dir()
+
+
 def test_what_needs_the_whole_image_in_memory(bundle: Path, tmp_path: Path) -> None:
     image = ArrayImage(blobs(90, 100))
     for overrides, said in (

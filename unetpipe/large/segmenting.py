@@ -18,7 +18,7 @@ from unetpipe.bundle.writing import find_bundle
 from unetpipe.errors import InputError
 from unetpipe.files import check_folder, first_line, only_writer, write_text
 from unetpipe.large.blocks import Grid
-from unetpipe.large.images import LazyImage
+from unetpipe.large.images import ImageError, LazyImage
 from unetpipe.large.network import compute, load_predictor
 from unetpipe.large.numbering import NUMBERS
 from unetpipe.large.planning import Budget, gib, plan_blocks
@@ -181,7 +181,8 @@ class LargeSegmentation:
         ------
         InputError
             If a part of the image cannot be read, the result cannot be written, another process writes it, or workers
-            are lost repeatedly. What is complete is kept for a run with ``resume``.
+            are lost repeatedly. What is complete is kept for a run with ``resume``, unless the image itself is wrong
+            (:class:`unetpipe.large.images.ImageError`): a changed image is segmented from the beginning.
         """
         with only_writer(self.target.parent / f".{self.target.name}.lock", self.target):
             return self._run(progress, before_publishing)
@@ -216,8 +217,8 @@ class LargeSegmentation:
                     complete += 1
             before_publishing()
             publish(work, self.target, {"identity": self.identity, **self._facts()})
-        except InputError:
-            if complete:
+        except InputError as error:
+            if complete and not isinstance(error, ImageError):
                 logger.warning("What is complete is kept in %s: --resume goes on with it.", work.folder)
             else:
                 shutil.rmtree(work.folder, ignore_errors=True)

@@ -19,6 +19,7 @@ import torch
 from unetpipe.errors import InputError
 from unetpipe.io.images import check_rounding, image_name, rounding
 from unetpipe.large.blocks import Block
+from unetpipe.large.images import ImageError
 from unetpipe.large.work import Statistics, Work
 from unetpipe.transforms import NormalizeBrightd
 
@@ -147,13 +148,16 @@ def gather(work: Work, page: int) -> None:
 
     Raises
     ------
-    InputError
+    ImageError
         If a channel has the same value everywhere, or values that float32 cannot tell apart.
     """
     kept = [work.load(PARTS, block) for block in work.grid.blocks(page)]
     most, lowest, highest = np.stack([part["rounding"] for part in kept], axis=1)
     name = image_name(work.image.path, page if work.image.pages > 1 else None)
-    check_rounding(np.stack([most.max(axis=0), lowest.min(axis=0), highest.max(axis=0)]), name)
+    try:
+        check_rounding(np.stack([most.max(axis=0), lowest.min(axis=0), highest.max(axis=0)]), name)
+    except InputError as error:
+        raise ImageError(str(error)) from error
     whole = merged(
         Moments(
             int(part["count"]),
@@ -164,7 +168,7 @@ def gather(work: Work, page: int) -> None:
         for part in kept
     )
     if (whole.deviation == 0).any():
-        raise InputError(f"{work.image.path}, page {page}, has a constant channel; there is nothing to segment.")
+        raise ImageError(f"{work.image.path}, page {page}, has a constant channel; there is nothing to segment.")
     sign = {"sign": -1 if third_moment(whole) < 0 else 1} if work.bright else {}
     work.save(PAGE, page, mean=whole.mean, deviation=whole.deviation, **sign)
 

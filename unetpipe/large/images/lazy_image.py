@@ -38,6 +38,10 @@ SQUARE = 0.01  # by how much height and width of a pixel may differ, relatively
 SUFFIXES = (".ome.zarr", ".zarr", ".ome.tiff", ".ome.tif", ".tiff", ".tif")
 
 
+class ImageError(InputError):
+    """The image must be changed before it can be segmented, so work that was begun on it is of no use."""
+
+
 class LazyImage(ABC):
     """Pages (C, H, W) of an image on disk, read region by region. It can be pickled and sent to other processes.
 
@@ -141,8 +145,10 @@ class LazyImage(ABC):
 
         Raises
         ------
-        InputError
+        ImageError
             If the file cannot be decoded there, or holds pixels there that are NaN, infinite or above 10¹⁸.
+        InputError
+            If the operating system refuses to read it, or there is too little memory.
         """
         position = dict(zip(self.page_axes, np.unravel_index(page, self.page_shape or (1,)), strict=False))
         places: dict[str, int | slice] = {
@@ -153,17 +159,20 @@ class LazyImage(ABC):
         }
         try:
             array = self._read(tuple(places[axis] for axis in self.axes))
-        except InputError:
-            raise
+        except InputError as error:
+            raise _kind_of(error.__cause__)(str(error)) from error
         except Exception as error:  # each codec has its own exceptions for damaged data
-            raise InputError(
+            raise _kind_of(error)(
                 f"{self.path} cannot be read in rows {rows.start} to {rows.stop - 1}, columns {columns.start} to "
                 f"{columns.stop - 1} of page {page} ({first_line(error)}); is it complete?"
             ) from error
         remaining = [axis for axis in self.axes if axis in "cyx"]
         if "c" not in remaining:
             array, remaining = array[None], ["c", *remaining]
-        check_pixels(array, image_name(self.path, page if self.pages > 1 else None))
+        try:
+            check_pixels(array, image_name(self.path, page if self.pages > 1 else None))
+        except InputError as error:
+            raise ImageError(str(error)) from error
         return np.transpose(array, [remaining.index(axis) for axis in "cyx"]).astype(dtype)
 
     def read_mirrored(self, page: int, top: int, left: int, height: int, width: int) -> np.ndarray:
@@ -213,6 +222,12 @@ class LazyImage(ABC):
                 height,
                 width,
             )
+
+
+def _kind_of(cause: BaseException | None) -> type[InputError]:
+    """Return the error to raise: what the operating system refuses, such as a network drive, may work next time."""
+    passes = isinstance(cause, MemoryError) or (isinstance(cause, OSError) and cause.errno is not None)
+    return InputError if passes else ImageError
 
 
 def _span(indices: np.ndarray) -> slice:
