@@ -24,7 +24,7 @@ from unetpipe.bundle.options import check_values
 from unetpipe.bundle.safe import safe_inference
 from unetpipe.bundle.settings import as_text, check_key
 from unetpipe.bundle.workflow import check_configs, parsed
-from unetpipe.bundle.writing import find_bundle
+from unetpipe.bundle.writing import find_bundle, read_configs
 from unetpipe.datasets.pixels import fit_channels
 from unetpipe.errors import FitWarning, InputError
 from unetpipe.fit import estimate_diameter, facts_behind
@@ -215,14 +215,14 @@ class Predictor:
         check_configs(self.configs)
         check_values(self.values)
         self._config = ConfigParser()
-        self._config.read_config(self.configs)
+        self._config.read_config(read_configs(self.configs))
         self._config.update(self.values)
         self._config.update({key: value for key, value in DEFAULTS.items() if key not in self._config})
         # an overlay with weights of its own does not take over what others were trained on
         self.values["trained_on"] = self._config["trained_on"] = facts_of(self.configs, self.values)
         known = {
             **DEFAULTS,
-            **ConfigParser.load_config_files(self.configs),
+            **read_configs(self.configs),
             "bundle_root": None,
             "image_pixel_size": None,
         }

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
+from codecs import BOM_UTF8
 from pathlib import Path
 from typing import Any
 
 import pytest
 from make_trained_bundle import FOLDER
+from monai.bundle import ConfigParser
 
+from unetpipe.bundle.models import add_model
+from unetpipe.bundle.writing import read_configs
 from unetpipe.cli.main import main
 from unetpipe.errors import InputError
 from unetpipe.networks import read_weights
@@ -31,6 +35,30 @@ def test_a_truncated_file_is_named(name: str, bundle: Path, capsys: pytest.Captu
     error = capsys.readouterr().err
     assert str(path) in error
     assert error.count("\n") == 1
+
+
+def test_files_that_an_editor_began_with_a_byte_order_mark_are_read(bundle: Path, tmp_path: Path) -> None:
+    add_model(FOLDER, bundle, "other")
+    for path in bundle.rglob("*.json"):
+        path.write_text(path.read_text(encoding="utf-8"), encoding="utf-8-sig")
+    for number, options in enumerate(([], ["--model", "other"], ["--safe"])):
+        output = tmp_path / str(number)
+        assert main(["segment", str(IMAGE), "--output", str(output), "--bundle", str(bundle), *options]) == 0
+        assert (output / "01_t000_mask.tif").is_file()
+    assert main(["export", str(bundle), "--output", str(tmp_path / "copy")]) == 0
+    assert not any(path.read_bytes().startswith(BOM_UTF8) for path in (tmp_path / "copy").rglob("*.json"))
+    settings = ["--set", "tile=64", "max_epochs=1", "steps_per_epoch=1", "report=null"]
+    command = ["train", str(FOLDER / "data"), "--output", str(tmp_path / "trained"), "--from", str(bundle), *settings]
+    assert main(command) == 0
+
+
+def test_configs_are_joined_as_monai_joins_them(tmp_path: Path) -> None:
+    texts = ['{"a": {"b": 1, "c": [1]}, "d": 1}', '{"a#b": 2, "+a#c": [2], "e": "@d"}', '{"d": 3, "+a": {"f": 4}}']
+    paths = [tmp_path / f"{number}.json" for number in range(len(texts))]
+    for path, text in zip(paths, texts, strict=True):
+        path.write_text(text)
+    expected = {"a": {"b": 2, "c": [1, 2], "f": 4}, "d": 3, "e": "@d"}
+    assert read_configs(paths) == ConfigParser.load_config_files(paths) == expected
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import itertools
 import os
 import struct
 import zlib
+from codecs import BOM_UTF8
 from pathlib import Path
 
 import itk
@@ -129,7 +130,9 @@ def test_lines_of_a_meta_image_mean_what_metaio_reads(yes: str, equals: str, tmp
     big = meta_image(tmp_path / "a.mha", f"BinaryDataByteOrderMSB = {yes}", array.astype(">i2").tobytes(), equals)
     packed = meta_image(tmp_path / "b.mha", f"CompressedData = {yes}", zlib.compress(array.tobytes()), equals)
     binary = meta_image(tmp_path / "c.mha", f"BinaryData = {yes}", array.tobytes(), equals)
-    for path in (big, packed, binary):
+    marked = tmp_path / "d.mha"
+    marked.write_bytes(BOM_UTF8 + big.read_bytes())  # as an editor may begin a text file
+    for path in (big, packed, binary, marked):
         assert np.array_equal(read_image(path)[0], array), path.name
 
 

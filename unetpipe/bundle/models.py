@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from unetpipe.bundle.settings import as_text, is_plain
-from unetpipe.bundle.writing import export_bundle, read_config
+from unetpipe.bundle.writing import export_bundle, read_config, read_configs
 from unetpipe.errors import InputError
 from unetpipe.files import write_text
 
@@ -137,7 +137,7 @@ def export_model(
     from monai.bundle import ConfigParser
 
     parser = ConfigParser()
-    parser.read_config(inference_configs(bundle, name))
+    parser.read_config(read_configs(inference_configs(bundle, name)))
     parser["bundle_root"] = as_text(bundle)
     values = read_config(Path(bundle) / "models" / name / "inference.json")
     values.pop("weights", None)

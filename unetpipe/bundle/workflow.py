@@ -13,7 +13,7 @@ from monai.bundle import ConfigParser, ConfigWorkflow
 
 from unetpipe.bundle.failing import failed_key
 from unetpipe.bundle.options import check_values
-from unetpipe.bundle.writing import read_config
+from unetpipe.bundle.writing import read_config, read_configs
 from unetpipe.errors import InputError, input_error_behind
 from unetpipe.files import first_line
 
@@ -41,9 +41,16 @@ def open_workflow(configs: Sequence[str], kind: str, values: Mapping[str, Any]) 
     InputError
         If a file is damaged.
     """
-    check_configs([*configs, str(Path(configs[0]).with_name("metadata.json"))])
+    metadata = Path(configs[0]).with_name("metadata.json")
+    check_configs([*configs, str(metadata)])
     with quiet():
-        workflow = ConfigWorkflow(list(configs), logging_file=False, workflow_type=kind, **values)
+        # without files, which are read here, since MONAI reads none that begins with a byte order mark
+        workflow = ConfigWorkflow(None, [], False, workflow_type=kind)  # type: ignore[arg-type]
+        workflow.config_root_path = metadata.parent
+        workflow.parser.read_config(read_configs(configs))
+        if metadata.is_file():
+            workflow.parser.read_meta(read_config(metadata))
+        workflow.parser.update(dict(values))
         workflow.initialize()
     return workflow
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ def find_bundle() -> Path:
 
 
 def read_config(path: str | os.PathLike) -> dict[str, Any]:
-    """Read a JSON config as data, without evaluating it.
+    """Read a JSON config as data, without evaluating it. It may begin with a byte order mark, as editors write it.
 
     Raises
     ------
@@ -35,12 +35,27 @@ def read_config(path: str | os.PathLike) -> dict[str, Any]:
         If it cannot be read, or does not hold a JSON object.
     """
     try:
-        config = json.loads(Path(path).read_text(encoding="utf-8"))
+        config = json.loads(Path(path).read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise unreadable(path, "JSON", error) from error
     if not isinstance(config, dict):
         raise InputError(f"{path} must hold a JSON object, {{…}}, with the keys of a config.")
     return config
+
+
+def read_configs(paths: Iterable[str | os.PathLike]) -> dict[str, Any]:
+    """Read JSON configs (:func:`read_config`) and join them as MONAI does: later ones override and extend earlier ones.
+
+    MONAI itself refuses a file that begins with a byte order mark.
+    """
+    from monai.bundle import ConfigParser
+    from monai.bundle.utils import merge_kv
+
+    joined = ConfigParser(config={})
+    for path in paths:
+        for key, value in read_config(path).items():
+            merge_kv(joined, key, value)
+    return joined.get()
 
 
 def check_bundle(folder: str | os.PathLike) -> None:

@@ -20,6 +20,7 @@ import torch
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
+from unetpipe.bundle.writing import read_config
 from unetpipe.datasets import write_synthetic_ctc
 from unetpipe.errors import InputError
 from unetpipe.files import replacing
@@ -94,7 +95,7 @@ def _describe(folder: Path, bundle: Path, model: str | None, network: UNet) -> A
     from bioimageio.spec.common import FileDescr
     from bioimageio.spec.model import v0_5
 
-    metadata = json.loads((bundle / "configs" / "metadata.json").read_text(encoding="utf-8"))
+    metadata = read_config(bundle / "configs" / "metadata.json")
     names = metadata["network_data_format"]["outputs"]["pred"]["channel_def"]
     classes = [names.get(str(number), f"class{number}") for number in range(network.out_channels)]
     channels = ["image"] if network.in_channels == 1 else [f"image{number}" for number in range(network.in_channels)]
@@ -181,7 +182,7 @@ def _write_documents(
         shutil.copyfile(scores, folder / "models.md")
     settings = {**asdict(predictor.settings), "pixel_size": predictor.pixel_size}
     (folder / "inference.json").write_text(json.dumps(settings, indent=4) + "\n", encoding="utf-8")
-    metadata = json.loads((bundle / "configs" / "metadata.json").read_text(encoding="utf-8"))
+    metadata = read_config(bundle / "configs" / "metadata.json")
     pages = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         undefined=StrictUndefined,

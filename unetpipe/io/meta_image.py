@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import re
 import zlib
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -78,7 +79,7 @@ def _header(path: Path) -> Pixels:
     with path.open("rb") as file:
         content = file.read(HEADER)
     keys: dict[str, str] = {}
-    start = 0
+    start = len(BOM_UTF8) if content.startswith(BOM_UTF8) else 0  # of an editor
     while "ElementDataFile" not in keys:
         end = content.find(b"\n", start)
         line = SEPARATED.fullmatch(content[start : max(end, 0)].decode("latin-1"))

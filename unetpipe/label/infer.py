@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 import time
@@ -14,6 +13,7 @@ import torch
 from monailabel.interfaces.tasks.infer_v2 import InferTask, InferType
 from monailabel.utils.others.generic import device_list
 
+from unetpipe.bundle.writing import read_config
 from unetpipe.datasets.pixels import read_pixels
 from unetpipe.datasets.records import Record, of_channel
 from unetpipe.errors import InputError
@@ -38,7 +38,7 @@ class CellInferTask(InferTask):
 
     def __init__(self, path: str) -> None:
         self.bundle_path = path
-        metadata = json.loads((Path(path) / "configs" / "metadata.json").read_text(encoding="utf-8"))
+        metadata = read_config(Path(path) / "configs" / "metadata.json")
         self.version = metadata.get("version")
         classes = metadata["network_data_format"]["outputs"]["pred"]["channel_def"]
         labels = {name: int(number) for number, name in classes.items() if name != "background"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import os
@@ -17,6 +16,7 @@ from filelock import FileLock
 from ignite.engine import Engine, Events
 
 from unetpipe.bundle.models import add_model
+from unetpipe.bundle.writing import read_config
 from unetpipe.errors import InputError
 from unetpipe.files import replacing
 from unetpipe.handlers import WeightAverage
@@ -96,7 +96,7 @@ class PublishBetter:
         the choices of the training, and those thresholds besides.
         """
         load_weights(self.average.network, Path(self.served) / "models" / "model.pt")
-        values = json.loads((Path(self.served) / "configs" / "inference.json").read_text(encoding="utf-8"))
+        values = read_config(Path(self.served) / "configs" / "inference.json")
         choices, settings = self.metric.choices, getattr(self.metric, "settings", None)  # Dice counts no cells
         as_served = {key: values.get(key) for key in self.metric.best}
         self.metric.choices = [as_served]

@@ -15,7 +15,7 @@ from unetpipe.bundle.failing import unbuilt_part
 from unetpipe.bundle.models import inference_configs, model_names
 from unetpipe.bundle.settings import as_text, check_setting, recipe_configs
 from unetpipe.bundle.workflow import open_workflow, quiet
-from unetpipe.bundle.writing import find_bundle
+from unetpipe.bundle.writing import find_bundle, read_configs
 from unetpipe.errors import InputError, input_error_behind
 from unetpipe.networks import load_weights
 from unetpipe.scope import SEVERAL_CLASSES
@@ -93,7 +93,7 @@ class Training:
         bundle = find_bundle()
         recipes = [recipe] if isinstance(recipe, str) else recipe or []
         configs = recipe_configs(bundle, recipes)
-        config = ConfigParser.load_config_files(configs)
+        config = read_configs(configs)
         for key, value in settings.items():
             if key in OWN:
                 raise InputError(f"{key} cannot be set; it is given by {OWN[key]}.")
@@ -105,7 +105,7 @@ class Training:
         if start_from is not None:
             source, model = _find_model(bundle, start_from)
             theirs = ConfigParser()
-            theirs.read_config(inference_configs(source, model))
+            theirs.read_config(read_configs(inference_configs(source, model)))
             theirs["bundle_root"] = as_text(source)
             weights = theirs.get_parsed_content("weights")
             settings = {**{key: theirs[key] for key in SHAPE if key in theirs}, **settings}
