@@ -15,6 +15,7 @@ from PIL import Image
 from unetpipe.errors import InputError
 from unetpipe.io import count_pages, read_image, read_labels
 from unetpipe.io.images import image_size
+from unetpipe.io.tiff import read_region
 
 RAMP = np.arange(15 * 17, dtype=np.uint8).reshape(15, 17)
 STACK = np.random.default_rng(0).integers(0, 65535, (4, 15, 17)).astype(np.uint16)
@@ -289,6 +290,84 @@ def test_missing_strips_are_named(tmp_path: Path):
     path = write(tmp_path / "b.tif", RAMP, rowsperstrip=5, metadata=None)
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(InputError, match=r"strips or tiles lie beyond its end.*; is it complete"):
+        read_image(path)
+
+
+def set_lengths(path: Path, length: int | None) -> Path:
+    """Overwrite the lengths of all strips and tiles of a file, or (None) hide their tag under another number."""
+    with tifffile.TiffFile(path, mode="r+b") as file:
+        for page in file.pages:
+            tag = page.aspage().tags["StripByteCounts" if page.keyframe.rowsperstrip else "TileByteCounts"]
+            if length is not None:
+                tag.overwrite([length] * tag.count)
+                continue
+            file.filehandle.seek(tag.offset)
+            file.filehandle.write((281 if tag.code == 279 else 326).to_bytes(2, "little"))
+    return path
+
+
+COLOURS = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
+
+
+@pytest.mark.parametrize("length", [0, None, 60000])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"rowsperstrip": 15},
+        {"tile": (16, 32)},
+        {"planarconfig": "separate"},
+        {"planarconfig": "separate", "rowsperstrip": 15},
+        {"planarconfig": "separate", "tile": (16, 32)},
+    ],
+    ids=str,
+)
+def test_lengths_of_uncompressed_strips_that_are_wrong_follow_from_the_rows(
+    length: int | None, options: dict[str, Any], tmp_path: Path
+):
+    """As libtiff reads them; many programs leave the length of a single strip 0."""
+    if length is None and ("tile" in options or len(options) == 2):
+        pytest.skip("the number of strips or tiles is not known")
+    array = np.moveaxis(COLOURS, -1, 0) if "planarconfig" in options else COLOURS
+    path = write(tmp_path / "a.tif", array, photometric="rgb", metadata=None, **options)
+    set_lengths(path, length)
+    assert np.array_equal(read_image(path), np.moveaxis(COLOURS, -1, 0))
+    region = read_region(path, 0, slice(7, 33), slice(20, 41))
+    assert np.array_equal(region, COLOURS[7:33, 20:41])
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(InputError, match=r"cannot be read as TIFF .*; is it complete\?$"):
+        read_image(path)
+
+
+def test_length_0_of_rows_that_begin_with_a_byte(tmp_path: Path):
+    array = np.random.default_rng(0).integers(0, 2, (15, 17)) > 0
+    Image.fromarray(array).save(tmp_path / "a.tif")
+    assert np.array_equal(read_image(set_lengths(tmp_path / "a.tif", 0))[0], array)
+
+
+@pytest.mark.parametrize("compression", ["zlib", "lzw", "packbits"])
+@pytest.mark.parametrize("length", [0, None])
+def test_a_single_compressed_strip_without_length_ends_where_something_else_begins(
+    compression: str, length: int | None, tmp_path: Path
+):
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        for page in STACK:
+            file.write(page, compression=compression, metadata=None, photometric="minisblack")
+    assert np.array_equal(pages(set_lengths(tmp_path / "a.tif", length))[:, 0], STACK)
+
+
+def test_lengths_of_several_compressed_strips_must_be_known(tmp_path: Path):
+    """tifffile gives black pixels there."""
+    path = write(tmp_path / "a.tif", RAMP, rowsperstrip=5, compression="zlib", metadata=None)
+    with pytest.raises(InputError, match=r"a\.tif states 0 bytes for its strips or tiles, whose lengths must be known"):
+        read_image(set_lengths(path, 0))
+
+
+def test_strips_that_lie_nowhere_are_missing(tmp_path: Path):
+    path = set_lengths(write(tmp_path / "a.tif", RAMP, rowsperstrip=5, metadata=None), 0)
+    with tifffile.TiffFile(path, mode="r+b") as file:
+        file.pages.first.tags["StripOffsets"].overwrite([file.pages.first.dataoffsets[0], 0, 0])
+    with pytest.raises(InputError, match="strips or tiles are missing"):
         read_image(path)
 
 

@@ -28,6 +28,7 @@ SUFFIXES = (".tif", ".tiff")
 BEHIND_ONE_DIRECTORY = ("shaped", "imagej", "stk")  # whose planes may lie there, by tifffile's names
 THUMBNAIL_OR_MASK = 1 | 4  # bits of the tag NewSubfileType
 PHOTOMETRIC_TAG = 262
+BYTE_COUNTS = (279, 325, 514)  # tags of the lengths of strips, of tiles, and of an old JPEG
 NO_DATA_TAG = 42113  # of GDAL: the value of pixels that were not measured
 LARGEST_PACKED = 16  # bits of a whole number whose bits lie one after another in every program
 HEADER = 8  # bytes
@@ -255,6 +256,7 @@ class TiffStack:
         samples, _, height, width, interleaved = key.shaped
         dtype = np.dtype(key.dtype).newbyteorder(self._file.byteorder)
         if plane is not None:
+            self._estimate_bytes(plane)
             self._check_bytes(plane)
             if region is None:
                 check_fits(self.path, math.prod(key.shape) * dtype.itemsize)
@@ -314,6 +316,25 @@ class TiffStack:
                 file.close()
         return region
 
+    def _estimate_bytes(self, plane: TiffPage | TiffFrame) -> None:
+        """Set lengths of strips or tiles that are not stated, 0 or beyond the file's end, where libtiff estimates them.
+
+        Uncompressed ones have the length of their rows. A single compressed one ends where something else begins.
+        """
+        key, size = plane.keyframe, self.path.stat().st_size
+        assert key is not None
+        offsets, counts = np.asarray(plane.dataoffsets, np.int64), np.asarray(plane.databytecounts, np.int64)
+        unknown = not (counts.any() and any(tag in key.tags for tag in BYTE_COUNTS))
+        if key.is_ndpi or key.is_subsampled or key.imagedepth > 1 or (offsets == 0).any():
+            return
+        if key.compression == COMPRESSION.NONE:
+            lengths = _uncompressed_bytes(key)
+            if len(offsets) == len(lengths) and (unknown or (offsets + counts > size).any()):
+                plane.databytecounts = tuple(lengths)
+        elif unknown and len(offsets) == math.prod(key.chunked) == 1:
+            starts = {start for part in self.parts for other in part.planes if other for start in _starts(other)}
+            plane.databytecounts = (min({start for start in starts if start > offsets[0]} | {size}) - int(offsets[0]),)
+
     def _check_bytes(self, plane: TiffPage | TiffFrame) -> None:
         """Raise InputError if the strips or tiles cannot hold the pixels, or the memory cannot."""
         key = plane.keyframe
@@ -321,6 +342,11 @@ class TiffStack:
         bits = math.prod(key.shape) * key.bitspersample
         offsets, counts = np.asarray(plane.dataoffsets, np.int64), np.asarray(plane.databytecounts, np.int64)
         if not key.is_ndpi:
+            if len(counts) == math.prod(key.chunked) and not counts.any() and offsets.all():
+                raise InputError(
+                    f"{self.path} states 0 bytes for its strips or tiles, whose lengths must be known; save it again "
+                    "by another program."
+                )
             if len(counts) < math.prod(key.chunked) or (not key.is_gdal and (counts == 0).any()):
                 raise self._incomplete("strips or tiles are missing")
             if (offsets + counts).max(initial=0) > self.path.stat().st_size:
@@ -415,6 +441,21 @@ def _check_last_directory(file: tifffile.TiffFile) -> None:
     (following,) = struct.unpack(form.offsetformat, handle.read(form.offsetsize))
     if following:
         raise ValueError(f"page {len(file.pages)} is missing")
+
+
+def _starts(plane: TiffPage | TiffFrame) -> list[int]:
+    """Return where in the file the directory of a plane begins, and its strips or tiles."""
+    return [plane.offset, *plane.dataoffsets]
+
+
+def _uncompressed_bytes(key: TiffPage) -> list[int]:
+    """Return how many bytes each strip or tile of a plane has if it is not compressed; rows begin with a byte."""
+    planes = key.samplesperpixel if key.planarconfig == PLANARCONFIG.SEPARATE else 1
+    bits = key.samplesperpixel // planes * key.bitspersample
+    if key.is_tiled:
+        return math.prod(key.chunked) * [key.tilelength * -(-key.tilewidth * bits // 8)]
+    row, high = -(-key.imagewidth * bits // 8), key.rowsperstrip or key.imagelength
+    return planes * [min(high, key.imagelength - top) * row for top in range(0, key.imagelength, high)]
 
 
 def _samples_first(plane: np.ndarray) -> np.ndarray:
