@@ -100,7 +100,7 @@ def test_single_calls_from_threads(caplog: pytest.LogCaptureFixture) -> None:
     os.kill(other, signal.SIGKILL)
     assert [processes.call(abs, -number) for number in range(3)] == [0, 1, 2]
     assert [record.getMessage() for record in caplog.records] == [
-        "A process has ended, perhaps because memory ran out; its work goes on in threads."
+        "A process has ended, perhaps because memory ran out; its work continues in threads."
     ]
     processes.close()
 

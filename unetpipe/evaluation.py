@@ -36,8 +36,8 @@ from unetpipe.report.scores import print_borders, print_membranes, print_summary
 LARGEST_NUMBER = 32767
 PICTURES = "overlays"  # the folder that evaluate.json of a bundle draws in, beside its masks
 SHOWN = 5  # frames that a line names
-OF_ALL_FRAMES = "scored of whole sequences only, without --frames"
-OF_ONE_SEQUENCE = "scored of one sequence: unetpipe evaluate 01_RES 01_GT"
+OF_ALL_FRAMES = "scored only for whole sequences, without --frames"
+OF_ONE_SEQUENCE = "scored only for one sequence: unetpipe evaluate 01_RES 01_GT"
 
 
 def evaluate(
@@ -109,7 +109,7 @@ def _evaluate(
         if layout is None and not _is_truth_folder(truth):
             raise InputError(
                 f"{truth} is not a truth: it is neither a folder NN_GT, with SEG or TRA, nor a data set. If it holds "
-                "masks alone, put them into FOLDER/masks and their images into FOLDER/images, and give FOLDER."
+                "only masks, put them into FOLDER/masks and their images into FOLDER/images, and give FOLDER."
             )
         return _evaluate_folder(result, truth, output, images, frames)
     if images is None and _kind_of_masks(truth) == "instances":

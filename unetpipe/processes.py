@@ -127,7 +127,7 @@ class FreshProcesses:
     def _lose(self) -> None:
         with self._lock:
             if not self._lost:
-                logger.warning("A process has ended, perhaps because memory ran out; its work goes on in threads.")
+                logger.warning("A process has ended, perhaps because memory ran out; its work continues in threads.")
             self._lost = True
 
     def close(self) -> None:

@@ -77,7 +77,10 @@ def test_the_command_that_segments_a_path_can_be_copied(
         (["train", DATA, "--output", "out", "--epochs", "20"], "write --set max_epochs=VALUE"),
         (["train", DATA, "--output", "out", "--batch-size=4"], "write --set batch_size=VALUE"),
         (["train", DATA, "--output", "out", "--xyzzy"], "train has no option --xyzzy. See unetpipe train --help"),
-        (["segment", "my", "images", "--output", "out"], "segment does not take 'images'; quote names"),
+        (
+            ["segment", "my", "images", "--output", "out"],
+            "segment does not take 'images'; put names with spaces into quotes",
+        ),
         (["segment", DATA], "required: --output. See unetpipe segment --help"),
     ],
 )
@@ -99,7 +102,7 @@ def test_options(arguments: list[str], answer: str, capsys: pytest.CaptureFixtur
 def test_an_empty_argument_is_not_the_folder_of_the_shell(
     arguments: list[str], what: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert f"{what} is empty; is a variable of the shell not set?" in said(capsys, *arguments)
+    assert f"{what} is empty; perhaps a variable of the shell is not set." in said(capsys, *arguments)
 
 
 @pytest.mark.parametrize("verb", VERBS)

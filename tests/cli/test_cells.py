@@ -153,7 +153,7 @@ def test_measure_of_ome_zarr_with_what_does_not_fit(
 
 
 @pytest.mark.parametrize(
-    ("export", "message"), [("outlines", "draws images that are read whole"), ("geff", "whose cells are not linked")]
+    ("export", "message"), [("outlines", "needs images that fit into memory"), ("geff", "whose cells are not linked")]
 )
 def test_an_export_that_ome_zarr_cannot_have_is_refused_before_anything_is_removed(
     tmp_path: Path, capsys: pytest.CaptureFixture, export: str, message: str

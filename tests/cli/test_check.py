@@ -88,13 +88,13 @@ def test_dim_cells_among_bright_ones_want_compressed_grey_values(
         monkeypatch.setattr("unetpipe.training.proposal.this_machine", lambda machine=machine: machine)
         assert main(["check", "dim"]) == 0
         output = capsys.readouterr().out
-        assert "6 of 12 cells differ from the background by less than half a standard deviation" in output
+        assert "6 of 12 cells are dim: they differ from the background by less than half a standard deviation" in output
         arguments = proposed(output)
         assert arguments["normalization"] == "unetpipe.transforms.NormalizeBrightd"
         # in a short training on a CPU, what hides dim cells is off
         off = {key for key in HIDING if arguments.get(key) == "0"}
         assert off == (set() if machine.gpu_memory else HIDING)
-        assert ("hide them in a short training" in output) == (not machine.gpu_memory)
+        assert ("hide dim cells in a short training" in output) == (not machine.gpu_memory)
 
 
 def test_colours_and_classes(tmp_path: Path, capsys: pytest.CaptureFixture):
@@ -130,8 +130,8 @@ def test_every_problem_has_a_line(synthetic: Path, tmp_path: Path, capsys: pytes
     wrong = [line for line in captured.out.splitlines() if line.startswith("Wrong:")]
     for part in ("01/t000.tif cannot be read", "t001.tif is missing", "02/t000.tif is constant", "02/t001.tif holds"):
         assert sum(part in line for line in wrong) == 1
-    assert captured.err == f"Error: 4 things are wrong with {copy}, as said above after Wrong.\n"
-    assert "\nWhen what is wrong is corrected, train with (" in captured.out
+    assert captured.err == f"Error: 4 things are wrong with {copy}; the lines that begin with Wrong say what.\n"
+    assert "\nAfter you have corrected this, train with (" in captured.out
 
 
 def test_a_mixture_of_channels_is_a_problem(synthetic: Path, tmp_path: Path, capsys: pytest.CaptureFixture):

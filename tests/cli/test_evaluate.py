@@ -324,7 +324,7 @@ def test_some_frames(folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.
     assert main(["evaluate", str(result), str(truth), "--frames", "0,2", "--output", str(tmp_path / "out")]) == 0
     printed = capsys.readouterr().out
     assert (values(printed)["SEG"], values(printed)["DET"]) == ("1.00000", "1.00000")
-    assert "No TRA, division_F1: scored of whole sequences only, without --frames\n" in printed
+    assert "No TRA, division_F1: scored only for whole sequences, without --frames\n" in printed
     assert len((tmp_path / "out" / "frames.csv").read_text().splitlines()) == 3
     assert main(["evaluate", str(result), str(truth), "--frames", "7"]) == 1
     assert "no truth for the frames 7" in capsys.readouterr().err

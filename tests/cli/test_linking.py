@@ -168,7 +168,7 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "size": (lambda folder: write_labels(folder / "mask001.tif", np.ones((9, 9), int)), "must be alike"),
     "no cell": (empty, "holds a cell"),
     "twice": (lambda folder: write_labels(folder / "mask0001.tif", np.ones((96, 128), int)), "both of frame 1"),
-    "others": (lambda folder: (folder / "masks.tif").write_bytes(b""), "besides the masks"),
+    "others": (lambda folder: (folder / "masks.tif").write_bytes(b""), "in addition to the masks"),
 }
 
 

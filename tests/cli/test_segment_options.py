@@ -74,4 +74,4 @@ def test_pictures_of_outlines_are_not_taken_for_masks(command: list[str], tmp_pa
     assert main(["measure", str(tmp_path / "out"), "--output", str(tmp_path / "tables")]) == 0
     capsys.readouterr()
     assert main([*command, "--export", "outlines", "--large"]) == 1
-    assert "--export outlines draws images that are read whole" in capsys.readouterr().err
+    assert "--export outlines needs images that fit into memory" in capsys.readouterr().err

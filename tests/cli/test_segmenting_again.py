@@ -100,7 +100,7 @@ def test_tracks_of_earlier_masks_do_not_stay(images: Path, bundle: Path, tmp_pat
 def test_what_is_left_out_of_a_folder_is_said(images: Path, bundle: Path, tmp_path: Path, capsys) -> None:
     (images / "photo.jpg").write_bytes(b"")
     assert main(["segment", str(images), "--output", str(tmp_path / "out"), "--bundle", str(bundle)]) == 0
-    assert "Left out: 1 file(s) beside the images: photo.jpg" in capsys.readouterr().out
+    assert "Left out: 1 other file(s): photo.jpg" in capsys.readouterr().out
 
 
 def test_dry_run_writes_nothing(images: Path, bundle: Path, tmp_path: Path, capsys) -> None:
@@ -132,7 +132,7 @@ def test_tables_of_earlier_masks_do_not_stay(images: Path, bundle: Path, tmp_pat
     write(images / "b.png", seed=0)
     capsys.readouterr()
     assert main([*command, "--resume", "--tables"]) == 0
-    assert "Removed, as they belong to earlier masks" in capsys.readouterr().out
+    assert "Removed, because they belong to earlier masks" in capsys.readouterr().out
     assert {path.name for path in output.iterdir() if not path.name.startswith(".")} == masks | {
         "cells.csv",
         "mine.txt",

@@ -92,7 +92,7 @@ def no_masks(root: Path) -> str:
 
 def two_images(root: Path) -> str:
     save(root / "id0" / "images" / "other.png", np.ones((6, 8), np.uint8))
-    return r"holds 2 images; there must be one, or name .*, if it is a data set of its own\.$"
+    return r"holds 2 images; there must be one, or name .*, if it is a separate data set\.$"
 
 
 @pytest.mark.parametrize("spoil", [mask_of_another_size, masks_of_another_size_than_the_image, no_masks, two_images])

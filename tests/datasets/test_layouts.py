@@ -54,7 +54,7 @@ def test_isbi_labels_are_no_images_to_segment(stack: Path):
 @pytest.mark.parametrize("gone", ["train-volume.tif", "train-labels.tif"])
 def test_isbi_stack_without_its_partner(stack: Path, gone: str):
     (stack / gone).unlink()
-    with pytest.raises(InputError, match=rf"There is no .*{gone} beside"):
+    with pytest.raises(InputError, match=rf"There is no .*{gone} next to"):
         find_records(stack)
 
 
@@ -88,7 +88,7 @@ def test_images_without_masks_are_told_where_masks_go(names: list[str], said: st
     for name in names:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         Image.new("L", (3, 3)).save(tmp_path / name)
-    what = rf"holds {said}, but no folder masks/ or labels/ beside a folder images/\."
+    what = rf"holds {said}, but no folder masks/ or labels/ next to a folder images/\."
     with pytest.raises(InputError, match=rf"{what} .* into DATA/masks; .* needs images only\.$"):
         recognise(tmp_path)
 
@@ -102,7 +102,7 @@ def test_a_file_called_images_is_no_folder_of_images(tmp_path: Path):
 def test_missing_and_empty_folders(tmp_path: Path):
     with pytest.raises(InputError, match="There is no data folder"):
         find_records(tmp_path / "nowhere")
-    with pytest.raises(InputError, match="is empty; recognised are"):
+    with pytest.raises(InputError, match="is empty; unetpipe recognises"):
         find_records(tmp_path)
 
 

@@ -83,7 +83,7 @@ def test_what_is_left_out_is_listed(tmp_path: Path) -> None:
     (tmp_path / "images" / ".hidden").write_text("")
     (tmp_path / "masks" / "notes.txt").write_text("")
     records, images = find_records(tmp_path), find_images(tmp_path)
-    said = "5 file(s) beside the images: a_mask.tif, c9.jpg, c10.jpg, old.png (a dead link), notes.txt"
+    said = "5 other file(s): a_mask.tif, c9.jpg, c10.jpg, old.png (a dead link), notes.txt"
     assert left_out(records, images) == said
     assert left_out(records) == said.replace("5", "6").replace("c9", "b.png, c9").replace(", notes.txt", ", …")
     assert (

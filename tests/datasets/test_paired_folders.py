@@ -103,7 +103,9 @@ def test_masks_of_other_kinds_are_named(tmp_path: Path):
     write(tmp_path, {"a.png": RAMP}, {})
     (tmp_path / "masks").mkdir(exist_ok=True)
     (tmp_path / "masks" / "a.jpg").write_bytes(b"")
-    with pytest.raises(InputError, match=r"has a mask; .*; the folder of masks holds what is not read, such as a\.jpg"):
+    with pytest.raises(
+        InputError, match=r"has a mask; .*; the folder of masks holds files that are not read, such as a\.jpg"
+    ):
         find_records(tmp_path)
 
 
@@ -113,7 +115,7 @@ def test_images_of_other_kinds_or_in_deeper_folders_are_named(name: str, tmp_pat
     (tmp_path / "masks").mkdir(exist_ok=True)
     (tmp_path / "images" / name).mkdir(parents=True)
     with pytest.raises(
-        InputError, match=rf"has a mask; .*; the folder of images holds what is not read, such as {name}"
+        InputError, match=rf"has a mask; .*; the folder of images holds files that are not read, such as {name}"
     ):
         find_records(tmp_path)
 

@@ -183,4 +183,4 @@ def test_masks_with_grey_values_between_the_values_of_cells(kind: str, tmp_path:
         mask = cells.resize(size, Image.Resampling.BICUBIC)
     warnings = masks_of(tmp_path / "set", np.array(mask)).warnings()
     (said,) = (warning for warning in warnings if warning.startswith("In 3 of 3 masks, such as "))
-    assert "a.png, grey values go over into each other at the outlines" in said
+    assert "a.png, grey values change gradually at the outlines" in said

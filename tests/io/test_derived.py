@@ -19,7 +19,7 @@ def test_what_was_noted_is_removed_by_kind(tmp_path: Path) -> None:
     assert derived_paths(tmp_path, CELLS) == {tmp_path / name for name in ("cells.csv", "01/a_RoiSet.zip", "a.geff")}
     (said,) = remove_derived(tmp_path, CELLS)
     assert derived_paths(tmp_path, CELLS) == set()
-    assert said == "Removed, as they belong to earlier masks: 01/a_RoiSet.zip, a.geff, cells.csv"
+    assert said == "Removed, because they belong to earlier masks: 01/a_RoiSet.zip, a.geff, cells.csv"
     assert sorted(os.listdir(tmp_path)) == [".scores.json", "01", "notes.txt", "scores.json"]
     assert len(remove_derived(tmp_path)) == 1
     assert sorted(os.listdir(tmp_path)) == ["01", "notes.txt"]
@@ -31,7 +31,7 @@ def test_what_was_changed_since_stays(tmp_path: Path) -> None:
     note_derived(tmp_path, CELLS, [tmp_path / "cells.csv"])
     write_text(tmp_path / "cells.csv", "id,remark\n1,mitosis\n")
     (said,) = remove_derived(tmp_path)
-    assert said == "Kept, though they belong to earlier masks, as they were changed since: cells.csv"
+    assert said == "Kept, because they were changed later, although they belong to earlier masks: cells.csv"
     assert (tmp_path / "cells.csv").exists()
 
 

@@ -247,5 +247,5 @@ def test_pixels_lie_in_one_file_beside_the_header(suffix: str, name: str, tmp_pa
     (tmp_path / f"a{suffix}").write_text(heads[suffix].format("a.raw"))
     assert read_image(tmp_path / f"a{suffix}").shape == (1, 2, 2)
     (tmp_path / "b" / f"a{suffix}").write_text(heads[suffix].format(name))
-    with pytest.raises(InputError, match="must be one file beside it"):
+    with pytest.raises(InputError, match="must be one file next to it"):
         read_image(tmp_path / "b" / f"a{suffix}")

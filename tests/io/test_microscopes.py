@@ -97,7 +97,7 @@ def test_colours_are_channels(tmp_path: Path, reader: None) -> None:
     ("content", "said"),
     [
         (b"damaged", r"cannot be read as an image of a microscope \(no chunk\); is it complete\?$"),
-        (b"scenes", "holds 2 images; save each as an OME-TIFF of its own"),
+        (b"scenes", "holds 2 images; save each as a separate OME-TIFF"),
         (b"complex", "holds complex128; pixels must be real numbers"),
     ],
 )

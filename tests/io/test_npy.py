@@ -94,7 +94,7 @@ def test_damaged_file_is_one_sentence(damage: Callable[[Path], bytes], stack: Pa
 
 def test_stack_without_its_partner(stack: Path):
     (stack / "masks.npy").unlink()
-    with pytest.raises(InputError, match=r"There is no .*masks\.npy beside images\.npy"):
+    with pytest.raises(InputError, match=r"There is no .*masks\.npy next to images\.npy"):
         find_records(stack)
 
 

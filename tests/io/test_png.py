@@ -119,6 +119,6 @@ def test_long_text_beside_the_pixels_is_no_bomb(tmp_path: Path):
 def test_a_png_cut_off_in_its_last_check_sum_is_one_plain_sentence(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     Image.fromarray(np.arange(48, dtype=np.uint8).reshape(6, 8)).save(path)
-    path.write_bytes(path.read_bytes()[:-14])  # the end, and half of the check sum before it
+    path.write_bytes(path.read_bytes()[:-14])  # the end, and half of the checksum before it
     with pytest.raises(InputError, match=r"truncated\); is it complete"):
         read_image(path)

@@ -182,7 +182,7 @@ def test_several_ome_images_are_refused(tmp_path: Path):
     with tifffile.TiffWriter(tmp_path / "a.ome.tif", ome=True) as file:
         for page in STACK[:2]:
             file.write(page, photometric="minisblack")
-    with pytest.raises(InputError, match="holds 2 images; save each as a file of its own"):
+    with pytest.raises(InputError, match="holds 2 images; save each as a separate file"):
         count_pages(tmp_path / "a.ome.tif")
 
 

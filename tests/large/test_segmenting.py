@@ -347,7 +347,7 @@ def test_work_on_an_image_that_the_system_could_not_read_stays(
     made = LargeSegmentation(image, tmp_path, bundle, block=64)
     with pytest.raises(InputError, match="Input/output error"):
         made.run(progress=False)
-    assert "--resume goes on with it" in caplog.text
+    assert "--resume continues with them" in caplog.text
     assert made.work.folder.is_dir()
 
 
@@ -373,7 +373,7 @@ def test_output_that_cannot_be_written(bundle: Path, tmp_path: Path, monkeypatch
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("zarr.storage._local._put", full)
-    with pytest.raises(InputError, match=r"No space left on device.*--resume goes on"):
+    with pytest.raises(InputError, match=r"No space left on device.*--resume continues"):
         made.run(progress=False)
     assert not made.target.exists()
 

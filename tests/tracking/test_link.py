@@ -153,7 +153,7 @@ def test_results_that_cannot_be_whole_are_refused(tmp_path: Path) -> None:
         write_result(tmp_path / "none", [])
     write_result(tmp_path, lines("1.", "1.", "1."))
     write_result(tmp_path, lines("1.", "11", "1."))
-    with pytest.raises(InputError, match=r"holds mask002\.tif besides the 2 masks"):
+    with pytest.raises(InputError, match=r"holds mask002\.tif in addition to the 2 new masks"):
         write_result(tmp_path, lines("1.", "1."))
     write_result(tmp_path / "long", lines("1."), digits=4)
     assert (tmp_path / "long" / "mask0000.tif").is_file()

@@ -109,8 +109,8 @@ def command_line_values(arguments: Sequence[str]) -> dict[str, Any]:
         if key in PATHS:
             if is_expression(text):
                 raise InputError(
-                    f"--{key} {text!r} begins with {text[0]}, so MONAI would evaluate it; a path is written as "
-                    f"{f'./{text}'!r}, and an expression belongs into a config file."
+                    f"--{key} {text!r} begins with {text[0]}, so MONAI would evaluate it; write a path as "
+                    f"{f'./{text}'!r}, and put an expression into a config file."
                 )
             values[key] = as_text(text)
         elif text.strip().lower() in CONSTANTS:

@@ -64,7 +64,7 @@ def bundle_root() -> str:
     if different:
         raise InputError(f"The config files are in two bundles, {roots[0]} and {roots[-1]}; {way_out}.")
     named = ", ".join(map(str, files)) or "these configs"
-    raise InputError(f"No bundle holds {named}: metadata.json is missing beside it; {way_out}.")
+    raise InputError(f"No bundle holds {named}: metadata.json is missing next to it; {way_out}.")
 
 
 def _callers() -> Iterator[FrameType]:

@@ -23,7 +23,7 @@ def find_bundle() -> Path:
         candidate = root / "bundles" / NAME
         if (candidate / "configs" / "metadata.json").is_file():
             return candidate
-    raise InputError(f"The bundle {NAME} is not beside {package} nor in it; install unetpipe again.")
+    raise InputError(f"The bundle {NAME} is neither next to {package} nor in it; install unetpipe again.")
 
 
 def read_config(path: str | os.PathLike) -> dict[str, Any]:

@@ -14,10 +14,13 @@ from unetpipe.scope import plain
 
 MISUSED = 2  # the status of programs whose command line cannot be understood
 _GPU = (
-    "The GPU is used wherever there is one (unetpipe doctor names it); an empty CUDA_VISIBLE_DEVICES in the "
-    "environment keeps an NVIDIA GPU out."
+    "unetpipe uses a GPU if there is one (unetpipe doctor names it). To compute without an NVIDIA GPU, set the "
+    "environment variable CUDA_VISIBLE_DEVICES to an empty text."
 )
-_SIZE = "Training needs no diameter: the size of the cells is learnt. Segmenting takes it: unetpipe segment --diameter."
+_SIZE = (
+    "Training learns the size of the cells and needs no diameter. "
+    "Give the diameter when you segment: unetpipe segment --diameter."
+)
 
 # what other programs call it, in any spelling (unetpipe.scope.plain)
 VERBS = {
@@ -65,11 +68,13 @@ def unknown_verb(name: str, verbs: Collection[str]) -> str:
         from unetpipe.cli.options import as_command  # with it NumPy is loaded
 
         command = as_command(["unetpipe", "segment", Path(name), "--output", "MASKS"])
-        return f"A verb is missing before {name}; to segment it: {command}"
+        return f"A command is missing before {name}; to segment it: {command}"
     if plain(name) in WISHES:
         return WISHES[plain(name)]
     near = [VERBS[plain(name)]] if plain(name) in VERBS else difflib.get_close_matches(name.lower(), verbs, n=1)
-    return f"There is no verb {name!r}" + (f"; did you mean {near[0]}?" if near else f"; there are {', '.join(verbs)}")
+    return f"There is no command {name!r}" + (
+        f"; did you mean {near[0]}?" if near else f"; there are {', '.join(verbs)}"
+    )
 
 
 def wish(arguments: Sequence[str], options: Collection[str]) -> str | None:
@@ -108,7 +113,7 @@ def unknown_arguments(rest: Sequence[str], verb: str, options: Collection[str], 
     """
     unknown = next((argument for argument in rest if argument.startswith("-")), None)
     if unknown is None:
-        return f"{verb} does not take {rest[0]!r}; quote names that have spaces in them"
+        return f"{verb} does not take {rest[0]!r}; put names with spaces into quotes"
     name = unknown.partition("=")[0]
     key = SETTINGS.get(plain(name), name.lstrip("-").replace("-", "_"))
     if key in keys:

@@ -38,8 +38,8 @@ def check_exports_of_parts(names: Sequence[str]) -> None:
     """Raise InputError if an export needs whole images: before files of an earlier run are removed."""
     if "outlines" in names:
         raise InputError(
-            "--export outlines draws images that are read whole; OME-Zarr, and TIFF larger than memory, is read in "
-            "parts. Leave it out; napari shows such images with their cells."
+            "--export outlines needs images that fit into memory; OME-Zarr, and TIFF larger than memory, are read in "
+            "parts. Leave out this export; napari shows such images with their cells."
         )
 
 

@@ -21,10 +21,10 @@ PICTURES = 12
 MASKS = {
     "instances": "instances: every value is a cell",
     "classes": "classes: the connected components of each value are the cells",
-    "borders": "borders: the cells are what they separate, inside the annotated field",
+    "borders": "borders between cells: the parts of the annotated field between them are the cells",
     "shares": "shares 0 … 1: the connected components above one half are the cells",
     "files": "one file for each cell",
-    "binary": "one value besides 0: its connected components are the cells",
+    "binary": "0 and one other value: its connected components are the cells",
 }
 
 
@@ -80,10 +80,10 @@ def run(options: argparse.Namespace) -> None:
     for problem in problems:
         _say("Wrong", problem)
     if len(found.areas):
-        _propose(found, options, channels, "Train on it" if not problems else "When what is wrong is corrected, train")
+        _propose(found, options, channels, "Train on it" if not problems else "After you have corrected this, train")
     if problems:
         count = "1 thing is" if len(problems) == 1 else f"{len(problems)} things are"
-        raise InputError(f"{count} wrong with {options.folder}, as said above after Wrong.")
+        raise InputError(f"{count} wrong with {options.folder}; the lines that begin with Wrong say what.")
 
 
 def _say(subject: str, what: object) -> None:
@@ -193,16 +193,24 @@ def _propose(found: Survey, options: argparse.Namespace, channels: int, train: s
     _say("Machine", f"{machine}; a step of the network below takes {seconds:.2g} s")
     if diameter > LARGE_CELL:
         factor = LARGE_CELL / 2 / diameter
-        _say("Note", f"cells are wider than what the network sees; scale images and masks by about {factor:.1g} first")
+        _say(
+            "Note",
+            f"cells are wider than the part of the image that the network sees; first scale images and masks by about "
+            f"{factor:.1g}",
+        )
     if any(frame.record.get("masks") == "binary" for frame in found.frames):
         _say("Note", "masks of one value cannot tell touching cells apart: such cells count as one")
     if found.dim:
         _say(
             "Note",
-            f"{found.dim} of {len(found.areas)} cells differ from the background by less than half a standard "
-            "deviation of their frame, and others by more than three; the normalization below compresses grey values, "
-            "so that dim cells are found too"
-            + ("; shading and other fields of view, which hide them in a short training, are off" if short else ""),
+            f"{found.dim} of {len(found.areas)} cells are dim: they differ from the background by less than half a "
+            "standard deviation of their frame, and other cells by more than three. The normalization below "
+            "compresses grey values, so the network finds dim cells too"
+            + (
+                ". Shading and other fields of view hide dim cells in a short training, so they are off"
+                if short
+                else ""
+            ),
         )
     settings: dict[str, Any] = {
         "channels": str(list(proposal.channels)).replace(" ", ""),

@@ -123,7 +123,7 @@ def _models() -> Finding:
     except Exception:  # a broken package, which has its own line
         return Finding("models", "unknown", NOTE, "Repair the packages below first.")
     if not (bundle / "models" / "model.pt").is_file():
-        return Finding("models", "no weights", NOTE, "Install unetpipe again, or segment with a --bundle of your own.")
+        return Finding("models", "no weights", NOTE, "Install unetpipe again, or segment with your own --bundle.")
     return Finding("models", ", ".join(model_names(bundle)))
 
 
@@ -196,7 +196,7 @@ def _advice_without_gpu(torch: Any) -> tuple[str, str]:
         return GOOD, "Segmenting is fine on a CPU; training takes minutes to hours, which unetpipe check estimates."
     if torch.version.cuda is None:
         return NOTE, "This PyTorch cannot use your NVIDIA GPU; install its CUDA build, as pytorch.org says."
-    return NOTE, f"This PyTorch needs a driver for CUDA {torch.version.cuda}; update it, and look at nvidia-smi."
+    return NOTE, f"This PyTorch needs a driver for CUDA {torch.version.cuda}; update the driver, and run nvidia-smi."
 
 
 def _bfloat16(device_type: str) -> Finding:

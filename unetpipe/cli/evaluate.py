@@ -21,10 +21,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--images",
         metavar="PATH",
         type=Path,
-        help="images of the report: folder of tNNN.tif, or a stack (default: the folder beside TRUTH)",
+        help="images of the report: folder of tNNN.tif, or a stack (default: the folder next to TRUTH)",
     )
     parser.add_argument(
-        "--frames", metavar="FRAMES", help='score only these, such as "0-27" or "0-27,35" (default: all; without TRA)'
+        "--frames",
+        metavar="FRAMES",
+        help='score only these frames, such as "0-27" or "0-27,35" (default: all; without TRA)',
     )
 
 

@@ -42,15 +42,15 @@ def chosen_model(bundle: str | os.PathLike, records: Sequence[Record], safe: boo
     told = ", ".join(f"{name} {misfit:.2f}" for name, misfit in misfits.items())
     if best is None:
         raise InputError(
-            f"No model fits these images (misfits, of which 1 is usual: {told or 'none could be tried'}); name one by "
+            f"No model fits these images (misfit, usually about 1: {told or 'no model could be tried'}); name one by "
             "--model to try it anyway, or train one."
         )
     others = [misfit for name, misfit in misfits.items() if name != best]
     lead = min(others) / misfits[best] if others and misfits[best] else float("inf")
-    sure = "clearly" if lead >= 2 else "probably" if lead >= 1.25 else "hardly more than the next"
+    sure = "clearly" if lead >= 2 else "probably" if lead >= 1.25 else "hardly better than the next model"
     if lead < 1:
-        sure = "as usual, and comes before models of many kinds of images"
-    print(f"Model: {best} fits {sure} (misfits, of which 1 is usual: {told})")
+        sure = "as well as usual, and is preferred to models for many kinds of images"
+    print(f"Model: {best} fits {sure} (misfit, usually about 1: {told})")
     return best
 
 

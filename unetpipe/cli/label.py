@@ -45,14 +45,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--token",
         metavar="TEXT",
         default=os.environ.get(TOKEN),
-        help=f"password that each request must bring, 16 characters or more (default: the variable {TOKEN}, else none)",
+        help=f"password that each request must have, 16 characters or more (default: the variable {TOKEN}, or none)",
     )
     parser.add_argument(
         "--allow-host",
         action="append",
         default=[],
         metavar="NAME",
-        help="a further name by which this machine is asked, such as label.lab.org; may be repeated",
+        help="another host name of this machine, such as label.lab.org; may be repeated",
     )
     parser.add_argument(
         "--allow-origin",
@@ -69,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         choices=list(FEATURES),
-        help="switch on what is off; may be repeated. "
+        help="switch on a feature that is off; may be repeated. "
         + "; ".join(f"{key}: {value}" for key, value in FEATURES.items()),
     )
 
@@ -152,6 +152,6 @@ def check_package() -> None:
     except Exception as error:  # what its dependencies raise in sets that do not fit is of any kind
         constraints = Path(unetpipe.__file__).parent / "label" / "constraints.txt"
         raise InputError(
-            f"MONAI Label cannot be imported ({first_line(error)}); install it, in an environment of its own, by: "
+            f"MONAI Label cannot be imported ({first_line(error)}); install it in a separate environment: "
             f'SAM2_BUILD_CUDA=0 PIP_CONSTRAINT="{constraints}" python -m pip install "unetpipe[label]"'
         ) from error

@@ -25,15 +25,15 @@ def add_linker(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--linker",
         choices=tuple(PARAMETERS),
-        help="overlap: outlines that overlap are the same cell; laptrack: centroids that are near are, for cells that "
-        f"move far (default: {LINKER})",
+        help="overlap: outlines that overlap are the same cell; laptrack: centroids that are near each other "
+        f"are the same cell, for cells that move far (default: {LINKER})",
     )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
     parser.description = (
-        "Link the cells of a sequence from frame to frame, with divisions and short gaps. Outlines stay as they are; "
+        "Link the cells of a sequence from frame to frame, with divisions and short gaps. Outlines do not change; "
         "only the labels change. tracks.csv has a row for each track: its length, area and path, and what to look at."
     )
     parser.add_argument(
@@ -63,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--max-distance",
         metavar="PIXELS",
         type=float,
-        help="laptrack: centroids that are this far apart are not the same cell (default: the diameter of a circle of "
+        help="laptrack: centroids that are farther apart are not the same cell (default: the diameter of a circle of "
         "the cells' median area)",
     )
     parser.add_argument(
@@ -82,7 +82,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--images",
         metavar="DIR",
         type=Path,
-        help="images of the report: folder of t000.tif, t001.tif … (default: NN beside a folder NN_RES)",
+        help="images of the report: folder of t000.tif, t001.tif … (default: NN next to a folder NN_RES)",
     )
 
 

@@ -20,7 +20,7 @@ EMPTY = re.compile(r"(--[\w-]+=)?")  # an argument that a path would take for th
 # A verb is a module of this folder with add_arguments(parser) and run(options).
 VERBS = {
     "train": "train a network on images and masks",
-    "check": "look at a folder of data: what it holds, what is wrong, how to train on it",
+    "check": "examine a folder of data: what it holds, what is wrong, how to train on it",
     "models": "list the models that come with unetpipe: what each is for, and how it scored",
     "segment": "segment an image, a stack, a volume, a folder of them, or a data set",
     "evaluate": "score a result as the Cell Tracking Challenge or ISBI 2012 do",
@@ -31,7 +31,7 @@ VERBS = {
     "encode": "write masks as the run-length file of the Data Science Bowl 2018",
     "export": "write a stand-alone bundle or a bioimage.io package",
     "demo": "train on synthetic touching cells, then segment and score others",
-    "doctor": "say what is installed, on which device it computes, and what to repair",
+    "doctor": "show what is installed, on which device unetpipe computes, and what to repair",
 }
 
 
@@ -47,10 +47,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     parser = Parser(prog="unetpipe", description="U-Net for touching cells, as a MONAI pipeline.")
     parser.add_argument("--version", action="version", version=f"unetpipe {__version__}")
-    verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
+    verbs = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     empty = next((argument for argument in arguments if EMPTY.fullmatch(argument)), None)
     if empty is not None:
-        parser.error(f"{empty or 'An argument'} is empty; is a variable of the shell not set?")
+        parser.error(f"{empty or 'An argument'} is empty; perhaps a variable of the shell is not set.")
     if arguments and not arguments[0].startswith("-") and arguments[0] not in VERBS:
         parser.error(unknown_verb(arguments[0], VERBS))
     for name, summary in VERBS.items():

@@ -82,8 +82,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--truth",
         metavar="DATA",
         type=Path,
-        help="data set of these masks, matched by names: its cells are measured too, and both only where the data set "
-        "is annotated (default: none)",
+        help="data set with the truth of these masks, matched by names: its cells are measured too, and all cells only "
+        "where the data set is annotated (default: none)",
     )
     add_export_argument(parser)
 

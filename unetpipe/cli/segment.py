@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a TIFF, PNG or NIfTI file, an OME-Zarr, a folder of these, or a data set",
     )
     parser.add_argument("--output", metavar="DIR", type=Path, required=True, help="folder for the masks")
-    add_bundle_and_model(parser, "; auto: the one that fits up to 3 of the images best, if one does")
+    add_bundle_and_model(parser, "; auto: the one that fits up to 3 of the images best")
     add_channel(parser)
     add_safe(parser)
     parser.add_argument(
@@ -72,7 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--strict",
         action="store_true",
-        help="end with an error, and without that image's mask, where a result is unlike what the model was trained on",
+        help="end with an error, without that image's mask, if a result is unlike what the model was trained on",
     )
     parser.add_argument(
         "--track",
@@ -87,13 +87,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_export_argument(parser)
     parser.add_argument("--resume", action="store_true", help="continue where an earlier run was interrupted")
-    parser.add_argument("--dry-run", action="store_true", help="say tiles, memory and time, and write nothing")
+    parser.add_argument("--dry-run", action="store_true", help="print tiles, memory and time, and write nothing")
     large = parser.add_argument_group(
         "images larger than memory", "OME-Zarr, and TIFF that does not fit into memory, give NAME.ome.zarr."
     )
     large.add_argument("--large", action="store_true", help="segment TIFF of any size part by part, into OME-Zarr")
     large.add_argument(
-        "--memory", metavar="SIZE", help="limit for all processes together, such as 3G (default: half of what is free)"
+        "--memory",
+        metavar="SIZE",
+        help="limit for all processes together, such as 3G (default: half of the free memory)",
     )
     where = large.add_mutually_exclusive_group()
     where.add_argument(
@@ -190,7 +192,7 @@ def run(options: argparse.Namespace, resumable: bool = True) -> None:
         for folder in dict.fromkeys([*folders, *ours]):
             removed = remove_tracks(folder)
             if removed and not options.track:
-                print(f"Removed, as they belong to earlier masks in {folder}: {', '.join(removed)}")
+                print(f"Removed, because they belong to earlier masks in {folder}: {', '.join(removed)}")
         journal.begin(forget=not options.resume)
 
     with writing(options.output):
@@ -221,7 +223,7 @@ def _diameter(text: str) -> float | str:
     try:
         return float(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of pixels, nor auto") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a number of pixels nor auto") from None
 
 
 def model_overrides(options: argparse.Namespace) -> dict[str, Any]:
@@ -241,7 +243,7 @@ def _check_owned(records: Sequence[Record], output: Path, journal: Journal) -> N
         if others:
             raise InputError(
                 f"{folder} holds images that unetpipe segment did not write, such as {others[0].name}; name another "
-                "output folder, or remove them if they are masks that nobody needs."
+                "output folder, or remove them if nobody needs them."
             )
 
 

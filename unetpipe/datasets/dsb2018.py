@@ -104,6 +104,6 @@ def _image_of(place: Path) -> Path:
     """Return the one image of a folder ``ID``; InputError if there is none or there are several."""
     images = images_in(place / "images")
     if len(images) != 1:
-        own = f", or name {place}, if it is a data set of its own" if len(images) > 1 else ""
+        own = f", or name {place}, if it is a separate data set" if len(images) > 1 else ""
         raise InputError(f"{place / 'images'} holds {len(images)} images; there must be one{own}.")
     return images[0]

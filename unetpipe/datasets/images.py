@@ -94,7 +94,7 @@ def left_out(records: Iterable[Record], others: Iterable[Record] = ()) -> str | 
     ]
     if not found:
         return None
-    return f"{len(found)} file(s) beside the images: {', '.join(found[:5])}{', …' if len(found) > 5 else ''}"
+    return f"{len(found)} other file(s): {', '.join(found[:5])}{', …' if len(found) > 5 else ''}"
 
 
 class MaskMatcher:

@@ -33,7 +33,7 @@ def records(folder: Path, complain: Callable[[str], None] = stop, **_: str) -> l
     try:
         for path, other in ((images, labels), (labels, images)):
             if not path.is_file():
-                raise InputError(f"There is no {path} beside {other.name}.")
+                raise InputError(f"There is no {path} next to {other.name}.")
         pages, label_pages = count_pages(images), count_pages(labels)
         if pages != label_pages:
             raise InputError(f"{labels} has {label_pages} page(s), {images} has {pages}; they must be alike.")

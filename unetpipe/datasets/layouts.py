@@ -68,13 +68,13 @@ def recognise(folder: str | os.PathLike) -> str:
         without_masks = _images_without_masks(root)
         if without_masks:
             raise InputError(
-                f"{root} holds {without_masks}, but no folder masks/ or labels/ beside a folder images/. To train or "
+                f"{root} holds {without_masks}, but no folder masks/ or labels/ next to a folder images/. To train or "
                 "to score, put images into DATA/images and their masks, with the same names, into DATA/masks; unetpipe "
                 "segment needs images only."
             )
         what = "has a layout that is not recognised" if any(root.iterdir()) else "is empty"
         known = "; ".join(layout.DESCRIPTION for layout in LAYOUTS.values())
-        raise InputError(f"{root} {what}; recognised are: {known}.")
+        raise InputError(f"{root} {what}; unetpipe recognises: {known}.")
     return layout.NAME
 
 

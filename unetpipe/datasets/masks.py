@@ -51,7 +51,7 @@ def check_numbered(labels: np.ndarray, path: str | os.PathLike) -> None:
     if pieces:
         raise InputError(
             f"{path} holds only 0 and {labels.max()}, in {pieces} pieces: it shows where cells are, but does not "
-            "number them. Give each cell a number of its own (skimage.measure.label numbers connected components)."
+            "number them. Give each cell its own number (skimage.measure.label numbers connected components)."
         )
 
 

@@ -33,7 +33,7 @@ def records(folder: Path, complain: Callable[[str], None] = stop, **_: str) -> l
     try:
         for path, other in ((images, masks), (masks, images)):
             if not path.is_file():
-                raise InputError(f"There is no {path} beside {other.name}.")
+                raise InputError(f"There is no {path} next to {other.name}.")
         shape, masks_shape = (open_array(path).shape[:3] for path in (images, masks))
         if shape != masks_shape:
             raise InputError(f"{masks} is {masks_shape} (images, height, width), {images} is {shape}.")

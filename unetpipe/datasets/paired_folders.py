@@ -126,7 +126,11 @@ def records(folder: Path, complain: Callable[[str], None] = stop, *, masks: str 
     if not found:
         parts = ("masks", MASK_FOLDERS), ("images", IMAGE_FOLDERS)
         others = [(name, path) for name, names in parts for part in _folders(folder, names) for path in _not_read(part)]
-        beside = f"; the folder of {others[0][0]} holds what is not read, such as {others[0][1].name}" if others else ""
+        beside = (
+            f"; the folder of {others[0][0]} holds files that are not read, such as {others[0][1].name}"
+            if others
+            else ""
+        )
         complain(
             f"No image in {folder} has a mask; images and masks are matched by their names (a.png, a_mask.png){beside}."
         )

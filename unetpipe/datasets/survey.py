@@ -115,8 +115,8 @@ class Survey(NamedTuple):
         median = float(np.median(self.areas))
         if graded:
             said.append(
-                f"In {len(graded)} of {len(frames)} masks, such as {graded[0]}, grey values go over into each other at "
-                "the outlines, as in masks that were resized with interpolation or saved as JPEG; each value would be "
+                f"In {len(graded)} of {len(frames)} masks, such as {graded[0]}, grey values change gradually at the "
+                "outlines, as in masks that were resized with interpolation or saved as JPEG; each value would be "
                 "a cell or a class. Resize masks by nearest neighbour, and save them as PNG or TIFF."
             )
         elif median < SMALLEST_MEDIAN:

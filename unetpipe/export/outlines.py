@@ -27,7 +27,7 @@ def write(folder: Path, pages: Iterable[LabelledPage]) -> list[Path]:
         for cutout in page.cutouts():
             if cutout.labels.shape != page.size:
                 raise InputError(
-                    f"{page.image} is read in parts, so its outlines are not drawn; napari shows it with its cells."
+                    f"{page.image} is read in parts, so its outlines cannot be drawn; napari shows it with its cells."
                 )
             pixels = np.zeros((1, *page.size), np.uint8) if cutout.pixels is None else cutout.pixels
             path = folder / FOLDER / f"{page.name}_outlines.png"

@@ -113,7 +113,7 @@ class Checkpoint:
         done, asked_for = content["epoch"], engine.state.max_epochs or 0
         if asked_for < done:
             raise InputError(
-                f"The training in {self.path} has had {done} epochs already; resume it with max_epochs={done} or more."
+                f"The training in {self.path} has {done} epochs already; resume it with max_epochs={done} or more."
             )
         if self.data is not None and content.get("data") not in (None, self.data):  # earlier versions did not note it
             raise InputError(
@@ -130,7 +130,7 @@ class Checkpoint:
         engine.state.iteration = content["epoch"] * engine.state.epoch_length  # type: ignore[operator]
         self.evaluator.state.best_metric = content["best_metric"]  # type: ignore[attr-defined]
         self.evaluator.state.best_metric_epoch = content["best_metric_epoch"]  # type: ignore[attr-defined]
-        logger.info("Training goes on after epoch %d", content["epoch"])
+        logger.info("Training continues after epoch %d", content["epoch"])
         if content.get("validate"):
             self.evaluator.run(content["epoch"])
 

@@ -69,8 +69,8 @@ def scale_factor(image_pixel_size: float | None, pixel_size: float | None, resca
     if rescale:
         if max(factor, 1 / factor) > LARGEST_FACTOR:
             raise InputError(
-                f"Pixels of {image_pixel_size:g} against {pixel_size:g} would scale the images by {factor:.3g}; give "
-                "the pixel size in the same unit, such as micrometres."
+                f"Pixels of {image_pixel_size:g}, where the model has {pixel_size:g}, would scale the images by "
+                f"{factor:.3g}; give the pixel size in the unit of the model, such as micrometres."
             )
         return factor
     if max(factor, 1 / factor) > TOLERATED:

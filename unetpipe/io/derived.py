@@ -61,9 +61,9 @@ def remove_derived(folder: str | os.PathLike, *kinds: str) -> list[str]:
         Path(folder, f".{kind}.json").unlink(missing_ok=True)
     said = []
     if removed:
-        said.append(f"Removed, as they belong to earlier masks: {_few(removed)}")
+        said.append(f"Removed, because they belong to earlier masks: {_few(removed)}")
     if changed:
-        said.append(f"Kept, though they belong to earlier masks, as they were changed since: {_few(changed)}")
+        said.append(f"Kept, because they were changed later, although they belong to earlier masks: {_few(changed)}")
     return said
 
 

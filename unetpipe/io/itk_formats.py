@@ -159,7 +159,7 @@ def _most_in_nrrd(path: Path) -> int:
         keys[key.strip().lower().replace(" ", "")] = value.strip()
     source = path.parent / keys.get("datafile", path.name)
     if source.parent != path.parent or not source.is_file():
-        raise InputError(f"{path} names {keys['datafile']!r} for its pixels; that must be one file beside it.")
+        raise InputError(f"{path} names {keys['datafile']!r} for its pixels; that must be one file next to it.")
     if keys.get("encoding", "").lower() not in RATIOS:
         raise InputError(f"{path} has the encoding {keys.get('encoding')!r}; only {', '.join(RATIOS)} are read.")
     return source.stat().st_size * RATIOS[keys["encoding"].lower()]

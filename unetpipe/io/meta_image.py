@@ -108,7 +108,7 @@ def _header(path: Path) -> Pixels:
         source, start = path.parent / keys["ElementDataFile"], max(skipped, 0)
         if source.parent != path.parent or not source.is_file():
             raise InputError(
-                f"{path} names {keys['ElementDataFile']!r} for its pixels; that must be one file beside it."
+                f"{path} names {keys['ElementDataFile']!r} for its pixels; that must be one file next to it."
             )
     high_first = _is_true(
         path, keys, "ElementByteOrderMSB" if "ElementByteOrderMSB" in keys else "BinaryDataByteOrderMSB"

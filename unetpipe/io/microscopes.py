@@ -63,7 +63,7 @@ def _open(path: Path) -> Any:
     except Exception as error:
         raise unreadable(path, KIND, error) from error
     if scenes > 1:
-        raise InputError(f"{path} holds {scenes} images; save each as an OME-TIFF of its own.")
+        raise InputError(f"{path} holds {scenes} images; save each as a separate OME-TIFF.")
     if kind not in "buif":
         raise InputError(f"{path} holds {image.dtype}; pixels must be real numbers.")
     return image

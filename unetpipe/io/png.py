@@ -24,7 +24,7 @@ SUFFIXES = (".png",)
 LARGEST_RATIO = 1033  # bytes that a byte of a PNG can stand for
 KIND = "an image"
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-CHUNK = 12  # bytes that a chunk has at least: length, kind, check sum
+CHUNK = 12  # bytes that a chunk has at least: length, kind, checksum
 SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # a pixel, by the type of colour
 SPREAD = {"L;2": 85, "L;4": 17}  # by what Pillow multiplies grey values of 2 and 4 bits
 ALPHA = ("LA", "La", "RGBA", "RGBa", "PA")
@@ -104,7 +104,7 @@ def _raw_mode(picture: Image.Image) -> str:
 def _check_chunks(path: Path, rows: bool) -> None:
     """Raise OSError if pixels of a PNG are damaged or, if ``rows`` says so, fewer than its header claims.
 
-    Pillow passes over both: it compares no check sum of pixels, and leaves rows at 0 that the file lacks.
+    Pillow passes over both: it compares no checksum of pixels, and leaves rows at 0 that the file lacks.
     """
     content = memoryview(path.read_bytes())
     width, height, depth, colour, interlaced = struct.unpack_from(">IIBBxxB", content, len(SIGNATURE) + 8)
@@ -117,7 +117,7 @@ def _check_chunks(path: Path, rows: bool) -> None:
             if len(content) < end + 4:
                 raise OSError("image file is truncated")
             if zlib.crc32(content[start + 4 : end]) != struct.unpack_from(">I", content, end)[0]:
-                raise OSError("its pixels do not have the check sum that the file names")
+                raise OSError("its pixels do not have the checksum that the file states")
             if rows and held < needed:  # a small file may hold far more than that
                 held += len(inflate.decompress(content[start + 8 : end], needed - held))
         start = end + 4

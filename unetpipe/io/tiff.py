@@ -381,7 +381,7 @@ def _parts(file: tifffile.TiffFile) -> list[Part]:
         pages = [page for page in file.pages if not _is_beside(page) and page.shape]
         return [Part([page], page.axes, page.shape, _colours(page)) for page in pages or file.pages[:1]]
     if kind == "ome" and len(series) > 1:
-        raise _Refused(f"holds {len(series)} images; save each as a file of its own.")
+        raise _Refused(f"holds {len(series)} images; save each as a separate file.")
     images = [one for one in series if not _is_beside(one.keyframe)] or series
     wanted = images if kind == "shaped" else images[:1]
     return [

@@ -108,7 +108,7 @@ def prepare(studies: Path, bundle: Path, name: str | None = None, safe: bool = F
         unfinished.rename(model)
     elif begun != source:
         raise InputError(
-            f"{folder} holds a model that began as {begun}; go on with that, or move the folder away to begin with "
+            f"{folder} holds a model that began as {begun}; continue with that, or move the folder away to begin with "
             f"{source}."
         )
     write_text(folder / "main.py", APP)

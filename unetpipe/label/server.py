@@ -168,13 +168,13 @@ async def check_body(request: Request) -> None:
     if colon:
         choose("check_sum", algorithm, ("SHA256", "SHA512", "MD5"))
     if request.url.path == "/logs/gpu" and "logs" in app.state.features and shutil.which("nvidia-smi") is None:
-        raise InputError("There is no nvidia-smi on this machine, so nothing is known of its GPUs.")
+        raise InputError("There is no nvidia-smi on this machine, so its GPUs are unknown.")
     body = await request.body() if request.method == "POST" and _is_json(request.headers) else b""
     parameters = parse_parameters(body) if body else {}
     model, task = request.path_params.get("model", ""), request.url.path.split("/")[1]
     if task == "train" and request.method == "POST":
         if request.query_params.get("run_sync"):
-            raise InputError("Training runs in a process of its own: send the request without run_sync.")
+            raise InputError("Training runs in a separate process: send the request without run_sync.")
         app_instance().check_training(model, parameters)
     elif task == "batch" and request.method == "POST":
         app_instance().check_batch(model, parameters)
@@ -280,7 +280,7 @@ class CheckToken:
         if scope["type"] == "http" and scope["path"] not in ("/auth/", "/auth/token"):
             kind, _, token = Headers(scope=scope).get("authorization", "").partition(" ")
             if kind.lower() != "bearer" or not secrets.compare_digest(token.strip().encode(), self.token):
-                sentence = "This server wants its token: send the header Authorization: Bearer TOKEN."
+                sentence = "This server needs its token: send the header Authorization: Bearer TOKEN."
                 answer = JSONResponse({"detail": sentence}, 401, {"WWW-Authenticate": "Bearer"})
                 return await answer(scope, receive, send)
         await self.app(scope, receive, send)

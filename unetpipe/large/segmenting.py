@@ -152,7 +152,7 @@ class LargeSegmentation:
         count = grid.pages * grid.rows * grid.columns
         where = f"{self.processes.workers} worker(s)" if self.processes.workers else "this process"
         if self.network.threads > 1:
-            where += f", {self.network.threads} tiles at a time beside the network"
+            where += f", {self.network.threads} tiles at a time"
         return (
             f"Image: {image.path}, {grid.height} × {grid.width} pixels{channels}{pages}, {image.dtype}\n"
             f"Tiles: {count} of {self.budget.tile} × {self.budget.tile} pixels, each giving {grid.side} × {grid.side}\n"
@@ -219,13 +219,13 @@ class LargeSegmentation:
             publish(work, self.target, {"identity": self.identity, **self._facts()})
         except InputError as error:
             if complete and not isinstance(error, ImageError):
-                logger.warning("What is complete is kept in %s: --resume goes on with it.", work.folder)
+                logger.warning("The complete parts are kept in %s; --resume continues with them.", work.folder)
             else:
                 shutil.rmtree(work.folder, ignore_errors=True)
             raise
         except OSError as error:
             raise InputError(
-                f"{self.target} cannot be written ({first_line(error)}); --resume goes on with what is complete."
+                f"{self.target} cannot be written ({first_line(error)}); --resume continues with the complete parts."
             ) from error
         return self.target
 

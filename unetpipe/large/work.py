@@ -136,7 +136,7 @@ class PagedArray:
         self._array()[self._index(page, region)] = values
 
     def is_complete(self, page: int, region: Region) -> bool:
-        """Return whether the chunk that holds a block exists and can be decoded (each has a check sum)."""
+        """Return whether the chunk that holds a block exists and can be decoded (each has a checksum)."""
         array = self._array()
         index = self._index(page, region)
         chunk = tuple(

@@ -39,7 +39,7 @@ def load_tensors(path: str | os.PathLike) -> Any:
         with zipfile.ZipFile(path) as archive:
             if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
                 raise ValueError("it is compressed, as torch never saves")  # a few bytes may become gigabytes
-            damaged = archive.testzip()  # torch does not compare the check sums
+            damaged = archive.testzip()  # torch does not compare the checksums
         if damaged is not None:
             raise ValueError(f"{damaged} is damaged")
     return torch.load(path, map_location="cpu", weights_only=True)

@@ -93,9 +93,7 @@ def write_result(
         raise InputError(f"There is no frame to write to {folder}.")
     older = sorted({path.name for path in folder.glob("mask*.tif")} - set(written))
     if older:
-        raise InputError(
-            f"{folder} holds {older[0]} besides the {len(written)} masks just written; use an empty folder."
-        )
+        raise InputError(f"{folder} holds {older[0]} in addition to the {len(written)} new masks; use an empty folder.")
     write_track_table(folder / MEASURED, measures.measure(linker.tracks), pixel_size)
     write_tracks(folder / TRACK_TABLE, linker.tracks)
     return linker.tracks
@@ -168,7 +166,7 @@ def check_target(folder: Path, names: Collection[str]) -> None:
     others = sorted({path.name for path in folder.glob("mask*.tif*")} - set(names))
     if others:
         raise InputError(
-            f"{folder} holds {others[0]} besides the masks of this sequence ({min(names)} to {max(names)}); use "
+            f"{folder} holds {others[0]} in addition to the masks of this sequence ({min(names)} to {max(names)}); use "
             "another folder, or remove that file."
         )
 

@@ -42,7 +42,7 @@ def fetch(
     folder : Path
         The data set.
     sha256 : str
-        The archive's check sum. At the first download of an address it is recorded in ``output/SHA256SUMS``.
+        The archive's checksum. At the first download of an address it is recorded in ``output/SHA256SUMS``.
 
     Raises
     ------

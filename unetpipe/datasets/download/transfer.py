@@ -68,11 +68,15 @@ def download(url: str, path: Path, progress: bool = True) -> str:
         reason = _line(getattr(error, "reason", error))
         if isinstance(error, urllib.error.HTTPError) and error.code < 500:  # trying again would not help
             raise InputError(f"{url} cannot be fetched ({reason}); name another address by --url.") from error
-        raise InputError(f"{url} cannot be fetched ({reason}); what has come is kept, run it again.") from error
+        raise InputError(
+            f"{url} cannot be fetched ({reason}); the downloaded part is kept, run the command again."
+        ) from error
     except OSError as error:
         raise InputError(f"{path} cannot be written ({first_line(error)}).") from error
     if whole is not None and size != whole:
-        raise InputError(f"{url} broke off after {size} of {whole} bytes; run it again, and it goes on from there.")
+        raise InputError(
+            f"The download of {url} ended after {size} of {whole} bytes; run the command again to continue it."
+        )
     digest = hashlib.sha256()
     with part.open("rb") as file:
         while block := file.read(BLOCK):

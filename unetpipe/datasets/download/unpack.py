@@ -60,6 +60,4 @@ def _check(member: zipfile.ZipInfo, archive: Path) -> None:
     paths = PurePosixPath(name), PureWindowsPath(name)
     outside = any(path.is_absolute() or path.drive or ".." in path.parts for path in paths)
     if outside or stat.S_ISLNK(member.external_attr >> 16):
-        raise InputError(
-            f"{archive.name} holds the member {name!r}, which leads out of its folder; it is not unpacked."
-        )
+        raise InputError(f"{archive.name} holds the path {name!r}, which leads out of its folder; it is not unpacked.")

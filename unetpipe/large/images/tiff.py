@@ -31,7 +31,7 @@ class TiffImage(LazyImage):
         if any(other[:3] != kind[:3] for other in kinds):
             raise InputError(
                 f"{self.path} has pages that differ in size, channels or type; to read it part by part, save them as "
-                "files of their own."
+                "separate files."
             )
         pages = self._page_axes()
         self.axes = "".join(pages) + ("c" if kind.channels > 1 else "") + "yx"
