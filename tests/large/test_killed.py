@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import zarr
 from large_images import small_bundle, write_noise
 
 from unetpipe.errors import InputError
-from unetpipe.large import LargeSegmentation, OmeZarrImage
+from unetpipe.large import LargeSegmentation, OmeZarrImage, segmenting
 from unetpipe.large.processes import cluster_processes, local_processes
 
 pytestmark = pytest.mark.posix
@@ -44,6 +45,12 @@ def segment(image: Path, bundle: Path, output: Path, resume: bool = False, proce
     return made.run(progress=False)
 
 
+def segment_until_killed(image: Path, bundle: Path, output: Path, resume: bool) -> None:
+    """Segment, but wait before the result is published: however late the blow falls, it falls before the end."""
+    segmenting.publish = lambda work, target, facts: threading.Event().wait()  # type: ignore[assignment]
+    segment(image, bundle, output, resume)
+
+
 def arrays(result: Path) -> list[np.ndarray]:
     return [zarr.open_array(result / name)[:] for name in ("0", "labels/cells/0")]
 
@@ -58,7 +65,7 @@ def test_segmentation_killed_three_times(image: Path, bundle: Path, undisturbed,
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["unetpipe.large"])
     for number, (pattern, count) in enumerate(MOMENTS):
-        process = context.Process(target=segment, args=(image, bundle, tmp_path, number > 0))
+        process = context.Process(target=segment_until_killed, args=(image, bundle, tmp_path, number > 0))
         process.start()
         wait_for(tmp_path / ".a.work", pattern, count, process)
         os.kill(process.pid, signal.SIGKILL)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import random
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,25 +21,35 @@ from unetpipe.large.processes import DaskProcesses, ThisProcess, threads_beside
 from unetpipe.large.work import PagedArray, Work
 
 BLOCK, THREADS = 32, 3
+BLOCKS = 4 * 5  # of the image
+PATIENCE = 300  # seconds, which only bound a hang
 
 
 class Image(OmeZarrImage):
-    """An image whose regions take unequal times to read; it counts how many are read at a time."""
+    """In each stage, the first block is read only after another one; ``most`` is how many are read at a time."""
 
-    reading, most = 0, 0
-    lock = threading.Lock()
     fails = -1  # the number of the column of blocks that cannot be read
 
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.news = threading.Condition()
+        self.begun, self.ended, self.most = 0, 0, 0
+
     def _read(self, index: tuple[int | slice, ...]) -> np.ndarray:
-        with self.lock:
-            type(self).reading += 1
-            type(self).most = max(self.most, self.reading)
-        time.sleep(random.Random(str(index)).random() / 50)
-        with self.lock:
-            type(self).reading -= 1
-        if self.fails >= 0 and index[-1].start <= self.fails * BLOCK < index[-1].stop:
-            raise OSError("the disk is gone")
-        return super()._read(index)
+        with self.news:
+            is_first, ended = self.begun % BLOCKS == 0, self.ended
+            self.begun += 1
+            self.most = max(self.most, self.begun - ended)
+            if is_first:
+                assert self.news.wait_for(lambda: self.ended > ended, PATIENCE), "no other block was read meanwhile"
+        try:
+            if self.fails >= 0 and index[-1].start <= self.fails * BLOCK < index[-1].stop:
+                raise OSError("the disk is gone")
+            return super()._read(index)
+        finally:
+            with self.news:
+                self.ended += 1
+                self.news.notify_all()
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +91,8 @@ def test_the_order_of_the_blocks_does_not_matter(image: Path, bundle: Path, alon
     made = Image(image)
     assert same(alone, arrays(segment(made, bundle, tmp_path, ThisProcess(THREADS))))
     assert len(np.unique(alone[1])) > 5
-    assert 1 < Image.most <= THREADS
+    assert 1 < made.most <= THREADS
+    assert made.begun == 2 * BLOCKS  # for the mean, and for the network
 
 
 def test_a_reader_that_fails_is_one_sentence(image: Path, bundle: Path, tmp_path: Path, monkeypatch) -> None:
