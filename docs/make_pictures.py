@@ -20,7 +20,7 @@ from unetpipe import Predictor
 from unetpipe.cli.demo import LENGTH, NARROW, TEST_SEQUENCES, TRAIN_SEQUENCES, VAL_SEQUENCES
 from unetpipe.datasets import write_synthetic_ctc
 from unetpipe.io import read_image, read_labels
-from unetpipe.report import find_mistakes, overlay
+from unetpipe.report import draw_outlines, find_mistakes
 from unetpipe.report.pictures import outlines, stretched
 from unetpipe.training.train import train
 
@@ -70,7 +70,7 @@ def draw_overview(image: np.ndarray, probability: np.ndarray, truth: np.ndarray,
         "image": stretched(image),
         "probability of cell": grey,
         "numbered cells": coloured(result),
-        "mistakes": overlay(image, result, truth),
+        "mistakes": draw_outlines(image, result, truth),
     }
     height, width = (SCALE * side for side in result.shape)
     picture = Image.new("RGB", (4 * width + 3 * GAP, height + CAPTION), PAPER)

@@ -34,7 +34,8 @@ from unetpipe.report.scores import print_borders, print_membranes, print_summary
 # The highest value of numbered cells in 16 bits. If no value is above one half of the range, they are not
 # probabilities: nothing would be a cell.
 LARGEST_NUMBER = 32767
-PICTURES = "overlays"  # the folder that evaluate.json of a bundle draws in, beside its masks
+# folders that evaluate.json of a bundle draws in, next to its masks; the second one is that of bundles trained earlier
+PICTURES = {"outlines", "overlays"}
 SHOWN = 5  # frames that a line names
 OF_ALL_FRAMES = "scored only for whole sequences, without --frames"
 OF_ONE_SEQUENCE = "scored only for one sequence: unetpipe evaluate 01_RES 01_GT"
@@ -224,7 +225,7 @@ def _mask_files(result: Path) -> list[Path]:
     if result.is_file():
         return [result]
     below = sorted(path for path in result.rglob("*") if path.is_dir())
-    folders = [result, *(path for path in below if PICTURES not in path.relative_to(result).parts)]
+    folders = [result, *(path for path in below if PICTURES.isdisjoint(path.relative_to(result).parts))]
     drawn = {path for folder in folders for path in derived_paths(folder, CELLS)}
     return [path for folder in folders for path in images_in(folder) if path not in drawn]
 

@@ -415,13 +415,14 @@ def test_frames_that_a_folder_of_truth_lacks_are_said(folders: tuple[Path, Path]
     assert "Without truth: frames" not in capsys.readouterr().out
 
 
-def test_masks_of_a_whole_challenge_set(synthetic: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
+@pytest.mark.parametrize("pictures", ["outlines", "overlays"])  # the second one by bundles that were trained earlier
+def test_masks_of_a_whole_challenge_set(pictures: str, synthetic: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
     for sequence in ("01", "02"):
         for frame in range(3):
             label = read_labels(synthetic / f"{sequence}_GT/SEG/man_seg{frame:03d}.tif")
             write_labels(tmp_path / f"{sequence}_RES/mask{frame:03d}.tif", label)
-            (tmp_path / f"overlays/{sequence}_RES").mkdir(parents=True, exist_ok=True)  # as the bundle draws them
-            Image.new("RGB", label.shape[::-1]).save(tmp_path / f"overlays/{sequence}_RES/mask{frame:03d}.png")
+            (tmp_path / f"{pictures}/{sequence}_RES").mkdir(parents=True, exist_ok=True)  # as the bundle draws them
+            Image.new("RGB", label.shape[::-1]).save(tmp_path / f"{pictures}/{sequence}_RES/mask{frame:03d}.png")
     assert main(["evaluate", str(tmp_path), str(synthetic)]) == 0
     printed = capsys.readouterr().out
     assert "6 frames" in printed

@@ -99,7 +99,7 @@ def _run(options: argparse.Namespace) -> None:
     print(f"Masks, 16 bit:    {masks}")
     print(f"Report, training: {model / 'report.html'}")
     print(f"Report, test:     {tested / 'report.html'}")
-    print(f"Outlines:  {tested / 'overlays' / f'{first}_RES' / 'mask000.png'}")
+    print(f"Outlines:         {tested / 'outlines' / f'{first}_RES' / 'mask000.png'}")
 
 
 def seg(truths: Sequence[np.ndarray], results: Sequence[np.ndarray]) -> float:

@@ -11,7 +11,7 @@ from PIL import Image
 from unetpipe.errors import InputError
 from unetpipe.io.images import write_picture
 from unetpipe.morphometry.cells import LabelledPage
-from unetpipe.report.pictures import overlay
+from unetpipe.report.pictures import draw_outlines
 
 FOLDER = "outlines"  # beside masks, or with their names, pictures would be taken for masks
 
@@ -19,8 +19,8 @@ FOLDER = "outlines"  # beside masks, or with their names, pictures would be take
 def write(folder: Path, pages: Iterable[LabelledPage]) -> list[Path]:
     """Draw the cells of each page; see :func:`unetpipe.export.export_cells`.
 
-    The image is stretched between its 1st and 99th percentile, as :func:`unetpipe.report.overlay` draws it. Where the
-    image is not known, the ground is black.
+    The image is stretched between its 1st and 99th percentile (:func:`unetpipe.report.draw_outlines`). The background
+    is black if the image is not known.
     """
     written = []
     for page in pages:
@@ -31,6 +31,6 @@ def write(folder: Path, pages: Iterable[LabelledPage]) -> list[Path]:
                 )
             pixels = np.zeros((1, *page.size), np.uint8) if cutout.pixels is None else cutout.pixels
             path = folder / FOLDER / f"{page.name}_outlines.png"
-            write_picture(path, Image.fromarray(overlay(pixels, cutout.labels)))
+            write_picture(path, Image.fromarray(draw_outlines(pixels, cutout.labels)))
             written.append(path)
     return written

@@ -3,7 +3,7 @@
 from unetpipe.report.gallery import Gallery, ScoredFrame
 from unetpipe.report.mistakes import FrameMistakes, find_mistakes
 from unetpipe.report.page import write_report
-from unetpipe.report.pictures import SaveOverlayd, contact_sheet, overlay, thumbnail
+from unetpipe.report.pictures import SaveOutlinesd, contact_sheet, draw_outlines, thumbnail
 from unetpipe.report.runs import ReportPage, ReportScores, report_training
 
 __all__ = [
@@ -11,12 +11,14 @@ __all__ = [
     "Gallery",
     "ReportPage",
     "ReportScores",
-    "SaveOverlayd",
+    "SaveOutlinesd",
     "ScoredFrame",
     "contact_sheet",
+    "draw_outlines",
     "find_mistakes",
-    "overlay",
     "report_training",
     "thumbnail",
     "write_report",
 ]
+
+SaveOverlayd = SaveOutlinesd  # its name in the configs of bundles that were trained earlier

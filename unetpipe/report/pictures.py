@@ -47,7 +47,7 @@ def stretched(image: np.ndarray) -> np.ndarray:
     return np.repeat(np.moveaxis(grey.astype(np.uint8), 0, -1), 3 // shown.shape[0], axis=2)
 
 
-def overlay(image: np.ndarray, result: np.ndarray, truth: np.ndarray | None = None) -> np.ndarray:
+def draw_outlines(image: np.ndarray, result: np.ndarray, truth: np.ndarray | None = None) -> np.ndarray:
     """Draw outlines on an image: the result in cyan, the truth in yellow, pixels that are both in white.
 
     Parameters
@@ -72,7 +72,7 @@ def overlay(image: np.ndarray, result: np.ndarray, truth: np.ndarray | None = No
     return picture
 
 
-class SaveOverlayd(MapTransform):
+class SaveOutlinesd(MapTransform):
     """Write a PNG of the image with the outlines of the result and, if there is one, of the truth.
 
     Parameters
@@ -103,7 +103,7 @@ class SaveOverlayd(MapTransform):
         item = dict(data)
         for key in self.key_iterator(item):
             truth = item.get(self.truth_key)
-            picture = overlay(
+            picture = draw_outlines(
                 convert_to_numpy(item[self.image_key]),
                 convert_to_numpy(item[key])[0],
                 None if truth is None else convert_to_numpy(truth)[0],
