@@ -10,7 +10,7 @@ class InputError(ValueError):
 
 
 class FitWarning(UserWarning):
-    """A result is unlike what the model was trained on; the message is one sentence: what is, and what to try."""
+    """A result is unlike what the model was trained on; the message is one sentence: what differs, and what to try."""
 
 
 def input_error_behind(error: BaseException | None) -> InputError | None:

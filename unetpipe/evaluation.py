@@ -65,7 +65,7 @@ def evaluate(
     output : path, optional
         Folder for ``report.html``, ``scores.json``, ``objects.csv`` and ``frames.csv``.
     images : path, optional
-        The images that the report shows: a folder of ``tNNN.tif``, or a stack. By default the folder ``NN`` beside
+        The images that the report shows: a folder of ``tNNN.tif``, or a stack. By default the folder ``NN`` next to
         the truth is shown, or the images of the data set; without any, outlines on black, and of a stack the
         probabilities.
     frames : int, str or sequence, optional

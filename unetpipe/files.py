@@ -61,7 +61,7 @@ def remember(
 
 @contextmanager
 def replacing(path: str | os.PathLike, suffix: str | None = None) -> Iterator[Path]:
-    """Give a temporary name beside ``path``; what is written there takes its place when the block ends well.
+    """Give a temporary name next to ``path``; the file gets the name ``path`` when the block ends without an error.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def replacing(path: str | os.PathLike, suffix: str | None = None) -> Iterator[Pa
 
 @contextmanager
 def replacing_folder(path: str | os.PathLike) -> Iterator[Path]:
-    """Give a name beside ``path`` for a new folder; this takes its place, whole, when the block ends well.
+    """Give a name next to ``path`` for a new folder, which replaces ``path`` when the block ends without an error.
 
     Raises
     ------
@@ -150,7 +150,7 @@ def replacing_files(folder: str | os.PathLike, last: Sequence[str]) -> Iterator[
 
 @contextmanager
 def new_folder(path: str | os.PathLike) -> Iterator[Path]:
-    """Give a temporary folder beside ``path``, which gets this name when the block ends well.
+    """Give a temporary folder next to ``path``, which gets this name when the block ends without an error.
 
     Parameters
     ----------

@@ -314,7 +314,7 @@ class Predictor:
 
     @cached_property
     def channel(self) -> int | None:
-        """Which channel of image files is used, from 0; None if all are. Arrays are used as they are."""
+        """Which channel of image files is used, from 0; None if all are. It does not apply to arrays."""
         return self._get("channel")
 
     @cached_property
@@ -349,7 +349,7 @@ class Predictor:
 
     @cached_property
     def scale(self) -> float:
-        """By which factor images are scaled before inference; 1 leaves them as they are."""
+        """By which factor images are scaled before inference; 1 does not scale them."""
         return self._get("scale")
 
     @cached_property

@@ -140,7 +140,7 @@ class FreshProcesses:
 
 
 def idle_cores(device: torch.device, workers: int) -> int:
-    """Return how many processes may compute beside this one.
+    """Return how many processes may compute in addition to this one.
 
     Parameters
     ----------

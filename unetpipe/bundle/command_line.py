@@ -79,7 +79,7 @@ def check_keys(arguments: Sequence[str] | None = None, files: Sequence[str | Pat
 
 
 def command_line_values(arguments: Sequence[str]) -> dict[str, Any]:
-    """Return the options of a ``python -m monai.bundle`` command line that MONAI does not read as they are meant.
+    """Return the options of a ``python -m monai.bundle`` command line that MONAI reads wrongly.
 
     MONAI takes ``false`` and ``null`` for text, which counts as true; it ignores ``None``, and takes a folder called
     ``2024_01_15``, ``1e5`` or ``a,b`` for a number or a tuple.
@@ -124,7 +124,7 @@ def command_line_values(arguments: Sequence[str]) -> dict[str, Any]:
 
 
 def read_command_line(parser: ConfigParser, arguments: Sequence[str] | None = None) -> None:
-    """Set the options of the command line in a config as they are meant, if it is that of ``python -m monai.bundle``.
+    """Set the options of a ``python -m monai.bundle`` command line in a config, with the values that the user means.
 
     An option that no config has is left to :func:`check_keys`.
     """

@@ -1,4 +1,4 @@
-"""Which part of a config could not be built, and why: MONAI wraps both in exceptions of its own."""
+"""Which part of a config could not be built, and why: MONAI wraps both in its own exceptions."""
 
 from __future__ import annotations
 

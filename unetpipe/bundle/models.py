@@ -57,8 +57,8 @@ def about_models(bundle: str | os.PathLike) -> dict[str, dict[str, str]]:
 def facts_of(configs: Sequence[str], values: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
     """Return what a model was trained on, as its configs hold it, or None.
 
-    It belongs to the weights: a config that names weights and does not say what they were trained on has None, whatever
-    the configs before it say.
+    It belongs to the weights: a config that names weights and does not say what they were trained on has None, also if
+    the configs before it do say.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """What MONAI is running now: the config files that it loaded, and the config that they became.
 
-MONAI tells the parts of a config neither where the config is stored nor what was overridden in it. Both stand on the
-call stack of whatever builds a part.
+MONAI tells the parts of a config neither where the config is stored nor what was overridden in it. Both are on the
+call stack of the code that builds a part.
 """
 
 from __future__ import annotations

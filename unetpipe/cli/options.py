@@ -16,7 +16,7 @@ from unetpipe.errors import InputError
 
 
 def add_bundle_and_model(parser: argparse.ArgumentParser, more: str = "") -> None:
-    """Add ``--bundle`` and ``--model``; ``more`` is said of the latter."""
+    """Add ``--bundle`` and ``--model``; ``more`` is the end of the help of ``--model``."""
     parser.add_argument("--bundle", metavar="DIR", type=Path, help="a trained bundle (default: the installed one)")
     parser.add_argument("--model", metavar="NAME", help=model_help() + more)
 

@@ -172,7 +172,7 @@ def read_marked_truth(
 def truth_files(truth_dir: Path) -> tuple[dict[int, Path], dict[int, Path], dict[int, Path]]:
     """Return the files of a truth folder (``NN_GT`` or ``NN_ST``) by frame: segmentations, markers, silver truth.
 
-    The silver truth of ``NN_GT`` is that of ``NN_ST`` beside it.
+    The silver truth of ``NN_GT`` is that of ``NN_ST`` next to it.
     """
     segmented = numbered_files(truth_dir / "SEG", SEGMENTATION)
     marked = numbered_files(truth_dir / "TRA", MARKERS)

@@ -1,7 +1,7 @@
 """The layout of the Data Science Bowl 2018: a folder an image, ``ID/images/ID.png``, and one mask file a nucleus.
 
 ``ID/masks/*.png`` are 0 outside their nucleus. Where two overlap, the pixel belongs to the first by name.
-Images of one size come from the same experiments, so each size is a sequence of its own ("256x320"): a
+Images of one size come from the same experiments, so each size is a separate sequence ("256x320"): a
 split by sequence or time has every kind of image in both parts.
 """
 

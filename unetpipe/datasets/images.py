@@ -73,7 +73,7 @@ def named_images(root: Path) -> list[tuple[Path, str]]:
 
 
 def left_out(records: Iterable[Record], others: Iterable[Record] = ()) -> str | None:
-    """Say in a line which files beside the images and labels of records are not used; None if there are none.
+    """Say in a line which other files in the folders of the images and labels are not used; None if there are none.
 
     Parameters
     ----------

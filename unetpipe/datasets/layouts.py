@@ -141,8 +141,8 @@ def read_truth(record: Record) -> tuple[np.ndarray, np.ndarray]:
     Returns
     -------
     (ndarray, ndarray)
-        The instance map (H, W), int32, and a mask of known pixels (H, W), bool. What a Cell Tracking Challenge set
-        leaves unannotated is not known, nor what lies outside an annotated field.
+        The instance map (H, W), int32, and a mask of known pixels (H, W), bool. Pixels that a Cell Tracking Challenge
+        set leaves unannotated, or that lie outside an annotated field, are not known.
 
     Raises
     ------

@@ -23,7 +23,7 @@ def decide_masks(labels: Iterable[np.ndarray]) -> str:
     Returns
     -------
     {"binary", "classes", "instances"}
-        "binary" if there is one value besides 0 in all of them (1, 255 …), "classes" if more than half of the
+        "binary" if they all hold 0 and one other value (1, 255 …), "classes" if more than half of the
         values' regions (one value in one map) consist of several 8-connected components, else "instances".
 
     Notes

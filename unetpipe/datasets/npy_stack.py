@@ -60,5 +60,5 @@ def images(folder: Path) -> list[tuple[Path, str]]:
 
 
 def read_truth(record: Record) -> tuple[np.ndarray, np.ndarray]:
-    """Read a mask: the 4-connected components of what is above a half; all pixels are known."""
+    """Read a mask: the 4-connected components of the pixels above 0.5; all pixels are known."""
     return all_known(components(read_share(record["label"], record["page"]).astype(np.int32)))

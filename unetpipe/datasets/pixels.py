@@ -72,7 +72,7 @@ def wrong_channels(path: str | os.PathLike, channels: int, taken: int) -> str:
 def fit_channels(image: np.ndarray, channels: int | None) -> np.ndarray:
     """Return images (…, C, H, W) with the channels that a network takes, where they mean the same.
 
-    A grey image gets three equal channels; of three equal channels one is taken. Others are left as they are.
+    A grey image gets three equal channels; of three equal channels one is taken. Other images do not change.
 
     Examples
     --------

@@ -96,9 +96,10 @@ def fingerprint(records: Sequence[Record]) -> str:
 
 
 def without_outputs(files: Sequence[Path]) -> list[Path]:
-    """Leave out what a program wrote beside the images: ``NAME_mask.tif`` of this one, Cellpose's ``NAME_cp_masks``.
+    """Leave out files that a program wrote next to the images: our ``NAME_mask.tif``, Cellpose's ``NAME_cp_masks``.
 
-    A file counts as such only where there is an image NAME among the files. Cellpose's ``NAME_seg.npy`` likewise.
+    A file counts as such only where there is an image NAME among the files. The same is true of Cellpose's
+    ``NAME_seg.npy``.
     """
     stems = {image_stem(path) for path in files}
     return [

@@ -1,4 +1,4 @@
-"""The table of cells: ``cells.csv``, one row a cell, and ``cells.parquet`` beside it where it is long."""
+"""The table of cells: ``cells.csv``, one row a cell, and ``cells.parquet`` next to it if it is long."""
 
 from __future__ import annotations
 

@@ -109,10 +109,11 @@ class BackgroundPostprocessing:
     transform : callable
         Takes a decollated item with its "pred". It is called by several threads at a time.
     workers : int, optional
-        Number of threads; by default one for every four processor cores, at most 8; beside a GPU as many as processes.
+        Number of threads; by default one for every four processor cores, at most 8; with a GPU as many as processes.
         Up to ``workers + 1`` results are in memory at a time.
     processes : int, optional
-        Number of processes; 0 starts none. By default the idle cores beside a GPU, at most 8, for many images.
+        Number of processes; 0 starts none. By default one for each idle core if there is a GPU and there are many
+        images, at most 8.
     """
 
     def __init__(

@@ -40,12 +40,12 @@ class ChoosingMetric(Protocol):
 class BundleSaver:
     """Write configs, docs and ``models/model.pt`` to ``output_dir`` whenever the key metric is the best so far.
 
-    A key metric of 0 means that no cell was found. It is said, as a warning, each time.
+    A key metric of 0 means that no cell was found. Then a warning is logged, each time.
 
     Attach it to the evaluator that validates. What a config or an override changed in the parts of ``train.json`` is
     written too (:mod:`unetpipe.bundle.carrying`). Inference and evaluation with the folder that it writes need no
-    further argument. Where training goes on before the scores are there (:class:`unetpipe.handlers.Validation`), a copy
-    of the validated weights is kept until then.
+    further argument. Where training continues before the scores are there (:class:`unetpipe.handlers.Validation`), a
+    copy of the validated weights is kept until then.
 
     Parameters
     ----------

@@ -30,7 +30,7 @@ class Checkpoint:
     """Save the whole state of a training after each epoch, and load it to resume the training.
 
     A resumed training ends with the same weights, bit for bit, as one that was never interrupted. If it is resumed with
-    another number of epochs or another learning rate, it goes on where the schedule for these would be by now.
+    another number of epochs or another learning rate, it continues where the schedule for these would be by now.
 
     The checkpoint holds the given objects (weights, optimiser, scheduler), the epoch, the best metric so far, and a
     fingerprint of the data. The first one is written before the first epoch. The state of the random generators is not

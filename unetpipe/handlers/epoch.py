@@ -61,7 +61,7 @@ class EpochLoss:
     """Average the loss over each epoch, as the metric ``train_loss``; stop if it is not finite.
 
     On a GPU the losses stay there until the end of the epoch, so that no step waits for the one before; on a CPU each
-    is looked at at once. ``engine.state.step_losses`` holds those of the last epoch, (steps,), on the CPU.
+    is checked at once. ``engine.state.step_losses`` holds those of the last epoch, (steps,), on the CPU.
     """
 
     def attach(self, engine: Engine) -> None:

@@ -15,10 +15,10 @@ from unetpipe.training.distributed import gathered
 class Validation:
     """Validate every few epochs and after the last one, so that training always ends with a validated model.
 
-    With ``processes``, the validator's run ends after the last image, before ``Events.EPOCH_COMPLETED``. Training goes
-    on with the next epoch, while the processes score all thresholds. When that epoch is complete, this event is fired:
-    the thresholds are chosen, the score is compared with the best one, and the validator's handlers are called. Its
-    ``state.epoch`` is the epoch whose weights were validated. A handler that needs these weights keeps them at
+    With ``processes``, the validator's run ends after the last image, before ``Events.EPOCH_COMPLETED``. Training
+    continues with the next epoch, while the processes score all thresholds. When that epoch is complete, this event is
+    fired: the thresholds are chosen, the score is compared with the best one, and the validator's handlers are called.
+    Its ``state.epoch`` is the epoch whose weights were validated. A handler that needs these weights keeps them at
     ``Events.TERMINATE``. The results are the same as without processes, bit for bit.
 
     Until then the validator's ``state.unscored`` is true. :class:`unetpipe.handlers.Checkpoint` notes this, and a

@@ -1,4 +1,4 @@
-"""Run a network with its batch normalisation folded into the convolutions, and leave the network as it is."""
+"""Run a network with its batch normalisation folded into the convolutions, and do not change the network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables, pictures and exports that were made from masks: those of an earlier run do not stay beside new masks."""
+"""Tables, pictures and exports that were made from masks: those of an earlier run are not kept with new masks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CELLS, SCORES = "cells", "scores"  # what is made: of the cells of masks, and of
 
 
 def note_derived(folder: str | os.PathLike, kind: str, paths: Iterable[Path]) -> None:
-    """Note files and folders that were written to an output folder, besides those that are noted already.
+    """Note files and folders that were written to an output folder, in addition to those that are noted already.
 
     Parameters
     ----------

@@ -50,7 +50,7 @@ LABEL_SUFFIXES = tuple(suffix for kind in FORMATS if isinstance(kind, LabelForma
 
 
 def format_of(path: str | os.PathLike) -> Format:
-    """Return the format that a file's name says; that of PNG, which knows other pictures too, if it says none."""
+    """Return the format that a file's name says; PNG's, which reads other pictures too, if the name says none."""
     suffix = image_suffix(path).lower()
     return next((kind for kind in FORMATS if suffix in kind.SUFFIXES), png)
 

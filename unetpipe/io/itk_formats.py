@@ -1,6 +1,6 @@
 """NRRD, MRC and DICOM, read by ITK: a page of a volume (K, H, W) is a slice (H, W), as it is stored.
 
-A series of DICOM files is a folder of images, each a page of its own, by the files' names.
+A series of DICOM files is a folder of images, each a separate page, in the order of the files' names.
 """
 
 from __future__ import annotations

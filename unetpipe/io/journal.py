@@ -1,4 +1,4 @@
-"""Which masks of a folder are complete, so that a segmentation that was cut off goes on where it was."""
+"""Which masks of a folder are complete, so that an interrupted segmentation can be continued."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Journal:
     path : path
         The journal's file; its folder is made once there is something to write.
     settings : str
-        Stands for all that the masks depend on besides the images.
+        Changes with everything that the masks depend on, except the images.
     """
 
     def __init__(self, path: str | os.PathLike, settings: str) -> None:
@@ -62,7 +62,7 @@ class Journal:
             return False
 
     def begin(self, forget: bool = True) -> None:
-        """Make the file, so that it says whose the folder is; forget what was noted, or go on with it."""
+        """Make the file, so that it says whose the folder is; forget the notes, or continue them."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.path.open("w" if forget else "a").close()
 

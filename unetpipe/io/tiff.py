@@ -47,7 +47,7 @@ LARGEST_RATIO: dict[int, int] = {
 
 
 def count_pages(path: Path) -> int:
-    """Return the number of pages: what the axes besides channel, height and width count."""
+    """Return the number of pages: what all axes except channel, height and width count."""
     return open_stack(path).count
 
 
@@ -147,7 +147,7 @@ def write_label_pages(path: Path, pages: Sequence[np.ndarray], source: Path | No
 
 
 def write_image_pages(path: Path, pages: Sequence[np.ndarray]) -> None:
-    """Write pages (C, H, W), alike in shape and dtype, compressed, so that :func:`read_page` reads them as they are."""
+    """Write pages (C, H, W), alike in shape and dtype, compressed, so that :func:`read_page` reads them unchanged."""
     array = np.stack([np.asarray(page) for page in pages])
     array = array.astype(np.uint8) if array.dtype == bool else array
     if array.shape[1] == 3:

@@ -32,7 +32,7 @@ class Access:
         Names and addresses under which the server may be asked; a web page that resolves its own name to this machine
         (DNS rebinding) asks under another.
     origins : sequence of str
-        Web pages of these origins may ask, besides those that the server itself sends.
+        Web pages of these origins may send requests, in addition to those that the server itself sends.
     token : str, optional
         Must come with each request.
     max_upload : int

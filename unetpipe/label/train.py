@@ -1,4 +1,4 @@
-"""Retrain the model from the labels, in a process of its own, while the old model is served."""
+"""Retrain the model from the labels, in a separate process, while the old model is served."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def cut_block(work: Work, block: Block) -> None:
 def crossings(work: Work, page: int) -> list[Crossing]:
     """Return the components of a page that lie in several blocks, grouped by the block in which they begin.
 
-    A component whose box is larger than a block is a group of its own. If nothing is to be cut, there are no groups.
+    A component whose box is larger than a block is a separate group. If nothing is to be cut, there are no groups.
     """
     if not work.settings.cuts:
         return []

@@ -44,7 +44,7 @@ class LargeSegmentation:
     ----------
     image : LazyImage
         The image. Each page is normalised by its own mean and standard deviation, and for NormalizeBrightd by the sign
-        of its own third moment.
+        of its third moment.
     output : path
         Folder for the result ``NAME.ome.zarr``.
     bundle : path, optional
@@ -56,7 +56,7 @@ class LargeSegmentation:
     overrides : mapping, optional
         Values for keys of its ``inference.json``, such as ``threshold``.
     memory : int, optional
-        Bytes that all processes together may take; by default half of what is free.
+        Bytes that all processes together may take; by default half of the free memory.
     block : int, optional
         Side of the blocks in pixels; by default it follows from the memory.
     resume : bool

@@ -2,7 +2,7 @@
 
 The folder ``.NAME.work`` next to the result holds ``plan.json``, the unfinished result, intermediate arrays,
 and one small file for each block and stage. A file gets its name only when it is complete, so a run that was killed
-can go on: each stage computes the blocks whose file is missing or cannot be read.
+can be continued: each stage computes the blocks whose file is missing or cannot be read.
 """
 
 from __future__ import annotations

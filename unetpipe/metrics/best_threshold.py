@@ -50,7 +50,7 @@ class BestThresholdMetric(CumulativeIterationMetric):
     Attributes
     ----------
     processes : FreshProcesses, optional
-        They score while this process goes on; ``aggregate`` waits for them. Until then the metric holds what it was
+        They score while this process continues; ``aggregate`` waits for them. Until then the metric holds what it was
         called with. The scores are the same without them.
     """
 

@@ -1,7 +1,8 @@
 """Objects found at an IoU threshold: precision, recall, F1, and the mean precision of the Data Science Bowl 2018.
 
 A true object and a result object are a pair if their IoU is *above* the threshold. Thresholds start at 0.5: above an
-IoU of 0.5 no object can belong to two pairs, so the pairs are unique. At exactly 0.5 it could, so 0.5 is no pair.
+IoU of 0.5 no object can belong to two pairs, so the pairs are unique. At exactly 0.5 it could, so 0.5 is not enough for
+a pair.
 
 References
 ----------

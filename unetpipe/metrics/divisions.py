@@ -41,7 +41,7 @@ def score_divisions(
     - for each child of the reference there is another child of the result that begins at most ``tolerance`` frames
       before or after it, and covers it, and no other cell, in the later of the two frames in which they begin.
 
-    Each division is the same as one other at most. A track that goes on after a gap has one child: it did not divide.
+    Each division is the same as one other at most. A track that continues after a gap has one child: it did not divide.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def score_divisions(
 
     Examples
     --------
-    Cell 1 divides after frame 0; the result lets it live on beside a new cell.
+    Cell 1 divides after frame 0; in the result it continues, and a new cell appears.
 
     >>> frames = {0: FrameMatch((1,), (7,), (7,)), 1: FrameMatch((2, 3), (7, 8), (7, 8))}
     >>> reference = [Track(1, 0, 0), Track(2, 1, 1, 1), Track(3, 1, 1, 1)]

@@ -25,8 +25,8 @@ class CellMosaic(NamedTuple):
     cells : int
         Number of complete cells, which do not touch the edge of the image.
     density : float or None
-        Complete cells per mm² of the mosaic: of their own area, with the lines between them, not of the image.
-        None without a pixel size or a complete cell.
+        Complete cells per mm² of the mosaic: of the area of these cells and of the lines between them, not of the
+        image. None without a pixel size or a complete cell.
     mean_area : float or None
         Mean area of a complete cell in µm², or in pixels without a pixel size.
     variation : float or None

@@ -15,7 +15,7 @@ from unetpipe.errors import InputError
 def possible_axes(ndim: int, rgb: bool = False) -> tuple[str, ...]:
     """Return which axes an array may have, the likeliest first.
 
-    T and Z count pages, and each page is segmented as an image of its own; C is an axis of channels.
+    T and Z count pages, and each page is segmented as a separate image; C is an axis of channels.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Open what ``unetpipe segment --large`` wrote: cells as labels, and the probability beside them."""
+"""Open what ``unetpipe segment --large`` wrote: cells as labels, and the probability."""
 
 from __future__ import annotations
 
@@ -34,8 +34,9 @@ def get_reader(path: str | Sequence[str]) -> Callable[[str], list[LayerData]] | 
 def read_result(path: str) -> list[LayerData]:
     """Return the layers of a result: the probability, which is not shown at first, and the cells.
 
-    The features of the cells are their rows in ``cells.csv``, which ``--tables`` writes. If there is a table, ids go on
-    from page to page, so that each is one cell. A result without a pyramid is read into memory, so it can be corrected.
+    The features of the cells are their rows in ``cells.csv``, which ``--tables`` writes. If there is a table, ids
+    continue from page to page, so that each is one cell. A result without a pyramid is read into memory, so it can be
+    corrected.
 
     Raises
     ------

@@ -23,7 +23,7 @@ class FoundCells:
     Attributes
     ----------
     labels : ndarray
-        int32: 0 background, else the cell's id. Ids go on from page to page, so each is one cell.
+        int32: 0 background, else the cell's id. Ids continue from page to page, so each is one cell.
     table : dict of ndarray
         Columns with a value a cell: ``index``, its id here; ``confidence``; ``page`` if there are several; and those of
         :func:`unetpipe.morphometry.measure_cells`, where ``id`` counts the cells of a page.

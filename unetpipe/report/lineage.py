@@ -43,7 +43,7 @@ class Bar(NamedTuple):
     inside : bool
         Whether the number stands in the bar.
     words : str
-        What is said of it.
+        The text about it.
     jumps : tuple of float
         Where along x it jumps.
     divides, short : bool
@@ -96,7 +96,7 @@ class Tree(NamedTuple):
 def lay_out_tree(tracks: Sequence[MeasuredTrack], frames: int, most: int = MOST) -> Tree:
     """Lay out the tree of a sequence.
 
-    A track that ends without children has a row of its own; a parent stands in the middle of its children. Families
+    A track that ends without children has its own row; a parent is in the middle of its children. Families
     follow each other by the frame in which they begin. Of more than ``most`` tracks, whole families are left out, those
     without divisions first.
 

@@ -47,7 +47,7 @@ def report_masks(
     scores : mapping
         Measures by name.
     images : Path, optional
-        Folder of ``tNNN.tif``; by default ``NN`` beside ``NN_GT``. Without images, outlines are drawn on black.
+        Folder of ``tNNN.tif``; by default ``NN`` next to ``NN_GT``. Without images, outlines are drawn on black.
     frames : int, str or sequence, optional
         The frames that were scored (:func:`unetpipe.datasets.parse_frames`); by default all.
 
@@ -95,7 +95,7 @@ def check_track_images(result: Path, images: Path | None = None) -> None:
     result : Path
         Folder of ``maskNNN.tif``, linked or not: its masks have the sizes that the linked ones will have.
     images : Path, optional
-        Folder of ``tNNN.tif``; by default ``NN`` beside ``result``, which need not exist.
+        Folder of ``tNNN.tif``; by default ``NN`` next to ``result``, which need not exist.
 
     Raises
     ------
@@ -122,7 +122,7 @@ def report_tracks(result: Path, output: Path, images: Path | None = None, source
     output : Path
         Folder of the report.
     images : Path, optional
-        Folder of ``tNNN.tif``; by default ``NN`` beside ``source``. Without images, cells are drawn on black.
+        Folder of ``tNNN.tif``; by default ``NN`` next to ``source``. Without images, cells are drawn on black.
     source : Path, optional
         The folder ``NN_RES`` that was linked; by default ``result``.
 

@@ -42,9 +42,9 @@ class MeasuredTrack:
         Frames in which its centroid is more than half a diameter away from where it was in the frame before. The
         diameter is that of a circle with the mean area of both cells.
     short : bool
-        Whether it lives three frames or fewer, and neither the first nor the last frame of the sequence cuts it off.
+        Whether it has three frames or fewer, and is neither in the first nor in the last frame of the sequence.
     gap : int
-        Frames between the end of its parent and its begin, if it continues its parent alone; else 0.
+        Frames between the end of its parent and its begin, if it is the only child of its parent; else 0.
     """
 
     track: Track

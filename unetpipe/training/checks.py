@@ -1,4 +1,4 @@
-"""Checks before any long work: what a user got wrong is said in one sentence, not in the middle of training."""
+"""Checks before any long work: a user's mistake is one sentence before the training, not an error during it."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def device() -> torch.device:
 
 
 def synchronised(network: nn.Module) -> nn.Module:
-    """Let batch normalisation take its statistics over all processes; PyTorch can do so on GPUs alone."""
+    """Let batch normalisation take its statistics over all processes; PyTorch can do so only on GPUs."""
     if processes() > 1 and device().type == "cuda":
         return nn.SyncBatchNorm.convert_sync_batchnorm(network)
     return network

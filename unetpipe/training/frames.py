@@ -135,7 +135,7 @@ class FrameDataset(CacheDataset):
 def perturbed_copies(records: Sequence[Any], count: int) -> list[dict[str, Any]]:
     """Return copies of ``count`` records, or of all if there are fewer, spread evenly; each names a perturbation.
 
-    The perturbations are taken in turn. :class:`unetpipe.transforms.Perturbd` reads their names.
+    The perturbations are taken one after another. :class:`unetpipe.transforms.Perturbd` reads their names.
 
     Examples
     --------

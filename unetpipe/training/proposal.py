@@ -122,7 +122,7 @@ def seconds_a_step(network: UNet, tile: int, batch_size: int = 1) -> float:
 
     On a CPU one thread computes, and its processor time is divided by the number of threads, so that other programs do
     not count. With several threads, the processor time would include the time in which they wait for each other. The
-    network and PyTorch's random numbers stay as they are.
+    network and PyTorch's random numbers do not change.
 
     Parameters
     ----------

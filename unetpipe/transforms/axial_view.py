@@ -1,4 +1,4 @@
-"""Axial slices of NIfTI volumes as they are looked at: the patient's front above, the patient's right on the left."""
+"""Axial slices of NIfTI volumes in the usual view: the patient's front above, the patient's right on the left."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from unetpipe.io.nifti import check_straight, read_affine
 
 
 class AxialViewd(MapTransform):
-    """Turn slices (C, I, J) of a NIfTI volume to (C, H, W) as they are looked at, or back to the file's axes.
+    """Turn slices (C, I, J) of a NIfTI volume to (C, H, W) in the usual view, or back to the file's axes.
 
     A file's slices lie in one of eight ways, and its affine says in which; a network has learned one way. Images stay
     as they are if they are not NIfTI, or do not say where they lie in space.

@@ -68,7 +68,7 @@ class RandBatchGreyValues(RandBatch):
     offset, offset_prob : float
         A uniform number in ± ``offset`` is added, in this share of the samples.
     channel : float
-        Gain and offset of each channel vary by as much beside that, for colour.
+        Gain and offset of each channel also vary by this much, for colour.
     gamma : (float, float)
         The range between a tile's least and greatest value is bent by an exponent from this range.
     gamma_prob : float

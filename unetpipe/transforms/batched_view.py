@@ -19,9 +19,9 @@ SMALLEST_DEVIATION = 1e-3
 
 
 class RandBatchFieldOfViewd(Randomizable, MapTransform):
-    """Show a batch of tiles as parts of other images: with flat ground beside the cells, normalised again.
+    """Show a batch of tiles as parts of other images: normalised again, some with flat ground next to the cells.
 
-    The mean and deviation that normalise an image hang on how much of it is ground. Here some tiles are normalised by
+    The mean and deviation that normalise an image depend on how much of it is ground. Here some tiles are normalised by
     the mean and deviation of an image of which a share is the tile and the rest flat ground. At a share of 0.2 the
     values are stretched by up to 2.2. In some tiles flat ground is added for real: it is background, and known.
     Only normalisations to mean 0 and deviation 1 are repeated so; after another one, ground is added at most.

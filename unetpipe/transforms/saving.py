@@ -38,7 +38,7 @@ class SaveMasksd(MapTransform):
         File in which each mask that is written is noted (:class:`unetpipe.io.journal.Journal`); by default
         ``.segmented.jsonl`` in ``output_dir``, where ``unetpipe segment`` sees whose the masks are.
     settings : str
-        A text that changes with everything that the masks depend on besides the images.
+        A text that changes with everything that the masks depend on, except the images.
 
     Attributes
     ----------

@@ -47,8 +47,8 @@ def fetch(
     Raises
     ------
     InputError
-        If there is no such set, the folder is there already, or the download or the archive fails a check. A download
-        that broke off is kept for the next call; nothing else is left behind.
+        If there is no such set, the folder is there already, or the download or the archive fails a check. An
+        interrupted download is kept for the next call; nothing else is left behind.
     """
     owners = address(name)
     source = owners if url is None else url

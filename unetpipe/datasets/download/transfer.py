@@ -1,4 +1,4 @@
-"""One file downloaded, with a progress bar; a download that breaks off goes on where it was.
+"""One file downloaded, with a progress bar; an interrupted download is continued.
 
 References
 ----------
@@ -37,13 +37,14 @@ class _SafeRedirects(urllib.request.HTTPRedirectHandler):
 def download(url: str, path: Path, progress: bool = True) -> str:
     """Download a file to ``path`` and return its SHA-256 in hexadecimal digits.
 
-    Until it is complete it is called ``.NAME.part``, with ``.NAME.part.json`` beside it; a later call goes on
-    from there if the server says that the file is still the same.
+    Until it is complete it is called ``.NAME.part``, with ``.NAME.part.json`` next to it; a later call continues it
+    if the server says that the file is still the same.
 
     Raises
     ------
     InputError
-        If the address cannot be reached, redirects without end, or breaks off; or the file cannot be written.
+        If the address cannot be reached, redirects without end, or the download is interrupted; or the file cannot be
+        written.
     """
     part, notes = path.with_name(f".{path.name}.part"), path.with_name(f".{path.name}.part.json")
     try:

@@ -24,7 +24,7 @@ def find_large(path: str | os.PathLike, memory: int | None = None, force: bool =
     path : path
         An OME-Zarr, a TIFF, a folder of either, or a data set of a known layout.
     memory : int, optional
-        Bytes that may be used; by default half of what is free. If one image needs more, all images are listed.
+        Bytes that may be used; by default half of the free memory. If one image needs more, all images are listed.
     force : bool
         List TIFF files of any size.
 

@@ -57,7 +57,7 @@ def rand_error(truth: np.ndarray, probability: np.ndarray, thresholds: Sequence[
 
     Examples
     --------
-    The proposal joins two cells of two pixels and thereby gains pairs that the truth does not have.
+    The proposal joins two cells of two pixels, so it has pairs that the truth does not have.
 
     >>> truth = np.array([[[1, 1, 0, 1, 1]]])
     >>> rand_error(truth, np.array([[[1.0, 1, 0, 1, 1]]])).best
