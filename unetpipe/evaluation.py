@@ -21,6 +21,7 @@ from unetpipe.files import check_folder, writing
 from unetpipe.io.derived import CELLS, SCORES, derived_paths, note_derived
 from unetpipe.io.formats import images_in
 from unetpipe.io.images import check_same_sizes, count_pages, read_image, read_labels
+from unetpipe.io.journal import left_over
 from unetpipe.metrics.ctc import score_result
 from unetpipe.metrics.isbi2012 import isbi2012_scores, proposal_of_cells
 from unetpipe.metrics.matching import match_frame
@@ -145,6 +146,7 @@ def _evaluate_folder(
 ) -> dict[str, float | None]:
     if output is not None:
         check_report_images(result, truth, images, frames)
+    _say_what_is_left_over(result)
     score = score_result(result, truth, frames)
     _say_which_are_not_there(frames, [frame.frame for frame in score.scores])
     scores = score.summary.scores()
@@ -207,6 +209,7 @@ def _evaluate_data_set(result: Path, truth: Path, output: Path | None, frames: F
         raise InputError(
             f"No mask in {result} belongs to an image of {truth}; expected are names such as {records[0]['mask_name']}."
         )
+    _say_what_is_left_over(result)
     if others:
         print(f"Left out: {len(others)} mask(s) of no image that has truth, such as {next(iter(others)).name}.")
     if missing:
@@ -228,6 +231,15 @@ def _mask_files(result: Path) -> list[Path]:
     folders = [result, *(path for path in below if PICTURES.isdisjoint(path.relative_to(result).parts))]
     drawn = {path for folder in folders for path in derived_paths(folder, CELLS)}
     return [path for folder in folders for path in images_in(folder) if path not in drawn]
+
+
+def _say_what_is_left_over(result: Path) -> None:
+    """Name masks of earlier runs, which would be scored with the others."""
+    masks = _mask_files(result) if result.is_dir() else []
+    for folder in dict.fromkeys(mask.parent for mask in masks):
+        left = left_over(mask for mask in masks if mask.parent == folder)
+        if left:
+            print(f"Note: {left}")
 
 
 def _say_which_are_not_there(frames: Frames, there: Iterable[int]) -> None:

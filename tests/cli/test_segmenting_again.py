@@ -11,6 +11,7 @@ from PIL import Image
 
 from unetpipe.bundle.workflow import open_workflow
 from unetpipe.cli.main import main
+from unetpipe.io import write_labels
 
 
 @pytest.fixture(scope="module")
@@ -140,6 +141,54 @@ def test_tables_of_earlier_masks_do_not_stay(images: Path, bundle: Path, tmp_pat
     assert main(command) == 0
     assert not (output / "cells.csv").exists()
     assert (output / "mine.txt").exists()
+
+
+def test_masks_of_images_that_were_removed_are_said_and_stay(
+    images: Path, bundle: Path, tmp_path: Path, capsys
+) -> None:
+    output = tmp_path / "out"
+    command = ["segment", str(images), "--output", str(output), "--bundle", str(bundle)]
+    assert main([*command, "--tables", "--export", "outlines"]) == 0
+    assert main([*command, "--resume"]) == 0
+    assert "Kept:" not in capsys.readouterr().out
+    (images / "c.png").unlink()
+    for more in ([], ["--resume"]):
+        assert main([*command, *more]) == 0
+        said = "Kept: 1 mask of an earlier run, of none of these images: c_mask.tif. Move it away before you measure"
+        assert said in capsys.readouterr().out
+    (images / "b.png").unlink()
+    assert main(command) == 0
+    assert "Kept: 2 masks of an earlier run, of none of these images: b_mask.tif, c_mask.tif" in capsys.readouterr().out
+    assert sorted(states(output)) == ["a", "b", "c"]
+
+
+def test_other_verbs_say_that_masks_are_left_over(images: Path, bundle: Path, tmp_path: Path, capsys) -> None:
+    for number, name in enumerate("abc"):
+        with Image.open(images / f"{name}.png") as image:
+            image.save(images / f"t00{number}.tif")
+        (images / f"{name}.png").unlink()
+        truth = np.pad(np.ones((10, 20), int), 15)
+        write_labels(tmp_path / "01_GT" / "SEG" / f"man_seg00{number}.tif", truth)
+    output, measured = tmp_path / "out", tmp_path / "measured"
+    verbs = (
+        ["measure", str(output), "--output", str(measured)],
+        ["evaluate", str(output), str(tmp_path / "01_GT")],
+        ["link", str(output)],
+    )
+    command = ["segment", str(images), "--output", str(output), "--bundle", str(bundle), "--threshold", "0.1"]
+    assert main(command) == 0
+    for verb in verbs:
+        assert main(verb) == 0
+    assert "not written by the last" not in capsys.readouterr().out
+    (images / "t002.tif").unlink()
+    assert main(command) == 0
+    capsys.readouterr()
+    for verb in verbs:
+        assert main(verb) == 0
+        said = (
+            f"Note: 1 of 3 masks in {output} was not written by the last unetpipe segment there, or its image is gone: "
+        )
+        assert f"{said}mask002.tif" in capsys.readouterr().out
 
 
 def test_masks_of_one_name_are_said_before_the_long_work(images: Path, bundle: Path, tmp_path: Path, capsys) -> None:

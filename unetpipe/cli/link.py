@@ -92,6 +92,8 @@ def run(options: argparse.Namespace) -> None:
         raise InputError("--images is for the report, which needs --report.")
     check_pixel_size(options.pixel_size)
     from unetpipe.cli.cells import remove_old
+    from unetpipe.datasets.results import result_masks
+    from unetpipe.io.journal import left_over
     from unetpipe.tracking import link_folder, make_linker
 
     linker_name = options.linker or LINKER
@@ -107,6 +109,9 @@ def run(options: argparse.Namespace) -> None:
 
         check_folder(options.report)
         check_track_images(options.masks, options.images)  # before the masks are replaced
+    left = left_over(result_masks(options.masks).values())
+    if left:
+        print(f"Note: {left}")
     print(describe(link_folder(options.masks, options.output, linker, options.pixel_size), target))
     remove_old(target)
     if options.report is not None:

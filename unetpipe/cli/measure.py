@@ -98,6 +98,7 @@ def run(options: argparse.Namespace) -> None:
     from unetpipe.io.derived import CELLS, note_derived
     from unetpipe.io.formats import images_in, is_nifti
     from unetpipe.io.images import check_same_sizes, write_picture
+    from unetpipe.io.journal import left_over
     from unetpipe.io.tables import write_csv
     from unetpipe.report.pictures import draw_mosaic
 
@@ -135,6 +136,9 @@ def run(options: argparse.Namespace) -> None:
     for mask in found:
         for image in dict.fromkeys(record["image"] for record in mask.images if record is not None):
             check_same_sizes(mask.path, image)
+    left = left_over(masks) if options.masks.is_dir() else None
+    if left:
+        print(f"Note: {left}")
     matcher = _matcher(options.truth, cells)
     tables = {**_measure_volumes(volumes), **_measure_cells(cells, matcher, options.pixel_size)}
 

@@ -202,6 +202,7 @@ def run(options: argparse.Namespace, resumable: bool = True) -> None:
             with _saying_how_to_continue() if resumable else nullcontext():
                 segment_images(predictor, todo, journal, begin)
         print(f"Masks: {options.output}")
+        _say_what_is_kept(options.output, names)
         for folder in folders:
             tracks = link_folder(folder, linker=make_linker(linker), pixel_size=options.pixel_size)
             print(describe(tracks, folder))
@@ -245,6 +246,25 @@ def _check_owned(records: Sequence[Record], output: Path, journal: Journal) -> N
                 f"{folder} holds images that unetpipe segment did not write, such as {others[0].name}; name another "
                 "output folder, or remove them if nobody needs them."
             )
+
+
+def _say_what_is_kept(output: Path, names: Sequence[str]) -> None:
+    """Name the masks of earlier runs that lie among those of these names."""
+    from unetpipe.io.derived import CELLS, derived_paths
+    from unetpipe.io.formats import images_in
+    from unetpipe.io.journal import few
+
+    ours = {output / name for name in names}
+    folders = dict.fromkeys(mask.parent for mask in ours)
+    drawn = {path for folder in (output, *folders) for path in derived_paths(folder, CELLS)}
+    kept = [path for folder in folders for path in images_in(folder) if path not in ours and path not in drawn]
+    if kept:
+        named = few([path.relative_to(output).as_posix() for path in kept])
+        masks, them = ("mask", "it") if len(kept) == 1 else ("masks", "them")
+        print(
+            f"Kept: {len(kept)} {masks} of an earlier run, of none of these images: {named}. Move {them} away before "
+            "you measure, score or link the masks."
+        )
 
 
 def segment_images(predictor: Predictor, records: list[Record], journal: Journal, begin: Callable[[], None]) -> None:

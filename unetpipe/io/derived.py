@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from unetpipe.files import write_text
+from unetpipe.io.journal import few
 
 CELLS, SCORES = "cells", "scores"  # what is made: of the cells of masks, and of masks and their truth
 
@@ -61,9 +62,10 @@ def remove_derived(folder: str | os.PathLike, *kinds: str) -> list[str]:
         Path(folder, f".{kind}.json").unlink(missing_ok=True)
     said = []
     if removed:
-        said.append(f"Removed, because they belong to earlier masks: {_few(removed)}")
+        said.append(f"Removed, because they belong to earlier masks: {few(sorted(removed))}")
     if changed:
-        said.append(f"Kept, because they were changed later, although they belong to earlier masks: {_few(changed)}")
+        names = few(sorted(changed))
+        said.append(f"Kept, because they were changed later, although they belong to earlier masks: {names}")
     return said
 
 
@@ -90,7 +92,3 @@ def _lies_in(path: Path, folder: str | os.PathLike) -> bool:
         return path.resolve(strict=True) == root / path.relative_to(folder) != root
     except (OSError, ValueError):
         return False
-
-
-def _few(names: list[str]) -> str:
-    return ", ".join(sorted(names)[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

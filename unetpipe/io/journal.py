@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +79,53 @@ class Journal:
             "read": _state(image),
             "settings": self.settings,
         }
+
+
+def left_over(masks: Iterable[Path]) -> str | None:
+    """Say which of the masks in a folder are left from an earlier run; None if there are none.
+
+    They are those that the journal in the folder, or in the folder above it, does not note, and those whose image is
+    gone. Nothing is said where there is no journal, or if that would be true of all of them, as of a folder that was
+    moved to another machine.
+
+    Parameters
+    ----------
+    masks : iterable of Path
+        Files of one folder.
+    """
+    masks = list(masks)
+    folder = masks[0].absolute().parent if masks else Path()
+    own, above = ({mask: image for mask, image in _images(place / NAME)} for place in (folder, folder.parent))
+    images = {mask.name: image for mask, image in own.items()}
+    images = images or {mask.name: image for mask, image in above.items() if mask.parent.name == folder.name}
+    found = sorted(mask.name for mask in masks if mask.name not in images or not images[mask.name].exists())
+    if not images or not found or len(found) == len(masks):
+        return None
+    were = (
+        "was not written by the last unetpipe segment there, or its image is"
+        if len(found) == 1
+        else ("were not written by the last unetpipe segment there, or their images are")
+    )
+    return f"{len(found)} of {len(masks)} masks in {folder} {were} gone: {few(found)}"
+
+
+def few(names: Sequence[str]) -> str:
+    """Return the first three of the names, and how many more there are."""
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _images(journal: Path) -> Iterator[tuple[Path, Path]]:
+    """Yield the masks that a journal notes, and their images."""
+    try:
+        lines = journal.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return
+    for line in lines:
+        try:
+            entry = json.loads(line)
+            yield Path(entry["mask"]), Path(entry["image"])
+        except (ValueError, KeyError, TypeError):  # another kind of line, or one that was cut off
+            continue
 
 
 def _state(path: Path) -> list[int]:
