@@ -135,6 +135,14 @@ def test_images_of_another_size_are_said_before_anything_is_written(tmp_path: Pa
     assert "b_mask.tif is 18×18 pixels (height × width), " in refused(capsys, tmp_path)
 
 
+def test_pictures_do_not_go_among_the_images(tmp_path: Path, capsys: pytest.CaptureFixture):
+    write_labels(tmp_path / "m" / "a_mask.tif", CELLS)
+    write_labels(tmp_path / "out" / "a.tif", CELLS)
+    assert measure(tmp_path / "m", "--images", str(tmp_path / "out")) == 1
+    assert f"The pictures would lie among the images in {tmp_path / 'out'} and" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.tif"]
+
+
 def test_a_data_set_is_not_a_folder_of_masks(tmp_path: Path, capsys: pytest.CaptureFixture):
     paired(tmp_path, "a.tif")
     assert measure(tmp_path / "set") == 1

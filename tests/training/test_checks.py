@@ -194,3 +194,35 @@ def test_too_few_validation_cells_are_a_warning(dataset: Path, network: UNet, ca
     check_training(str(counted(dataset, [2] * 10)), "gold", NOTHING_CHOSEN, *arguments)
     assert "Only 4 cells in 2 frames validate" in caplog.text
     assert "Annotate more cells" in caplog.text
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> Path:
+    """A data set of paired folders."""
+    labels = np.kron(np.arange(1, 26).reshape(5, 5), np.ones((20, 20), int))
+    for name in "abcdef":
+        write_labels(tmp_path / "pairs" / "images" / f"{name}.tif", np.arange(10000).reshape(100, 100))
+        write_labels(tmp_path / "pairs" / "masks" / f"{name}.tif", labels)
+    return tmp_path / "pairs"
+
+
+@pytest.mark.parametrize("place", [".", "images", "masks"])
+def test_results_do_not_go_among_the_data(place: str, pairs: Path, network: UNet, tmp_path: Path):
+    save_state(network.state_dict(), tmp_path / "model.pt")
+    evaluation = {"truth": "gold+silver", "sequences": None, "frames": None}
+    data, output, weights = str(pairs), str(pairs / "x" / ".." / place), str(tmp_path / "model.pt")
+    (pairs / "x").mkdir()
+    with pytest.raises(InputError, match="The trained bundle would lie among the data in"):
+        check_training(data, "gold+silver", NOTHING_CHOSEN, network, 66, output)
+    with pytest.raises(InputError, match="The masks would lie among the images in"):
+        check_evaluation(data, "gold+silver", NOTHING_CHOSEN, evaluation, network, 66, weights, output)
+    if place != "masks":  # which segmenting does not read
+        with pytest.raises(InputError, match="The masks would lie among the images in"):
+            check_inference(data, network, None, weights, output)
+
+
+def test_results_may_go_beside_the_data(pairs: Path, dataset: Path, network: UNet, tmp_path: Path):
+    save_state(network.state_dict(), tmp_path / "model.pt")
+    for output in (pairs.parent, pairs / "model"):
+        check_training(str(pairs), "gold+silver", NOTHING_CHOSEN, network, 66, str(output))
+    check_inference(str(dataset), network, None, str(tmp_path / "model.pt"), str(dataset))  # to 01_RES beside 01

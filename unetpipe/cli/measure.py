@@ -125,14 +125,15 @@ def run(options: argparse.Namespace) -> None:
             f"{options.masks} holds only NIfTI volumes, which state their spacing and are measured without truth; "
             "leave out --truth, --images, --export and --pixel-size."
         )
-    folder = masks[0].parent
-    if cells and options.output.exists() and options.output.samefile(folder):
-        raise InputError(
-            f"The pictures would lie among the masks in {folder} and be taken for masks next time; name another output "
-            "folder."
-        )
     found = find_mask_files(options.masks, options.images, channel=options.channel)
     check_exports_of_masks(options.export, found)
+    places = {Path(record["image"]).parent: "images" for mask in found for record in mask.images if record is not None}
+    for folder, kind in {**places, masks[0].parent: "masks"}.items():
+        if cells and options.output.exists() and options.output.samefile(folder):
+            raise InputError(
+                f"The pictures would lie among the {kind} in {folder} and be taken for {kind} next time; name another "
+                "output folder."
+            )
     for mask in found:
         for image in dict.fromkeys(record["image"] for record in mask.images if record is not None):
             check_same_sizes(mask.path, image)
