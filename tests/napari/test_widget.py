@@ -21,6 +21,7 @@ import napari
 from napari.layers import Labels
 from napari.utils.notifications import notification_manager
 from PIL import Image
+from qtpy.QtCore import QThreadPool
 from qtpy.QtWidgets import QApplication
 
 import unetpipe
@@ -208,6 +209,17 @@ def test_cancel_leaves_no_layer_and_the_next_run_works(viewer: napari.Viewer, wi
     assert sentences() == []
     segment(widget)
     assert len(viewer.layers) == 2
+
+
+def test_cancel_after_the_last_layer_leaves_no_layer_either(viewer: napari.Viewer, widget: CellWidget) -> None:
+    viewer.add_image(STACK)
+    widget.model.value = MODEL
+    widget.run.changed.emit(True)
+    assert QThreadPool.globalInstance().waitForDone(300_000)  # the window has not yet heard of the result
+    widget.cancel.changed.emit(True)
+    wait_for(lambda: widget.run.enabled)
+    assert len(viewer.layers) == 1
+    assert sentences() == []
 
 
 def test_the_slider_hides_unsure_cells_which_are_not_saved(

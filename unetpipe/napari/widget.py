@@ -202,6 +202,8 @@ class CellWidget(Container):
                 raise _Cancelled
 
         def returned(result: FoundCells | str | None) -> None:
+            if worker.abort_requested:  # after the last check
+                return
             if isinstance(result, str):
                 show_error(result)
             elif result is not None:
