@@ -8,7 +8,15 @@ from scipy.ndimage import gaussian_filter
 
 from unetpipe.errors import InputError
 from unetpipe.instances import TrainedOn
-from unetpipe.instances.trained_on import SCALES, doubt, image_detail, unlikeness
+from unetpipe.instances.trained_on import (
+    FAR,
+    SCALES,
+    describe_image,
+    distance,
+    doubt,
+    image_detail,
+    unlikeness,
+)
 
 FACTS = TrainedOn((80.0, 90.0, 100.0, 110.0, 120.0), (0.1, 0.4), ((0.1, 0.5),) * len(SCALES), 0.1)
 
@@ -25,6 +33,10 @@ def squares(*sides: int) -> np.ndarray:
 
 def sure(labels: np.ndarray, wrong: float = 0.01) -> np.ndarray:
     return np.where(labels > 0, 1 - wrong, 0.0).astype(np.float32)
+
+
+def described(image: np.ndarray) -> list[float]:
+    return describe_image(image, image_detail(image))
 
 
 def test_what_is_like_the_training_is_not_mentioned() -> None:
@@ -68,6 +80,29 @@ def test_detail_alone_is_mentioned_by_a_model_of_many_kinds() -> None:
     assert like.misfits(sure(labels), labels, strange) == []
 
 
+def test_an_image_unlike_all_of_the_training_is_mentioned_by_a_model_of_many_kinds() -> None:
+    labels = squares(10, 10)
+    smooth = gaussian_filter(np.random.default_rng(0).normal(size=(1, *labels.shape)), (0, 2, 2))
+    rough = np.random.default_rng(0).normal(size=(1, *labels.shape))
+    everything = ((0.0, 1.0),) * len(SCALES)  # ranges that hold smooth and rough images, and all between them
+    kinds = tuple(tuple(described(image)) for image in (smooth, rough))
+    many = TrainedOn(FACTS.cell_areas, FACTS.foreground, everything, 0.5, kinds)
+    for image in (smooth, rough):
+        assert many.misfits(sure(labels), labels, image) == []
+    between = smooth / smooth.std() + rough / rough.std()
+    (found,) = many.misfits(sure(labels), labels, between)
+    assert found.startswith("The image's detail and grey values")
+    assert "unlike those of any image of its training" in found
+
+
+def test_a_gamma_takes_an_image_away_from_its_kind() -> None:
+    image = np.random.default_rng(0).random((1, 64, 64))
+    assert distance(described(image), [described(np.rot90(image, axes=(1, 2)))]) == pytest.approx(0, abs=1e-5)
+    kinds = [described((image - image.mean()) / image.std())]
+    bright = image**6
+    assert distance(described((bright - bright.mean()) / bright.std()), kinds) > FAR
+
+
 def test_nothing_found_is_mentioned_where_each_training_frame_had_cells() -> None:
     nothing = np.zeros((40, 40), np.int32)
     (found,) = FACTS.misfits(sure(nothing), nothing)
@@ -78,6 +113,11 @@ def test_nothing_found_is_mentioned_where_each_training_frame_had_cells() -> Non
 
 def test_values_are_read_as_they_were_written() -> None:
     assert TrainedOn.parse(FACTS.as_values()) == FACTS
+    assert "kinds" not in FACTS.as_values()
+    many = TrainedOn(
+        FACTS.cell_areas, FACTS.foreground, FACTS.detail, 0.5, ((-1.0, 2.0, 0.0, 0.0, 0.0, -1.0, 0.0, 3.0),)
+    )
+    assert TrainedOn.parse(many.as_values()) == many
     assert TrainedOn.parse(None) is None
 
 
@@ -89,6 +129,8 @@ def test_values_are_read_as_they_were_written() -> None:
         {"doubt": "@x"},
         {"doubt": -1},
         {"detail": []},
+        {"kinds": [[1, 2]]},
+        {"kinds": ["$import os"]},
         {"_target_": "os.mkdir"},
     ],
 )

@@ -19,6 +19,9 @@ PERCENTILES = (1, 5, 50, 95, 100)
 LARGER = 2.0  # times the largest cell: more than two cells grown together
 DOUBTFUL = 1.5  # times the highest doubt of the validation frames; 1 is too much in an image of unlike detail
 UNLIKE = 1.6  # times the most, or below the least by that: detail that training did not show
+FAR = 0.75  # distance (distance) from the nearest kind of training image beyond which an image is like none of them
+GREY_PERCENTILES = (5, 50, 95)  # of the grey values
+MOST_PIXELS = 2**20  # of which the percentiles are taken; every n-th of larger images
 USUAL = (
     0.12  # doubt of a model of one kind of image; one of many kinds is less certain, and more so than its scores say
 )
@@ -39,12 +42,16 @@ class TrainedOn:
         The least and the largest :func:`image_detail` of a frame, at each scale.
     doubt : float or None
         The largest :func:`doubt` of a validation frame.
+    kinds : tuple of tuple of float
+        The means of :func:`describe_image` over groups of training images that are alike. Only a model of many kinds
+        needs them: its ranges of detail hold nearly everything. A training writes none.
     """
 
     cell_areas: tuple[float, ...]
     foreground: tuple[float, float]
     detail: tuple[tuple[float, float], ...]
     doubt: float | None = None
+    kinds: tuple[tuple[float, ...], ...] = ()
 
     @classmethod
     def parse(cls, values: Mapping[str, Any] | None, source: str = "trained_on") -> TrainedOn | None:
@@ -62,24 +69,30 @@ class TrainedOn:
             low, high = map(_number, values["foreground"])
             detail = tuple((_number(least), _number(most)) for least, most in values["detail"])
             doubt = values.get("doubt")
-            if set(values) - {"cell_areas", "foreground", "detail", "doubt"} or len(areas) != len(PERCENTILES):
+            kinds = tuple(tuple(map(_number_of_any_sign, kind)) for kind in values.get("kinds", ()))
+            known = {"cell_areas", "foreground", "detail", "doubt", "kinds"}
+            if set(values) - known or len(areas) != len(PERCENTILES) or len(detail) != len(SCALES):
                 raise ValueError
-            if len(detail) != len(SCALES):
+            if any(len(kind) != len(SCALES) + len(GREY_PERCENTILES) for kind in kinds):
                 raise ValueError
-            return cls(areas, (low, high), detail, None if doubt is None else _number(doubt))
+            return cls(areas, (low, high), detail, None if doubt is None else _number(doubt), kinds)
         except (AttributeError, KeyError, TypeError, ValueError):
             raise InputError(
                 f"{source} is not what a training writes: it must be null, or hold cell_areas ({len(PERCENTILES)} "
-                f"numbers), foreground (2), detail ({len(SCALES)} pairs) and doubt (one number or null)."
+                f"numbers), foreground (2), detail ({len(SCALES)} pairs) and doubt (one number or null), and may hold "
+                f"kinds (lists of {len(SCALES) + len(GREY_PERCENTILES)} numbers)."
             ) from None
 
     def as_values(self) -> dict[str, Any]:
         """Return what a config holds: lists and numbers."""
+        values = asdict(self)
+        if not self.kinds:
+            del values["kinds"]
         return {
             name: [list(part) if isinstance(part, tuple) else part for part in value]
             if isinstance(value, tuple)
             else value
-            for name, value in asdict(self).items()
+            for name, value in values.items()
         }
 
     @property
@@ -154,8 +167,8 @@ class TrainedOn:
     def _doubt(self, probability: np.ndarray, image: np.ndarray | None, scale: float) -> str:
         """Say that the network is less certain than on the validation frames.
 
-        What a model of many kinds of images finds hard is as uncertain as what it does not know. So for it, detail that
-        is unlike all of its training is said without more doubt.
+        What a model of many kinds of images finds hard is as uncertain as what it does not know. So for it, an image
+        that is unlike all of its training is mentioned without more doubt.
         """
         if not self.doubt:
             return ""
@@ -163,18 +176,18 @@ class TrainedOn:
         if ratio > DOUBTFUL:
             return f"The network is {ratio:.1f} times as uncertain as on any frame it was validated on; {ADVICE}."
         # the detail takes most of the time, and hardly any image of a model of one kind comes here
-        unlike = (
-            image is not None
-            and (ratio > 1 or self.many_kinds)
-            and unlikeness(image_detail(image, scale), self.detail) > UNLIKE
-        )
-        if unlike and ratio > 1:
-            return (
-                "The network is more uncertain than on any frame it was validated on, and the image's detail (noise, "
-                f"blur, size of structures) is unlike that of its training; {ADVICE}."
-            )
-        if unlike:
-            return f"The image's detail (noise, blur, size of structures) is unlike that of its training; {ADVICE}."
+        if image is None or not (ratio > 1 or self.many_kinds):
+            return ""
+        detail = image_detail(image, scale)
+        if unlikeness(detail, self.detail) > UNLIKE:
+            what = "detail (noise, blur, size of structures) is unlike that of its training"
+            if ratio > 1:
+                more = "The network is more uncertain than on any frame it was validated on, and the image's"
+                return f"{more} {what}; {ADVICE}."
+            return f"The image's {what}; {ADVICE}."
+        if self.kinds and distance(describe_image(image, detail), self.kinds) > FAR:
+            what = "detail and grey values (noise, blur, contrast, size of structures)"
+            return f"The image's {what} are unlike those of any image of its training; {ADVICE}."
         return ""
 
 
@@ -241,7 +254,50 @@ def unlikeness(detail: Sequence[float], ranges: Sequence[tuple[float, float]]) -
     )
 
 
+def describe_image(image: np.ndarray, detail: Sequence[float]) -> list[float]:
+    """Describe the detail and the grey values of an image, so that alike images have a small distance.
+
+    Parameters
+    ----------
+    image : ndarray
+        (C, H, W), float, as it was normalised; of several channels the mean is taken.
+    detail : sequence of float
+        Its :func:`image_detail`.
+
+    Returns
+    -------
+    list of float
+        The logarithms to base 2 of the detail, which counts as 0.001 at least, and the 5th, 50th and 95th percentile of
+        the grey values.
+
+    Examples
+    --------
+    >>> describe_image(np.array([[[0.0, 1.0, 2.0]]]), [0.5, 0.25])
+    [-1.0, -2.0, 0.1, 1.0, 1.9]
+    """
+    step = max(1, math.ceil(math.sqrt(image[0].size / MOST_PIXELS)))
+    grey = np.percentile(np.asarray(image[:, ::step, ::step], np.float32).mean(0), GREY_PERCENTILES)
+    return [*(math.log2(max(part, 1e-3)) for part in detail), *map(float, grey)]
+
+
+def distance(description: Sequence[float], kinds: Sequence[Sequence[float]]) -> float:
+    """Return the Euclidean distance of a description from the nearest of several.
+
+    Examples
+    --------
+    >>> distance([1.0, 2.0], [[4.0, 6.0], [1.0, 4.0]])
+    2.0
+    """
+    return float(np.linalg.norm(np.asarray(kinds) - np.asarray(description), axis=1).min())
+
+
 def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, Real) or not np.isfinite(float(value)) or float(value) < 0:
+    if _number_of_any_sign(value) < 0:
+        raise ValueError
+    return float(value)
+
+
+def _number_of_any_sign(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, Real) or not np.isfinite(float(value)):
         raise ValueError
     return float(value)
