@@ -60,5 +60,5 @@ def test_factor_one_is_the_inferer_itself():
 
 @pytest.mark.parametrize("size", [1000.0, 1e-9])
 def test_a_pixel_size_in_another_unit_is_refused(size: float) -> None:
-    with pytest.raises(InputError, match="in the same unit"):
+    with pytest.raises(InputError, match="in the unit of the model"):
         scale_factor(size, 0.65, rescale=True)
