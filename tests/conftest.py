@@ -6,11 +6,16 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from workflows import SHORT, SMALL, run
 
 from unetpipe.datasets import write_synthetic_ctc
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+# no test may fail because the machine is busy
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

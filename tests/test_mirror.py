@@ -3,13 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from unetpipe.mirror import mirror_crop, mirror_indices
 
 
-@settings(deadline=None)
 @given(size=st.integers(1, 30), before=st.integers(0, 120), after=st.integers(0, 120))
 def test_indices_equal_numpy_reflect(size: int, before: int, after: int) -> None:
     expected = np.pad(np.arange(size), (before, after), mode="reflect")
@@ -23,7 +22,6 @@ def test_indices_by_hand() -> None:
     assert mirror_indices(2, 2, 3).tolist() == []
 
 
-@settings(deadline=None)
 @given(
     shape=st.tuples(st.integers(1, 9), st.integers(1, 9)),
     corner=st.tuples(st.integers(-30, 30), st.integers(-30, 30)),

@@ -132,7 +132,7 @@ choices = st.one_of(st.none(), st.sampled_from([1, 2, "01", ["01", "02"]]))
 frame_choices = st.one_of(st.none(), st.sampled_from(["0-3", "2-9", 5, [0, 9], "7-9"]))
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(
     lengths=st.tuples(st.integers(0, 12), st.integers(0, 12)),
     train_sequences=choices,

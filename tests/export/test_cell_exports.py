@@ -57,7 +57,7 @@ def test_geojson_of_odd_cells(tmp_path: Path):
 
 
 @given(small_maps)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_geojson_of_any_mask(tmp_path_factory: pytest.TempPathFactory, labels: np.ndarray):
     (path,) = export_cells("geojson", tmp_path_factory.mktemp("any"), [LabelledPage.in_memory(labels, "a.png")])
     check_geojson(path, labels)
@@ -166,7 +166,7 @@ def test_coco_by_its_library(tmp_path: Path, pages: list[LabelledPage]):
 
 
 @given(small_maps)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_coco_of_any_mask(tmp_path_factory: pytest.TempPathFactory, labels: np.ndarray):
     coco = pytest.importorskip("pycocotools.coco").COCO
     (path,) = export_cells("coco", tmp_path_factory.mktemp("any"), [LabelledPage.in_memory(labels, "a.png")])

@@ -55,7 +55,7 @@ def largest_difference(one: Tensor, other: Tensor) -> float:
     return float((one - other).abs().max())
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     depth=st.integers(1, 3),
     size=st.tuples(st.integers(1, 64), st.integers(1, 64)),
@@ -92,7 +92,7 @@ def test_tiles_off_the_pooling_grid_are_not_seamless(depth: int, roi_size: int, 
     assert largest_difference(tiled(net, images, roi_size), whole) < 1e-10
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     size=st.integers(1, 400),
     output=st.integers(1, 120),

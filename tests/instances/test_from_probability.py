@@ -94,7 +94,7 @@ def test_nothing_above_the_threshold_gives_an_empty_map() -> None:
     assert not result.any()
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(probability=probabilities, threshold=st.sampled_from([0.0, 0.25, 0.4]), min_size=st.integers(0, 6))
 def test_every_object_is_one_filled_piece_of_the_least_size(probability, threshold: float, min_size: int) -> None:
     result = InstanceSettings(threshold=threshold, min_size=min_size, ridge_refill_radius=0).instances(probability)
@@ -111,7 +111,7 @@ def test_every_object_is_one_filled_piece_of_the_least_size(probability, thresho
         np.testing.assert_array_equal(result > 0, ndimage.binary_fill_holes(above, CROSS) & (result > 0))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(probability=probabilities, min_size=st.integers(0, 4), ridge=st.sampled_from([1.0, 2.0, 3.0]))
 def test_ridge_is_given_back_last(probability, min_size: int, ridge: float) -> None:
     without = InstanceSettings(threshold=0.3, min_size=min_size, ridge_refill_radius=0).instances(probability)

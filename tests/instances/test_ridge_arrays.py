@@ -29,7 +29,7 @@ def distances(instances: np.ndarray, row: int, column: int) -> dict[int, float]:
     return found
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(instances=label_maps, radius=radii)
 def test_contact_zone_is_where_two_cells_are_near(instances: np.ndarray, radius: float) -> None:
     zone = contact_zone(instances, radius)
@@ -39,7 +39,7 @@ def test_contact_zone_is_where_two_cells_are_near(instances: np.ndarray, radius:
         assert inside == (near >= 2)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(instances=label_maps, radius=st.one_of(st.just(0.0), radii))
 def test_cut_only_removes_and_leaves_cells_apart(instances: np.ndarray, radius: float) -> None:
     before = instances.copy()
@@ -53,7 +53,7 @@ def test_cut_only_removes_and_leaves_cells_apart(instances: np.ndarray, radius: 
             assert (number == 0) == (radius > 0 and min(others, default=np.inf) <= radius)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(instances=label_maps, radius=st.one_of(st.just(0.0), radii))
 def test_refilling_the_ridge_gives_what_lies_between_two_cells_to_the_nearest(
     instances: np.ndarray, radius: float
@@ -76,7 +76,7 @@ def pieces(instances: np.ndarray) -> dict[int, int]:
     return {number: ndimage.label(instances == number)[1] for number in np.unique(instances[instances > 0]).tolist()}
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(instances=label_maps, radius=radii)
 def test_refilling_the_ridge_leaves_no_cell_in_more_pieces(instances: np.ndarray, radius: float) -> None:
     before, after = pieces(instances), pieces(refill_ridge(instances, radius))

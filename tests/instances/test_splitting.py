@@ -71,7 +71,7 @@ def test_the_flood_does_not_pass_through_background() -> None:
     assert result[0, 0] == result[0, 1] != result[1, 2] == result[2, 2]
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(probability=probabilities, marker_threshold=st.sampled_from([0.6, 0.8, 0.9]))
 def test_cells_only_part(probability: np.ndarray, marker_threshold: float) -> None:
     """The mask stays; each new cell lies within one old one; each holds at most one centre; numbers are 1 … n."""
@@ -88,7 +88,7 @@ def test_cells_only_part(probability: np.ndarray, marker_threshold: float) -> No
         assert len(np.unique(result[centres == number])) == 1
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(probability=probabilities)
 def test_a_component_is_cut_as_if_it_were_alone(probability: np.ndarray) -> None:
     cells = ndimage.label(probability > 0.5)[0].astype(np.int32)
@@ -111,7 +111,7 @@ def test_several_marker_thresholds_cut_one_after_another() -> None:
     assert results == {0.6: 3, 0.85: 3, (0.6, 0.85): 4, (0.85, 0.6): 4}
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(probability=probabilities)
 def test_higher_marker_thresholds_only_cut_further(probability: np.ndarray) -> None:
     cells = ndimage.label(probability > 0.5)[0].astype(np.int32)

@@ -34,7 +34,7 @@ def test_borders_are_averaged_anew_after_a_merge() -> None:
     assert merge_open_borders(probability, apart, 0.5).tolist()[0] == [1, 1]
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(parts=part_maps, probability=probabilities)
 def test_limits(parts: np.ndarray, probability: np.ndarray) -> None:
     """0 merges nothing; above 1 whatever touches is one cell; background stays; parts stay whole."""
@@ -49,7 +49,7 @@ def test_limits(parts: np.ndarray, probability: np.ndarray) -> None:
         np.testing.assert_array_equal(one[touching], other[touching])
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(parts=part_maps, probability=probabilities, threshold=st.sampled_from([0.3, 0.6]))
 def test_no_open_border_is_left(parts: np.ndarray, probability: np.ndarray, threshold: float) -> None:
     merged = merge_open_borders(probability, parts, threshold)
@@ -76,7 +76,7 @@ def test_pieces_of_a_cell_get_numbers_of_their_own() -> None:
     assert connected(np.array([[1, 0, 1, 0, 3, 3, 0, 1]], np.int32)).tolist() == [[1, 0, 4, 0, 3, 3, 0, 5]]
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(parts=part_maps)
 def test_every_cell_is_connected_afterwards(parts: np.ndarray) -> None:
     pieces = connected(parts)

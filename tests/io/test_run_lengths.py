@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -19,7 +19,6 @@ def test_pixels_are_numbered_down_the_columns_from_1():
     assert encode_instances(np.zeros((2, 2), int)) == []
 
 
-@settings(deadline=None)
 @given(labels=LABELS)
 def test_round_trip(labels: np.ndarray):
     found = np.zeros(labels.shape, int)

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from unetpipe.errors import InputError
@@ -83,7 +83,6 @@ def test_tracks_that_fit_their_masks_pass() -> None:
         check_tracks(TABLE, {frame: ids for frame, ids in frames_of(TABLE).items() if frame < 9}, "the table")
 
 
-@settings(deadline=None)
 @given(st.integers(0, 9), st.sampled_from([1, 2, 3, 7, 8]))
 def test_any_other_cell_is_named(frame: int, cell: int) -> None:
     frames = frames_of(TABLE)

@@ -97,7 +97,7 @@ def test_grey_image_by_a_network_of_three_channels(dark: bool, tmp_path: Path) -
     check_equal(expected, arrays(made.run(progress=False)))
 
 
-@settings(deadline=None, max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     shape=st.tuples(st.integers(9, 90), st.integers(9, 90)),
     block=st.sampled_from([20, 32, 64]),

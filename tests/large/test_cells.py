@@ -48,7 +48,7 @@ def check(labels: np.ndarray, side: int) -> None:
 
 
 @given(small_maps)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_blocks_measure_what_memory_measures(labels: np.ndarray):
     check(labels, side=3)
 

@@ -119,7 +119,7 @@ def ranks(values: np.ndarray) -> np.ndarray:
     return order.reshape(values.shape).astype(np.float32)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     shape=st.tuples(st.integers(1, 70), st.integers(1, 70)),
     side=st.sampled_from([4, 7, 16, 33, 64]),

@@ -84,7 +84,7 @@ def test_several_marker_thresholds_equal_memory(large, bundle: Path, tmp_path: P
     check_equal((used.instances(probability), probability), used, result.run(progress=False))
 
 
-@settings(deadline=None, max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     sides=st.tuples(st.integers(1, 6), st.integers(1, 6)),
     rest=st.integers(0, 20),

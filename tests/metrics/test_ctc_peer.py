@@ -123,7 +123,7 @@ def tracked(maps: list[np.ndarray], rng: np.random.Generator) -> tuple[list[np.n
     return result, tracks
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(seed=st.integers(0, 2**32 - 1), tolerance=st.integers(0, 2))
 def test_divisions_are_those_of_py_ctcmetrics(seed: int, tolerance: int) -> None:
     rng = np.random.default_rng(seed)
@@ -164,7 +164,7 @@ def write(folder: Path, stem: str, maps: list[np.ndarray]) -> None:
         write_labels(folder / f"{stem}{frame:03d}.tif", each)
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
 @given(seed=st.integers(0, 2**32 - 1), frames=st.integers(2, 5))
 def test_damaged_results_score_as_py_ctcmetrics_scores_them(seed: int, frames: int) -> None:
     rng = np.random.default_rng(seed)

@@ -4,7 +4,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from skimage.metrics import contingency_table
@@ -37,7 +37,6 @@ def table(truth: np.ndarray, result: np.ndarray) -> dict[tuple[int, int], int]:
     return dict(zip(pairs, shared.counts.tolist(), strict=True))
 
 
-@settings(deadline=None)
 @given(maps, maps)
 def test_overlap_counts_every_pixel_once(truth: np.ndarray, result: np.ndarray) -> None:
     truth_ids, result_ids, shared = overlap(truth, result)
@@ -47,7 +46,6 @@ def test_overlap_counts_every_pixel_once(truth: np.ndarray, result: np.ndarray) 
     assert shared.counts.sum() == ((truth > 0) & (result > 0)).sum()
 
 
-@settings(deadline=None)
 @given(maps, maps)
 def test_overlap_counts_what_scikit_image_counts(truth: np.ndarray, result: np.ndarray) -> None:
     expected = contingency_table(truth, result).toarray()
@@ -57,7 +55,6 @@ def test_overlap_counts_what_scikit_image_counts(truth: np.ndarray, result: np.n
     assert list(found) == sorted(found)
 
 
-@settings(deadline=None)
 @given(sparse_maps, sparse_maps)
 def test_overlap_takes_any_ids(truth: np.ndarray, result: np.ndarray) -> None:
     ids = [0, 7, 65535, 65536, 2**40]
@@ -66,7 +63,6 @@ def test_overlap_takes_any_ids(truth: np.ndarray, result: np.ndarray) -> None:
     assert table(truth, result) == {(ids[i], ids[j]): count for (i, j), count in expected.items()}
 
 
-@settings(deadline=None)
 @given(maps, maps)
 def test_ious_follow_the_definition(truth: np.ndarray, result: np.ndarray) -> None:
     shared = overlap(truth, result)[2]
@@ -75,7 +71,6 @@ def test_ious_follow_the_definition(truth: np.ndarray, result: np.ndarray) -> No
         assert iou == (one & other).sum() / (one | other).sum() == mask_iou(one, other)
 
 
-@settings(deadline=None)
 @given(maps, maps)
 def test_the_two_ways_to_count_agree(truth: np.ndarray, result: np.ndarray) -> None:
     """Many objects are counted by sorting, few in a table; background around them makes few of many."""
@@ -101,7 +96,6 @@ def test_as_many_objects_as_16_bits_hold_take_little_memory() -> None:
     assert mistakes.counts == {"missed": halved, "merged": 0, "split": 0, "invented": halved}
 
 
-@settings(deadline=None)
 @given(maps, maps)
 def test_matches_are_those_that_seg_scores(truth: np.ndarray, result: np.ndarray) -> None:
     match = match_frame(truth, result)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
@@ -30,7 +30,6 @@ def f_score(pairs: np.ndarray) -> float:
     return 2 * pairs[0] / (pairs[1] + pairs[2]) if pairs[1] + pairs[2] else 0.0
 
 
-@settings(deadline=None)
 @given(stacks, stacks)
 def test_rand_error_counts_pairs(truth: np.ndarray, proposal: np.ndarray) -> None:
     pairs = [
@@ -41,7 +40,6 @@ def test_rand_error_counts_pairs(truth: np.ndarray, proposal: np.ndarray) -> Non
     np.testing.assert_allclose(error.per_slice[0], [1 - f_score(slice_) for slice_ in pairs])
 
 
-@settings(deadline=None)
 @given(stacks, stacks)
 def test_thinned_scores_follow_the_definition(truth: np.ndarray, proposal: np.ndarray) -> None:
     scores = thinned_scores(truth, proposal.astype(float), [0.5])
@@ -95,7 +93,6 @@ def test_basins_meet_in_dams_one_pixel_wide(cells: str, basins: str) -> None:
     assert thinned_labels(cell).tolist() == [[int(digit) for digit in row] for row in basins.split()]
 
 
-@settings(deadline=None)
 @given(arrays(bool, st.tuples(st.integers(1, 8), st.integers(1, 8))))
 def test_thinning_keeps_the_cells_and_floods_the_rest(cell: np.ndarray) -> None:
     labels, thinned = ndimage.label(cell)[0], thinned_labels(cell)

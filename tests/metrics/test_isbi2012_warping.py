@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
@@ -135,7 +135,6 @@ def _simple_by_definition(image: np.ndarray) -> bool:
     return counts[0] == counts[1]
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_warping_keeps_the_topology_and_only_moves_towards_the_proposal(data: st.DataObject) -> None:
     truth = data.draw(binary_images)
@@ -150,7 +149,6 @@ def test_warping_keeps_the_topology_and_only_moves_towards_the_proposal(data: st
     np.testing.assert_array_equal(again, warped)
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_warping_follows_the_definition(data: st.DataObject) -> None:
     truth = data.draw(binary_images)
@@ -170,7 +168,6 @@ def _warp_by_definition(truth: np.ndarray, probability: np.ndarray, threshold: f
             return image[1:-1, 1:-1]
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_classes_follow_the_definition(data: st.DataObject) -> None:
     warped = data.draw(binary_images)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -48,7 +48,6 @@ def test_measures_count_only_what_is_known_but_seg_all() -> None:
     assert score.mean_precision == pytest.approx(5 * (1 / 4) / 10)
 
 
-@settings(deadline=None)
 @given(maps, maps, masks)
 def test_unknown_pixels_do_not_matter(truth: np.ndarray, result: np.ndarray, known: np.ndarray) -> None:
     clipped = within_known(truth, result, known)
@@ -61,7 +60,6 @@ def test_unknown_pixels_do_not_matter(truth: np.ndarray, result: np.ndarray, kno
     assert score_segmentation(0, other, result, known).pixels == score_segmentation(0, truth, result, known).pixels
 
 
-@settings(deadline=None)
 @given(maps, maps)
 def test_bounds_and_perfect_results(truth: np.ndarray, result: np.ndarray) -> None:
     frames = [FrameScore("", 0, score_segmentation(0, truth, result), match_frame(truth, result))]

@@ -49,7 +49,7 @@ def test_by_hand(truth: str, result: str, expected: list[float]) -> None:
 label_maps = hnp.arrays(np.uint16, (6, 7), elements=st.sampled_from([0, 1, 2, 3, 65535]))
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(truth=label_maps, result=label_maps)
 def test_equals_the_definition(truth: np.ndarray, result: np.ndarray) -> None:
     expected = []

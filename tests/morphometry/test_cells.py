@@ -51,7 +51,7 @@ def test_numbers_of_real_cells_are_those_of_scikit_image(real_data: Path, data_s
 
 
 @given(small_maps)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_pieces_edges_and_neighbours(labels: np.ndarray):
     labels = np.kron(labels, np.ones((2, 1), np.int32))
     columns = measure_cells(labels)

@@ -11,7 +11,7 @@ from unetpipe.morphometry.confidence import cell_confidences, confidence_by_id
 
 
 @given(small_maps)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_confidences_stay_with_their_cells_when_ids_change(labels: np.ndarray):
     probability = np.random.default_rng(0).random(labels.shape).astype(np.float32)
     confidences = cell_confidences(labels, probability)

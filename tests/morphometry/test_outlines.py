@@ -10,7 +10,7 @@ from unetpipe.morphometry import outline_polygons
 
 
 @given(small_maps)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_polygons_cover_exactly_the_pixels_of_their_cell(labels: np.ndarray):
     outlines = outline_polygons(labels)
     assert list(outlines) == np.unique(labels[labels > 0]).tolist()
@@ -20,7 +20,7 @@ def test_polygons_cover_exactly_the_pixels_of_their_cell(labels: np.ndarray):
 
 
 @given(small_maps)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_polygons_are_valid_geometry(labels: np.ndarray):
     shapely = pytest.importorskip("shapely")
     for cell, polygons in outline_polygons(labels).items():

@@ -37,7 +37,7 @@ def check(labels: np.ndarray) -> None:
 
 
 @given(small_maps)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_mask(labels: np.ndarray) -> None:
     check(labels)
 

@@ -86,7 +86,7 @@ def test_valid_sizes_are_those_that_pass_layer_by_layer(depth: int) -> None:
     assert [network.output_size(size) for size in by_hand] == list(by_hand.values())
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     channels=st.lists(st.integers(1, 4), min_size=1, max_size=6),
     in_channels=st.integers(1, 3),
@@ -105,7 +105,7 @@ def test_output_size_and_margin_agree_with_the_forward_pass(
     assert output.shape[-2:] == (height - 2 * network.margin, width - 2 * network.margin)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(depth=st.integers(0, 5), output=st.integers(1, 700))
 def test_input_size_is_the_smallest_that_reaches_the_output(depth: int, output: int) -> None:
     with torch.device("meta"):

@@ -72,7 +72,7 @@ def test_of_too_many_tracks_whole_families_are_left_out() -> None:
     assert (len(tree.bars), tree.left_out) == (6, 13)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32 - 1))
 def test_no_two_bars_overlap(seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -59,7 +59,7 @@ def test_little_or_nothing(texts: tuple[str, ...]) -> None:
     check_tracks(tracks, {frame: {int(x) for x in text if x != "."} for frame, text in enumerate(maps)}, "linked")
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1))
 def test_tables_fit_their_masks(seed: int) -> None:
     rng = np.random.default_rng(seed)

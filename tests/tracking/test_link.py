@@ -123,7 +123,6 @@ def random_frames(rng: np.random.Generator) -> list[np.ndarray]:
     return frames
 
 
-@settings(deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_tables_fit_their_masks_and_ids_do_not_matter(seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -136,7 +135,7 @@ def test_tables_fit_their_masks_and_ids_do_not_matter(seed: int) -> None:
     assert [track.label for track in tracks] == list(range(1, len(tracks) + 1))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_written_results_are_valid(tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:
     folder = tmp_path_factory.mktemp("result")

@@ -26,7 +26,7 @@ def two_cells() -> dict[str, torch.Tensor]:
     return {"image": image, "label": label, "known": torch.ones(1, 40, 60, dtype=torch.bool)}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 10_000), gap=st.sampled_from([0.0, 1.5, 4.0]), halo=st.sampled_from([1.0, 3.0]))
 def test_copies_are_whole_cells_at_the_gap_asked_for(seed: int, gap: float, halo: float) -> None:
     before = two_cells()

@@ -70,7 +70,7 @@ def test_equals_the_definition(count: int, class_balance: float, border_weight_o
     )
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     count=st.integers(0, 12),
     shape=st.tuples(st.integers(1, 60), st.integers(1, 60)),
