@@ -116,29 +116,3 @@ def test_dask_worker_killed(image: Path, bundle: Path, undisturbed, tmp_path: Pa
             segment(image, bundle, tmp_path / "corrupt", processes=cluster)
         assert not (tmp_path / "corrupt").exists()
         chunk.write_bytes(content)
-
-
-def test_worker_without_unetpipe() -> None:
-    with local_processes(2) as cluster:
-        address = cluster.client.scheduler.address
-        lacking = next(iter(cluster.client.scheduler_info()["workers"]))
-        cluster.client.run(exec, "import sys; sys.modules['unetpipe'] = None", workers=[lacking])
-        said = rf"On 1 of 2 workers .*, such as {lacking}; install"
-        with pytest.raises(InputError, match=said), cluster_processes(address):
-            pass
-        cluster.client.run(exec, "import sys; del sys.modules['unetpipe']", workers=[lacking])
-        with cluster_processes(address) as known:
-            assert known.workers == 2
-
-
-def test_scheduler_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("unetpipe.large.processes.SECONDS_TO_ANSWER", 1)
-    with (
-        pytest.raises(InputError, match=r"tcp://127\.0\.0\.1:9 cannot be reached"),
-        cluster_processes("tcp://127.0.0.1:9"),
-    ):
-        pass
-    with pytest.raises(InputError, match="cannot be reached"), cluster_processes("nonsense://"):
-        pass
-    with pytest.raises(InputError, match="at least 1"), local_processes(0):
-        pass

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import importlib.util
 import logging
 import os
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -20,6 +22,7 @@ from unetpipe.memory import keep_freed_memory
 
 Function = Callable[[Work, Any], None]
 SECONDS_TO_ANSWER = 10
+MESSAGE_SECONDS = 0.05  # longer than Dask keeps a message to send it with others
 CORES_A_THREAD, MOST_THREADS = 4, 8
 
 
@@ -102,18 +105,29 @@ class DaskProcesses:
         from distributed import KilledWorker
         from distributed import as_completed as completed
 
-        futures = self.client.map(functools.partial(_do, function, work), jobs, pure=False)
+        name = f"unetpipe-{uuid.uuid4().hex}"
+        futures = self.client.map(functools.partial(_do, function, work), jobs, key=name, pure=False)
         try:
             for future in completed(futures):
                 yield future.result()
                 future.release()
         except KilledWorker as error:
+            self._cancel(futures, name)
             raise InputError(
                 "Several workers were lost while they computed the same tile; they may have run out of memory. Use "
                 "fewer workers, or grant less by --memory for smaller tiles."
             ) from error
-        finally:
-            self.client.cancel(futures, force=True)
+        except BaseException as error:
+            interrupted = not isinstance(error, Exception)  # then local workers are stopped with their cluster
+            self._cancel(futures, name, wait=not (self.local and interrupted))
+            raise
+
+    def _cancel(self, futures: Sequence[Any], name: str, wait: bool = True) -> None:
+        """Cancel jobs, and wait for those that run: a running job cannot be stopped and writes into the work folder."""
+        self.client.cancel(futures, force=True)
+        if wait:
+            self.client.run_on_scheduler(_until_cancelled, name)
+            self.client.run(_until_none_runs, name, on_error="ignore")
 
 
 @contextmanager
@@ -169,6 +183,17 @@ def cluster_processes(address: str) -> Iterator[DaskProcesses]:
                 f"such as {without[0]}; install it there, in the environment that runs dask worker."
             )
         yield DaskProcesses(client)
+
+
+async def _until_cancelled(name: str, dask_scheduler: Any) -> None:
+    while any(str(key).startswith(name) for key in dask_scheduler.tasks):
+        await asyncio.sleep(MESSAGE_SECONDS)
+
+
+async def _until_none_runs(name: str, dask_worker: Any) -> None:
+    await asyncio.sleep(MESSAGE_SECONDS)
+    while any(str(key).startswith(name) for key in dask_worker.state.tasks):
+        await asyncio.sleep(MESSAGE_SECONDS)
 
 
 def _do(function: Function, work: Work, job: Any) -> None:
