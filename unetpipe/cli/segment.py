@@ -23,7 +23,7 @@ from unetpipe.scope import THREE_DIMENSIONS
 if TYPE_CHECKING:
     from unetpipe.datasets.records import Record
     from unetpipe.io.journal import Journal
-    from unetpipe.large import LazyImage
+    from unetpipe.large import LargeSegmentation, LazyImage
     from unetpipe.large.processes import Processes
     from unetpipe.predictor import Predictor
 
@@ -327,28 +327,19 @@ def find_large_images(options: argparse.Namespace) -> list:
 
 def segment_large(options: argparse.Namespace, images: list[tuple[LazyImage, Path]]) -> None:
     """Segment images block by block, or say how long it would take."""
-    from unetpipe.large import LargeSegmentation
-    from unetpipe.large.planning import estimated_seconds, parse_bytes, say_time, seconds_a_block
+    from unetpipe.large.planning import estimated_seconds, say_time, seconds_a_block
+    from unetpipe.large.segmenting import check_disk
     from unetpipe.memory import keep_freed_memory
 
     keep_freed_memory()
     results = []
     with _processes(options) as processes:
-        for image, folder in images:
-            target = options.output / folder
-            if image.path != options.input and target.exists() and target.samefile(image.path.parent):
-                raise InputError(f"The results would lie among the images in {target}; name another output folder.")
-            segmentation = LargeSegmentation(
-                image,
-                target,
-                options.bundle,
-                model=options.model,
-                safe=options.safe,
-                overrides=_overrides(options, image),
-                memory=parse_bytes(options.memory) if options.memory else None,
-                resume=options.resume,
-                processes=processes,
-            )
+        # what is wrong with any image is said before the long work on the first one
+        segmentations = [_plan(options, image, options.output / folder, processes) for image, folder in images]
+        if not options.dry_run:  # an earlier result gives its space to the new one
+            check_disk([segmentation for segmentation in segmentations if not segmentation.target.exists()])
+        for segmentation, (image, folder) in zip(segmentations, images, strict=True):
+            segmentation.plan()  # hours may have passed
             print(segmentation.describe())
             if options.dry_run:
                 seconds = seconds_a_block(segmentation.work)
@@ -357,7 +348,7 @@ def segment_large(options: argparse.Namespace, images: list[tuple[LazyImage, Pat
             else:
                 with _saying_how_to_continue():
                     result = segmentation.run(before_publishing=partial(remove_old, options.output))
-                results.append((result, segmentation.work.image, (folder / image.name).as_posix()))
+                results.append((result, segmentation.image, (folder / image.name).as_posix()))
                 print(f"Result: {results[-1][0]}")
     if results and (options.tables or options.export):
         from unetpipe.large.cells import result_pages
@@ -371,6 +362,28 @@ def segment_large(options: argparse.Namespace, images: list[tuple[LazyImage, Pat
                 options.export,
                 options.tables,
             )
+
+
+def _plan(
+    options: argparse.Namespace, image: LazyImage, target: Path, processes: Processes | None
+) -> LargeSegmentation:
+    """Check an image and the folder of its result, and choose its blocks."""
+    from unetpipe.large import LargeSegmentation
+    from unetpipe.large.planning import parse_bytes
+
+    if image.path != options.input and target.exists() and target.samefile(image.path.parent):
+        raise InputError(f"The results would lie among the images in {target}; name another output folder.")
+    return LargeSegmentation(
+        image,
+        target,
+        options.bundle,
+        model=options.model,
+        safe=options.safe,
+        overrides=_overrides(options, image),
+        memory=parse_bytes(options.memory) if options.memory else None,
+        resume=options.resume,
+        processes=processes,
+    )
 
 
 def _processes(options: argparse.Namespace) -> AbstractContextManager[Processes | None]:

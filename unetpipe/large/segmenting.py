@@ -100,29 +100,42 @@ class LargeSegmentation:
         processes: Processes | None = None,
     ) -> None:
         quiet()
-        check_folder(output)
         self.target = Path(output).absolute() / f"{image.name}.ome.zarr"
-        self._check_target(image)
-        self.resume = resume
+        self.resume, self.memory, self.block = resume, memory, block
         root = str(Path(bundle or find_bundle()).absolute())
         values = {key: tuple(value) if isinstance(value, list) else value for key, value in (overrides or {}).items()}
-        pairs = tuple(sorted(values.items()))
-        self.predictor = load_predictor(root, model, safe, pairs)
-        image = image.of_channel(self.predictor.channel)
-        image.check(self.predictor.channels)
-        bright = self.predictor.normalization == BRIGHT_NORMALIZATION
-        given = None if statistics is None else as_statistics(statistics, image.channels, bright)
-        threads = threads_beside(self.predictor.device)
+        self._model = (root, model, safe, tuple(sorted(values.items())))
+        predictor = self.predictor
+        self.image = image.of_channel(predictor.channel)
+        self.image.check(predictor.channels)
+        bright = predictor.normalization == BRIGHT_NORMALIZATION
+        self.statistics = None if statistics is None else as_statistics(statistics, self.image.channels, bright)
+        threads = threads_beside(predictor.device)
         self.processes: Processes = ThisProcess(threads) if processes is None else processes
         shared = threads > 1 and isinstance(self.processes, DaskProcesses) and self.processes.local
         self.network: Processes = ThisProcess(threads) if shared else self.processes
+        self._most_threads = self.network.threads
+        self.identity = _identity(self.image, predictor, self.statistics)
+        self.plan()
+
+    @property
+    def predictor(self) -> Predictor:
+        """The model. Only one is kept in memory, so this may load it again."""
+        return load_predictor(*self._model)
+
+    def plan(self) -> None:
+        """Look at the output folder and choose the blocks by the memory that is free now; raises as the class does.
+
+        A new segmentation is planned already. Plan it again if you run it much later.
+        """
+        self._check_target()
+        image, predictor, memory = self.image, self.predictor, self.memory
         self.granted = default_memory() if memory is None else memory
         folder = self.target.parent / f".{image.name}.work"
-        self.identity = _identity(image, self.predictor, given)
         begun = self._begun(folder)
-        side = begun["side"] if begun else block
+        side = begun["side"] if begun else self.block
         self.budget: Budget = plan_blocks(
-            self.predictor, image, self.granted, self.processes.workers, side, self.network.threads
+            predictor, image, self.granted, self.processes.workers, side, self._most_threads
         )
         self.network.threads = self.budget.threads
         if begun and memory is not None and self.budget.total > memory:
@@ -130,17 +143,18 @@ class LargeSegmentation:
                 f"{folder} holds work in blocks of {side} pixels, which take about {gib(self.budget.total)}, more than "
                 f"the {gib(memory)} granted; grant more by --memory, or leave out --resume to start again."
             )
+        bundle, model, safe, overrides = self._model
         self.work = Work(
             image=image,
             folder=folder,
             grid=Grid(image.pages, *image.size, side=self.budget.side),
-            settings=self.predictor.settings,
-            bundle=root,
+            settings=predictor.settings,
+            bundle=bundle,
             model=model,
             safe=safe,
-            overrides=pairs,
-            statistics=given,
-            bright=bright,
+            overrides=overrides,
+            statistics=self.statistics,
+            bright=predictor.normalization == BRIGHT_NORMALIZATION,
             largest_cut=self.budget.largest_cut,
         )
 
@@ -192,11 +206,7 @@ class LargeSegmentation:
         if self.resume and self.is_complete():
             shutil.rmtree(work.folder, ignore_errors=True)  # left by a run that was killed after it had published
             return self.target
-        if disk_bytes(work.grid) / COMPRESSION > free_space(self.target.parent):
-            raise InputError(
-                f"The result of {work.image.path} takes up to {gib(disk_bytes(work.grid))}, and {self.target.parent} "
-                f"has {gib(free_space(self.target.parent))} free; name a folder on a larger disk."
-            )
+        check_disk([self])
         complete = 0
         try:
             if self._begun(work.folder) is None:
@@ -229,11 +239,12 @@ class LargeSegmentation:
             ) from error
         return self.target
 
-    def _check_target(self, image: LazyImage) -> None:
-        """Raise InputError if the path of the result holds something else."""
+    def _check_target(self) -> None:
+        """Raise InputError if the folder cannot be written, or the path of the result holds something else."""
+        check_folder(self.target.parent)
         if not self.target.exists():
             return
-        if image.path.exists() and self.target.samefile(image.path):
+        if self.image.path.exists() and self.target.samefile(self.image.path):
             raise InputError(f"The result {self.target} would replace the image; name another output folder.")
         try:
             published(self.target)
@@ -273,6 +284,26 @@ class LargeSegmentation:
             for name in ("mean", "deviation", *(["sign"] if work.bright else [])):
                 facts[name] = [work.load(NORMALISATION, page)[name].tolist() for page in pages]
         return facts
+
+
+def check_disk(segmentations: Sequence[LargeSegmentation]) -> None:
+    """Raise InputError if the disk cannot hold all the results, however well they compress.
+
+    Parameters
+    ----------
+    segmentations : sequence of LargeSegmentation
+        Planned, not yet run, with results on one disk.
+    """
+    if not segmentations:
+        return
+    folder = segmentations[0].target.parent
+    need, free = sum(disk_bytes(segmentation.work.grid) for segmentation in segmentations), free_space(folder)
+    if need / COMPRESSION > free:
+        one = f"The result of {segmentations[0].image.path} takes"
+        raise InputError(
+            f"{one if len(segmentations) == 1 else f'The results of {len(segmentations)} images take'} up to "
+            f"{gib(need)}, and {folder} has {gib(free)} free; name a folder on a larger disk."
+        )
 
 
 def free_space(folder: Path) -> int:

@@ -1,0 +1,98 @@
+"""``unetpipe segment`` of several images that are segmented part by part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from large_images import small_bundle, write_ome_zarr
+
+from unetpipe.cli.main import main
+from unetpipe.large import segmenting
+
+PIXELS = np.random.default_rng(0).integers(0, 255, (2, 150, 130), np.uint16)
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small_bundle(tmp_path_factory.mktemp("bundle"), channels=(4, 8))
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """Two images that fit."""
+    (tmp_path / "images").mkdir()
+    for name in "ab":
+        write_ome_zarr(tmp_path / "images" / f"{name}.ome.zarr", PIXELS[0], "yx", "0.5")
+    return tmp_path / "images"
+
+
+def two_channels(images: Path, output: Path) -> None:
+    write_ome_zarr(images / "c.ome.zarr", PIXELS, "cyx", "0.5")
+
+
+def complex_numbers(images: Path, output: Path) -> None:
+    write_ome_zarr(images / "c.ome.zarr", PIXELS[0].astype(np.complex64), "yx", "0.5")
+
+
+def occupied(images: Path, output: Path) -> None:
+    (output / "b.ome.zarr").mkdir(parents=True)
+
+
+def work_of_another_image(images: Path, output: Path) -> None:
+    (output / ".b.work").mkdir(parents=True)
+    (output / ".b.work" / "plan.json").write_text('{"identity": "of another image", "side": 64}')
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (two_channels, "c.ome.zarr has 2 channel(s)"),
+        (complex_numbers, "c.ome.zarr holds complex64"),
+        (occupied, "b.ome.zarr exists already and is not a result of unetpipe"),
+        (work_of_another_image, ".b.work holds the beginning of another segmentation"),
+    ],
+)
+def test_what_is_wrong_with_a_later_image_is_said_before_the_first_is_begun(
+    change: Callable[[Path, Path], None], said: str, images: Path, bundle: Path, tmp_path: Path, capsys
+) -> None:
+    output = tmp_path / "out"
+    change(images, output)
+    before = sorted(output.rglob("*"))
+    assert main(["segment", str(images), "--output", str(output), "--bundle", str(bundle), "--resume"]) == 1
+    shown = capsys.readouterr()
+    assert said in shown.err
+    assert "Image:" not in shown.out
+    assert sorted(output.rglob("*")) == before
+
+
+def test_the_disk_must_hold_the_results_of_all_images(
+    images: Path, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    one = 4 * PIXELS[0].size / segmenting.COMPRESSION  # bytes: the image has one level
+    monkeypatch.setattr(segmenting, "free_space", lambda folder: int(1.5 * one))
+    command = ["segment", str(images), "--output", str(tmp_path / "out"), "--bundle", str(bundle)]
+    assert main(command) == 1
+    assert "The results of 2 images take up to" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+    monkeypatch.setattr(segmenting, "free_space", lambda folder: int(2.5 * one))
+    assert main(command) == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.ome.zarr", "b.ome.zarr"]
+
+    monkeypatch.setattr(
+        segmenting, "free_space", lambda folder: int(1.5 * one)
+    )  # beside the results, which are replaced
+    assert main(command) == 0
+
+
+def test_blocks_are_planned_by_the_memory_that_is_free_when_an_image_is_begun(
+    images: Path, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    asked = []
+    monkeypatch.setattr(segmenting, "default_memory", lambda: asked.append(1) or (2**32 + len(asked) * 2**30))
+    assert main(["segment", str(images), "--output", str(tmp_path / "out"), "--bundle", str(bundle)]) == 0
+    granted = [line.partition("of ")[2] for line in capsys.readouterr().out.splitlines() if "granted" in line]
+    assert granted == ["7.0 GiB granted", "8.0 GiB granted"]  # the third and fourth time; the checks asked twice
