@@ -6,11 +6,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from monai.inferers import SlidingWindowInferer
 from PIL import Image
+from workflows import BUNDLE
 
 from benchmarks.stress import command
 from benchmarks.stress.measuring import EMPTY, PLAIN, ViewScore, summarise
 from benchmarks.stress.perturbations import STRESS, perturbed
+from experiments import basic_unet as experiment
+from experiments.basic_unet import SizedBasicUNet
+from unetpipe import Predictor
+from unetpipe.bundle.carrying import plain_config
+from unetpipe.bundle.writing import read_configs, write_bundle
+from unetpipe.cli.main import main
+from unetpipe.networks import save_state
+
+OVERLAY = Path(experiment.__file__).with_name("overlay.json")
 
 
 def view(name: str, frame: str, scores: dict[int, float], objects: int = 1, largest: int = 100) -> ViewScore:
@@ -57,6 +68,41 @@ def test_the_table_and_the_picture_are_written(
     assert [row["view"] for row in rows][:2] == [PLAIN, "gain 0.5"]
     with Image.open(tmp_path / "out" / "stress.png") as picture:
         assert np.ptp(np.asarray(picture.convert("L"))) > 200
+
+
+@pytest.fixture
+def basic_unet(tmp_path: Path) -> Path:
+    """A bundle as a training with the overlay of MONAI's BasicUNet writes it, with random weights."""
+    values = {"channels": [4, 4, 4, 4, 8], "in_channels": 1, "amp": False, "min_size": 10, "threshold": 0.4}
+    names = [BUNDLE / "configs" / "train.json", OVERLAY]
+    training = {**read_configs([str(name) for name in names]), **values, "tile": 48}
+    write_bundle(BUNDLE, tmp_path / "basic", values, training=plain_config(training))
+    torch.manual_seed(0)
+    network = SizedBasicUNet(1, 2, values["channels"])
+    save_state(network.state_dict(), tmp_path / "basic" / "models" / "model.pt")
+    return tmp_path / "basic"
+
+
+def test_a_bundle_is_scored_through_its_own_inferer(basic_unet: Path, synthetic: Path, capsys) -> None:
+    arguments = [str(basic_unet), str(synthetic), "--frames", "0", "--sequences", "1", "--views", "gain 0.5"]
+    assert command.main(arguments) in (0, 1)
+    assert "gain 0.5" in capsys.readouterr().out
+
+    image = np.random.default_rng(0).normal(100, 10, (70, 90)).astype(np.float32)
+    predictor = Predictor.load(basic_unet)
+    _, probability, _ = predictor.segment(image)
+    own = SlidingWindowInferer(roi_size=(48, 48), overlap=0.25, mode="gaussian")
+    normalized = torch.from_numpy((image - image.mean()) / image.std())[None, None]
+    with torch.no_grad():
+        expected = 1 - torch.softmax(own(normalized, predictor.network), dim=1)[0, 0]
+    np.testing.assert_allclose(probability, expected, atol=1e-5)
+
+
+def test_a_dry_run_does_not_count_the_tiles_of_another_inferer(basic_unet: Path, synthetic: Path, capsys) -> None:
+    arguments = ["--bundle", str(basic_unet), "--output", str(basic_unet / "masks")]
+    assert main(["segment", str(synthetic / "01"), *arguments, "--dry-run"]) == 1
+    assert "this bundle segments by SlidingWindowInferer; leave out --dry-run" in capsys.readouterr().err
+    assert main(["segment", str(synthetic / "01"), *arguments]) == 0
 
 
 def test_a_mistake_is_one_sentence(synthetic: Path) -> None:

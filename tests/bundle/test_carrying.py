@@ -52,6 +52,15 @@ def test_a_part_of_the_normalisation_is_that_of_inference_too() -> None:
     assert inference["normalize"]["_target_"] == "@normalization"
 
 
+def test_another_inferer_that_validated_segments_too() -> None:
+    window = {"_target_": "SlidingWindowInferer", "roi_size": ["@tile", "$@tile // 2"], "overlap": 0.25}
+    _, inference, _ = carried(**{"tile": 96, "validate#inferer#inferer": window})
+    assert inference["tiles"]["inferer"] == window
+    assert inference["tile"] == 96
+    _, inference, _ = carried(**{"validate#inferer#inferer#roi_size": 96})  # the same one: inference chooses its tile
+    assert inference == json.loads((BUNDLE / "configs" / "inference.json").read_text())
+
+
 def test_a_recipe_is_carried_with_the_order_of_its_transforms() -> None:
     train, inference, _ = carried(None, ("isbi2012.json",))
     before = json.loads((BUNDLE / "configs" / "inference.json").read_text())

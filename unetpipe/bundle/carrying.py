@@ -6,6 +6,7 @@ import copy
 import json
 import logging
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,9 @@ OF_THE_RUN = {
     *("_meta_", "bundle_root", "dataset_dir", "output_dir", "resume", "device", "amp", "progress", "show_bars"),
     *("num_workers", "validation_processes", "cache_rate", "cache_dir", "device_batches", "compile"),
 }
+VALIDATING: Place = ("validate", "inferer", "inferer")  # of train.json
+SEGMENTING: Place = ("tiles", "inferer")  # of inference.json
+REFERENCE = re.compile(r"@(\w+)")
 HANDLERS: tuple[Place, ...] = (("train", "handlers"), ("validate", "handlers"))
 RECORDS: tuple[Place, ...] = (("train", "dataset", "data"), ("validate", "dataset", "data"))
 TRACKING = set(DEFAULT_MLFLOW_SETTINGS["configs"])  # type: ignore[call-overload]
@@ -45,7 +49,7 @@ def carry_over(configs: dict[str, dict[str, Any]], running: Mapping[str, Any], s
     """Change the configs of a bundle to those that a training really had.
 
     ``train.json`` gets each part that differs. ``inference.json`` gets the changes of what it shares with it, such as
-    the network and the normalisation.
+    the network and the normalisation. If another inferer validated, ``inference.json`` segments by it, too.
 
     Parameters
     ----------
@@ -86,10 +90,22 @@ def carry_over(configs: dict[str, dict[str, Any]], running: Mapping[str, Any], s
             _put(shared, place, new)
             if isinstance(new, str) and new.startswith("@") and new[1:] in after and new[1:] not in shared:
                 shared[new[1:]] = after[new[1:]]
+    inferer = _get(after, (*VALIDATING, "_target_"))
+    if inferer not in (_get(before, (*VALIDATING, "_target_")), MISSING):
+        _put(shared, SEGMENTING, _get(after, VALIDATING))
+        _add_referenced(shared, SEGMENTING, after)
     train = configs.get("train.json", {})
     for key in after.keys() | before_kept.keys():
         if after.get(key, MISSING) != before.get(key, MISSING) and key not in settings:
             _put(train, (key,), after.get(key, MISSING))
+
+
+def _add_referenced(config: dict[str, Any], place: Place, source: Mapping[str, Any]) -> None:
+    """Add the keys of another config that a part refers to, and those that these refer to, if they are missing."""
+    for key in REFERENCE.findall(json.dumps(_get(config, place))):
+        if key in source and key not in config:
+            config[key] = source[key]
+            _add_referenced(config, (key,), source)
 
 
 def _as_parsed(config: Mapping[str, Any]) -> dict[str, Any]:

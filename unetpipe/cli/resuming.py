@@ -12,7 +12,8 @@ import torch
 
 from unetpipe.datasets.pixels import read_pixels
 from unetpipe.datasets.records import Record
-from unetpipe.inferers import plan_tiles
+from unetpipe.errors import InputError
+from unetpipe.inferers import OverlapTileInferer, plan_tiles
 from unetpipe.io.journal import NAME, Journal
 from unetpipe.memory import image_bytes, network_bytes
 from unetpipe.predictor import Predictor
@@ -40,6 +41,11 @@ def remaining(records: Sequence[Record], output: Path, journal: Journal) -> list
 def describe(records: Sequence[Record], predictor: Predictor) -> str:
     """Say how many tiles and how much memory the images take, and how long; a tile is timed for that."""
     _ = predictor.inferer, predictor.settings  # refuse what segmenting would refuse
+    if not isinstance(predictor.tiles, OverlapTileInferer):
+        raise InputError(
+            f"--dry-run counts the tiles of OverlapTileInferer, and this bundle segments by "
+            f"{type(predictor.tiles).__name__}; leave out --dry-run."
+        )
     network, device, rotations, scale = predictor.network, predictor.device, predictor.rotations, predictor.scale
     sizes = {record["image"]: read_pixels(record).shape[1:] for record in records}
     scaled = {image: (round(height * scale), round(width * scale)) for image, (height, width) in sizes.items()}

@@ -298,7 +298,10 @@ def choose_tile(size: tuple[int, int], network: Any, memory: int) -> tuple[int, 
         margin, step, smallest = network.margin, network.step, network.smallest_size
         bytes_per_pixel = network_bytes(network, 1)
     except AttributeError as error:
-        raise ValueError(f"{type(network).__name__} does not say its sizes ({error}); give roi_size.") from error
+        raise ValueError(
+            f"{type(network).__name__} does not say its sizes ({error}); give roi_size, or name its own inferer under "
+            "tiles#inferer in inference.json."
+        ) from error
     # outputs are rest + k·step; neighbouring tiles overlap by the rest
     least, rest = divmod(smallest - 2 * margin, step)
     output = min(LARGEST_OUTPUT, math.isqrt(int(memory / bytes_per_pixel)) - 2 * margin)
