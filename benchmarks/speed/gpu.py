@@ -104,21 +104,29 @@ def steps(device: torch.device, settings: Settings) -> Iterator[Row]:
     yield from _steps(device, settings, (1, 2) if settings.quick else (1, 8, 16))
 
 
+def measured_step(device: torch.device, settings: Settings) -> Iterator[Row]:
+    """Yield the same with the algorithm of each convolution chosen by measuring all of them, which takes seconds."""
+    with torch.backends.cudnn.flags(enabled=True, benchmark=True, benchmark_limit=0):
+        yield from _steps(device, settings, (2 if settings.quick else 8,), ", algorithms measured")
+
+
 def compiled_step(device: torch.device, settings: Settings) -> Iterator[Row]:
     """Yield the same of a compiled network; ``compile`` is a key of the training."""
     if device.type != "cuda":
         return
     try:
-        yield from _steps(device, settings, (8,), compiled=True)
+        yield from _steps(device, settings, (8,), ", compiled", compiled=True)
     except Exception as error:  # it needs a C compiler, for example
         print(f"The compiled step is not measured: {first_line(error)}", flush=True)
 
 
-def _steps(device: torch.device, settings: Settings, sizes: tuple[int, ...], compiled: bool = False) -> Iterator[Row]:
+def _steps(
+    device: torch.device, settings: Settings, sizes: tuple[int, ...], how: str = "", compiled: bool = False
+) -> Iterator[Row]:
     operations = matrix_rate(device, 256 if settings.quick else 8192)
     tile = 188 if settings.quick else 572
     for batch in sizes:
-        what = f"training step, {tile}-tiles, batch {batch}{', compiled' if compiled else ''}"
+        what = f"training step, {tile}-tiles, batch {batch}{how}"
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
         work = count_operations(training_step(device, widths(settings), tile, batch))
@@ -212,6 +220,7 @@ PARTS: dict[str, Callable[[torch.device, Settings], Iterator[Row]]] = {
     "recipe": recipe,
     "images": images,
     "paper": paper,
+    "measured": measured_step,
     "compiled": compiled_step,
 }
 

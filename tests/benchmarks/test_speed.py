@@ -127,6 +127,19 @@ def test_only_the_named_parts_are_measured(capsys: pytest.CaptureFixture, monkey
     assert [row["unit"] for row in rows] == ["TFLOP/s", "GB/s", "×"]
 
 
+def test_a_step_whose_algorithms_are_measured_leaves_the_setting_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bool] = []
+
+    def steps(*arguments: object, **options: object) -> Iterator[Row]:
+        seen.append(torch.backends.cudnn.benchmark)
+        yield Row("gpu", "first", 1.0)
+
+    monkeypatch.setattr(gpu, "_steps", steps)
+    assert len(list(gpu.measured_step(torch.device("cpu"), Settings(quick=True)))) == 1
+    assert seen == [True]
+    assert not torch.backends.cudnn.benchmark
+
+
 def test_a_step_that_cannot_be_compiled_is_left_out(
     capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
