@@ -9,7 +9,7 @@ import re
 import shutil
 import tempfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
@@ -272,6 +272,35 @@ def check_folder(path: str | os.PathLike) -> None:
         raise InputError(f"The output folder {path} cannot be made: {nearest} is a file.")
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise InputError(f"The output folder {path} cannot be written: no permission in {nearest}.")
+
+
+def check_apart(output: str | os.PathLike, data: Mapping[Path, str], results: str) -> None:
+    """Check that results do not go among the data that they come from.
+
+    Parameters
+    ----------
+    output : path
+        The folder for the results; it need not exist.
+    data : mapping of Path to str
+        Folders of the data, each with what it holds: "images", "masks" or "data".
+    results : str
+        What is written, such as "masks"; for the sentence.
+
+    Raises
+    ------
+    InputError
+        If the folder is one of those of the data.
+
+    Examples
+    --------
+    >>> check_apart("results", {Path("data/images"): "images"}, "masks")
+    """
+    for folder, kind in data.items():
+        if Path(output).exists() and folder.exists() and folder.samefile(output):
+            raise InputError(
+                f"The {results} would lie among the {kind} in {output} and be taken for {kind} next time; name another "
+                "output folder."
+            )
 
 
 def first_line(error: BaseException) -> str:

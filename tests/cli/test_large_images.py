@@ -96,3 +96,10 @@ def test_blocks_are_planned_by_the_memory_that_is_free_when_an_image_is_begun(
     assert main(["segment", str(images), "--output", str(tmp_path / "out"), "--bundle", str(bundle)]) == 0
     granted = [line.partition("of ")[2] for line in capsys.readouterr().out.splitlines() if "granted" in line]
     assert granted == ["7.0 GiB granted", "8.0 GiB granted"]  # the third and fourth time; the checks asked twice
+
+
+def test_results_do_not_go_among_the_images(images: Path, bundle: Path, capsys) -> None:
+    before = sorted(images.rglob("*"))
+    assert main(["segment", str(images), "--output", str(images), "--bundle", str(bundle)]) == 1
+    assert "The results would lie among the images in" in capsys.readouterr().err
+    assert sorted(images.rglob("*")) == before

@@ -15,6 +15,7 @@ from PIL import Image
 
 from unetpipe.cli.main import main
 from unetpipe.io import read_labels, write_labels
+from unetpipe.io.derived import CELLS, note_derived
 from unetpipe.tracking import link
 
 
@@ -183,6 +184,36 @@ def test_bad_masks_are_one_sentence_and_stay(mistake: str, masks: Path, capsys: 
     assert "\n" not in printed
     assert said in printed
     assert before == {path: path.read_bytes() for path in masks.glob("*")}
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        ("RES", "is that of the masks; name another one, or none"),
+        ("01", "01 holds images that unetpipe link did not write, such as t000.tif"),
+        ("01_GT/TRA", "TRA holds images that unetpipe link did not write, such as man_track000.tif"),
+    ],
+)
+def test_linked_masks_do_not_go_among_other_images(
+    output: str, said: str, masks: Path, synthetic: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+):
+    shutil.copytree(synthetic, tmp_path, dirs_exist_ok=True)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert main(["link", str(masks), "--output", str(tmp_path / output)]) == 1
+    assert said in capsys.readouterr().err
+    assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+
+def test_masks_are_linked_again_into_the_same_folder_with_pictures_of_them(masks: Path, tmp_path: Path):
+    output = tmp_path / "linked"
+    command = ["link", str(masks), "--output", str(output)]
+    assert main(command) == 0
+    picture = output / "mask000_neighbours.png"
+    Image.new("L", (9, 9)).save(picture)
+    assert main(command) == 1  # nobody knows whose picture that is
+    note_derived(output, CELLS, [picture])
+    assert main(command) == 0
+    assert not picture.exists()
 
 
 @pytest.mark.parametrize("size", [None, (9, 9)])

@@ -94,7 +94,7 @@ def run(options: argparse.Namespace) -> None:
 
     from unetpipe.datasets.labelled_pages import find_mask_files, read_labelled_pages
     from unetpipe.datasets.layouts import layout_of
-    from unetpipe.files import check_folder, writing
+    from unetpipe.files import check_apart, check_folder, writing
     from unetpipe.io.derived import CELLS, note_derived
     from unetpipe.io.formats import images_in, is_nifti
     from unetpipe.io.images import check_same_sizes, write_picture
@@ -128,12 +128,8 @@ def run(options: argparse.Namespace) -> None:
     found = find_mask_files(options.masks, options.images, channel=options.channel)
     check_exports_of_masks(options.export, found)
     places = {Path(record["image"]).parent: "images" for mask in found for record in mask.images if record is not None}
-    for folder, kind in {**places, masks[0].parent: "masks"}.items():
-        if cells and options.output.exists() and options.output.samefile(folder):
-            raise InputError(
-                f"The pictures would lie among the {kind} in {folder} and be taken for {kind} next time; name another "
-                "output folder."
-            )
+    if cells:
+        check_apart(options.output, {**places, masks[0].parent: "masks"}, "pictures")
     for mask in found:
         for image in dict.fromkeys(record["image"] for record in mask.images if record is not None):
             check_same_sizes(mask.path, image)

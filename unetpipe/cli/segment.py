@@ -17,7 +17,7 @@ from unetpipe.cli.cells import add_export_argument, check_exports, check_exports
 from unetpipe.cli.link import LINKER, add_linker
 from unetpipe.cli.options import add_bundle_and_model, add_channel, add_safe
 from unetpipe.errors import InputError
-from unetpipe.files import check_folder, writing
+from unetpipe.files import check_apart, check_folder, writing
 from unetpipe.scope import THREE_DIMENSIONS
 
 if TYPE_CHECKING:
@@ -235,17 +235,12 @@ def model_overrides(options: argparse.Namespace) -> dict[str, Any]:
 
 def _check_owned(records: Sequence[Record], output: Path, journal: Journal) -> None:
     """Raise InputError if masks would go among images that no earlier run has written, such as a truth."""
-    from unetpipe.io.formats import images_in
+    from unetpipe.io.derived import check_no_others
 
     if journal.path.is_file():
         return
     for folder in dict.fromkeys((output / record["mask_name"]).parent for record in records):
-        others = images_in(folder) if folder.is_dir() else []
-        if others:
-            raise InputError(
-                f"{folder} holds images that unetpipe segment did not write, such as {others[0].name}; name another "
-                "output folder, or remove them if nobody needs them."
-            )
+        check_no_others(folder, (), "segment")
 
 
 def _say_what_is_kept(output: Path, names: Sequence[str]) -> None:
@@ -371,8 +366,8 @@ def _plan(
     from unetpipe.large import LargeSegmentation
     from unetpipe.large.planning import parse_bytes
 
-    if image.path != options.input and target.exists() and target.samefile(image.path.parent):
-        raise InputError(f"The results would lie among the images in {target}; name another output folder.")
+    if image.path != options.input:
+        check_apart(target, {image.path.parent: "images"}, "results")
     return LargeSegmentation(
         image,
         target,

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
+from unetpipe.errors import InputError
 from unetpipe.files import write_text
+from unetpipe.io.formats import images_in
 from unetpipe.io.journal import few
 
 CELLS, SCORES = "cells", "scores"  # what is made: of the cells of masks, and of masks and their truth
@@ -67,6 +69,33 @@ def remove_derived(folder: str | os.PathLike, *kinds: str) -> list[str]:
         names = few(sorted(changed))
         said.append(f"Kept, because they were changed later, although they belong to earlier masks: {names}")
     return said
+
+
+def check_no_others(folder: Path, names: Collection[str], command: str) -> None:
+    """Check that masks do not go among images of other origin, such as a truth.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the masks go; it need not exist.
+    names : collection of str
+        Names of the masks, which may be there already.
+    command : str
+        The command that writes them, for the sentence.
+
+    Raises
+    ------
+    InputError
+        If the folder holds other images, apart from pictures that were made of masks there.
+    """
+    drawn = derived_paths(folder, CELLS)
+    images = images_in(folder) if folder.is_dir() else []
+    others = [image.name for image in images if image.name not in names and image not in drawn]
+    if others:
+        raise InputError(
+            f"{folder} holds images that unetpipe {command} did not write, such as {others[0]}; name another output "
+            "folder, or remove them if nobody needs them."
+        )
 
 
 def _read(folder: str | os.PathLike, kind: str) -> dict[str, list[int]]:

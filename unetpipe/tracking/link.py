@@ -12,6 +12,7 @@ import numpy as np
 from unetpipe.datasets.results import TRACK_TABLE, mask_names, read_mask, result_masks
 from unetpipe.errors import InputError
 from unetpipe.files import check_folder, replacing_files, writing
+from unetpipe.io.derived import check_no_others
 from unetpipe.io.images import write_labels
 from unetpipe.io.track_tables import Track, write_tracks
 from unetpipe.tracking.linkers import Linker, make_linker
@@ -128,7 +129,8 @@ def link_folder(
     ------
     InputError
         If there are no masks, a frame is missing, a mask cannot be read, differs in size or holds values other than
-        whole numbers from 0 to 65535, no mask holds a cell, or the output cannot be written or holds other masks.
+        whole numbers from 0 to 65535, or no mask holds a cell; if the output cannot be written, is the folder of the
+        masks, or holds other images.
     """
     folder = Path(folder)
     target = folder if output is None else Path(output)
@@ -136,7 +138,14 @@ def link_folder(
     check_complete(masks, str(folder))
     digits = len(masks[0].stem.removeprefix("mask"))
     _check_masks(list(masks.values()))
-    check_target(target, {f"mask{frame:0{digits}d}.tif" for frame in masks})
+    names = {f"mask{frame:0{digits}d}.tif" for frame in masks}
+    check_target(target, names)
+    if output is not None:
+        if target.exists() and target.samefile(folder):
+            raise InputError(
+                f"The output folder {output} is that of the masks; name another one, or none to replace the masks."
+            )
+        check_no_others(target, names, "link")
     with writing(target), replacing_files(target, last=(MEASURED, TRACK_TABLE)) as beside:
         tracks = write_result(beside, _MaskFiles(masks.values()), linker, digits, pixel_size)
         remove_tracks(target)

@@ -16,7 +16,7 @@ from unetpipe.datasets.records import Record
 from unetpipe.datasets.split import FEWEST_CELLS
 from unetpipe.datasets.survey import Survey
 from unetpipe.errors import InputError
-from unetpipe.files import check_folder, writing
+from unetpipe.files import check_apart, check_folder, writing
 from unetpipe.networks import UNet, inference_network, load_weights
 from unetpipe.training.checkpoints import CHECKPOINT, check_new, check_resumed
 from unetpipe.training.distributed import rank
@@ -76,11 +76,7 @@ def check_training(
         return {}
     records = find_records(dataset_dir, truth, masks, channel=channel)
     if not (resume and Path(output_dir, CHECKPOINT).is_file()):  # a training that is there goes on
-        for folder in _folders_of(dataset_dir, records):
-            if _is_same(output_dir, folder):
-                raise InputError(
-                    f"The trained bundle would lie among the data in {folder}; name another output folder."
-                )
+        check_apart(output_dir, dict.fromkeys(_folders_of(dataset_dir, records), "data"), "trained bundle")
     parts = split_records(records, **split)
     found = {part: survey(parts[part], network.in_channels) for part in ("train", "val")}
     for part, name in (("train", "training"), ("val", "validation")):
@@ -198,21 +194,13 @@ def check_inference(
 def _check_apart(records: Sequence[Record], output_dir: str, data: Sequence[Path]) -> None:
     """Raise InputError if masks of these records would lie in a folder of the data."""
     for folder in dict.fromkeys(Path(output_dir, record["mask_name"]).parent for record in records):
-        if any(_is_same(folder, own) for own in data):
-            raise InputError(
-                f"The masks would lie among the images in {folder} and be taken for images next time; "
-                "name another output folder."
-            )
+        check_apart(folder, dict.fromkeys(data, "images"), "masks")
 
 
 def _folders_of(dataset_dir: str, records: Sequence[Record]) -> list[Path]:
     """Return the folder of a data set, and those of the images and labels."""
     files = [Path(record[key]) for record in records for key in ("image", "label") if key in record]  # type: ignore[literal-required]
     return list(dict.fromkeys([Path(dataset_dir), *(file if file.is_dir() else file.parent for file in files)]))
-
-
-def _is_same(folder: str | Path, other: Path) -> bool:
-    return Path(folder).exists() and other.exists() and Path(folder).samefile(other)
 
 
 def _check_tile(network: UNet, tile: int | Sequence[int], key: str = "tile") -> None:
