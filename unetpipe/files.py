@@ -9,6 +9,7 @@ import re
 import shutil
 import tempfile
 import zlib
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
@@ -312,6 +313,13 @@ def first_line(error: BaseException) -> str:
 def unreadable(path: str | os.PathLike, kind: str, error: Exception) -> InputError:
     """Return the error that a file cannot be decoded as a ``kind`` such as "an image"."""
     return InputError(f"{path} cannot be read as {kind} ({first_line(error)}); is it complete?")
+
+
+def misnamed(path: str | os.PathLike, start: bytes = b"") -> InputError:
+    """Return the error that a file, of which this is the ``start``, is not of the kind that its suffix says."""
+    if start.startswith((BOM_UTF8, BOM_UTF16_LE, BOM_UTF16_BE)):
+        return InputError(f"{path} begins with a byte order mark; save its text as UTF-8 without that mark.")
+    return InputError(f"{path} is not what its suffix {Path(path).suffix} says, or damaged; is it complete?")
 
 
 def check_fits(path: str | os.PathLike, needed: int) -> None:

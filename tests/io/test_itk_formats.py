@@ -110,6 +110,17 @@ def test_keys_of_a_nrrd_are_not_taken_for_those_of_dicom(tmp_path: Path):
     assert np.array_equal(read_labels(path), VOLUME[0])
 
 
+@pytest.mark.parametrize(("suffix", "encoding"), [(".nhdr", "utf-8-sig"), (".nhdr", "utf-16"), (".mhd", "utf-16")])
+def test_a_header_that_an_editor_began_with_a_mark(suffix: str, encoding: str, tmp_path: Path):
+    path = write(tmp_path / f"a{suffix}", VOLUME.astype(np.uint8))
+    text = path.read_text()
+    path.write_text(text, encoding=encoding)
+    with pytest.raises(InputError, match=rf"a\{suffix} begins with a byte order mark; save its text as UTF-8 without"):
+        read_image(path, 0)
+    path.write_text(text, encoding="utf-8")
+    assert np.array_equal(read_image(path, 0)[0], VOLUME[0])
+
+
 def test_numbers_that_are_not_read(tmp_path: Path):
     header = "NRRD0004\ntype: uint8\ndimension: 3\nsizes: 3 4 3\nkinds: RGB-color domain domain\nencoding: raw\n\n"
     (tmp_path / "a.nrrd").write_bytes(header.encode() + bytes(36))

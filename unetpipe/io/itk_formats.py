@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from unetpipe.errors import InputError
-from unetpipe.files import check_fits, remember, unreadable
+from unetpipe.files import check_fits, misnamed, remember, unreadable
 
 KINDS = ("unsigned_char", "short", "unsigned_short", "int", "unsigned_int", "float", "double")  # that ITK reads
 # those that ITK reads in Python only as numbers of another type
@@ -65,7 +65,7 @@ def _header(path: Path) -> _Header:
     most = check(path)  # first, for ITK opens whatever a header names
     header = itk.ImageIOFactory.CreateImageIO(str(path), itk.CommonEnums.IOFileMode_ReadMode)
     if header is None:
-        raise InputError(f"{path} is not what its suffix {path.suffix} says, or damaged; is it complete?")
+        raise misnamed(path)
     header.SetFileName(str(path))
     try:
         header.ReadImageInformation()
@@ -150,9 +150,10 @@ def _order_of_mrc(header: bytes) -> Literal["big", "little"]:
 def _most_in_nrrd(path: Path) -> int:
     """Return the most bytes that the pixels may have, by the lines of the header that say how and where they are."""
     with path.open("rb") as file:
-        lines = file.read(HEADER).decode("latin-1").splitlines()
-    if not lines or not lines[0].startswith("NRRD"):
-        raise InputError(f"{path} is not what its suffix {path.suffix} says, or damaged; is it complete?")
+        header = file.read(HEADER)
+    if not header.startswith(b"NRRD"):
+        raise misnamed(path, header)
+    lines = header.decode("latin-1").splitlines()
     keys: dict[str, str] = {}
     for line in lines[: lines.index("") if "" in lines else None]:
         key, _, value = line.partition(":")

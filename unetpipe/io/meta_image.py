@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from unetpipe.errors import InputError
-from unetpipe.files import check_fits, remember
+from unetpipe.files import check_fits, misnamed, remember
 
 SUFFIXES = (".mha", ".mhd")
 TYPES = {
@@ -79,12 +79,12 @@ def _header(path: Path) -> Pixels:
     with path.open("rb") as file:
         content = file.read(HEADER)
     keys: dict[str, str] = {}
-    start = len(BOM_UTF8) if content.startswith(BOM_UTF8) else 0  # of an editor
+    start = first = len(BOM_UTF8) if content.startswith(BOM_UTF8) else 0  # of an editor
     while "ElementDataFile" not in keys:
         end = content.find(b"\n", start)
         line = SEPARATED.fullmatch(content[start : max(end, 0)].decode("latin-1"))
         if end < 0 or line is None:
-            raise InputError(f"{path} is not what its suffix {path.suffix} says, or damaged; is it complete?")
+            raise misnamed(path, content[first:])
         keys[line[1].strip()] = line[2].strip()
         start = end + 1
     try:
