@@ -221,7 +221,7 @@ def only_writer(lock: str | os.PathLike, result: str | os.PathLike) -> Iterator[
     finally:
         if held.lock_counter == 1:
             with suppress(OSError):
-                Path(held.lock_file).unlink()  # whoever has opened it meanwhile finds that it has no name, and gives up
+                Path(held.lock_file).unlink()  # a process that has just opened it sees that it is gone, and gives up
         held.release()
         with suppress(OSError):  # of a folder that is not empty
             for place in made:

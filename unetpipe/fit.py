@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SIDE = 320  # px of the part of an image that is tried, as the network sees it
 SCALES = (0.25, 0.35, 0.5, 0.71, 1.0, 1.41, 2.0, 2.83, 4.0)
-SIZES = 0.5  # what cells of twice or half the size count, where twice the doubt counts 1
+SIZES = 0.5  # penalty for cells of twice or half the usual size; twice the usual doubt has the penalty 1
 FITS, LIMIT = 1.0, 2.0  # a model fits as it does its validation frames below the first; none fits above the second
 
 

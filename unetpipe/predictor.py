@@ -40,7 +40,7 @@ NORMALIZATION = "NormalizeIntensityd"  # by each channel's mean and standard dev
 BRIGHT_NORMALIZATION = "unetpipe.transforms.NormalizeBrightd"  # then negated if objects are dark, and compressed
 ORDERS = ("yx", "yxc", "cyx", "nyx", "nyxc", "ncyx")  # of axes
 NAMED_AXES = f"axes, one of {', '.join(ORDERS)}: y and x, n for the images of a stack, c for channels"
-MOST_CHANNELS = 4  # as many last elements of an array are channels of pixels, not columns of an image
+MOST_CHANNELS = 4  # a last axis of this length or less holds the channels of pixels, not columns
 NARROW = 16  # columns; a stack of images that are not wider may as well be an image of many channels
 # bundles of earlier versions lack these keys
 DEFAULTS = {

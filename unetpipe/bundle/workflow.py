@@ -20,7 +20,7 @@ from unetpipe.files import first_line
 QUIET = {  # loggers, and the level from which they speak
     "monai.bundle.workflows": logging.ERROR,
     "monai.handlers.StatsHandler": logging.ERROR,
-    "ignite.engine.engine": logging.CRITICAL,  # an exception that ends a run is raised besides
+    "ignite.engine.engine": logging.CRITICAL,  # it logs exceptions, which are also raised
 }
 
 

@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> None:
     with writing(options.output):
         write_text(options.output / MARK, "A demo may replace what lies here.\n")
         for part in PARTS:
-            if (options.output / part).is_symlink():  # to a folder that is not of the demo
+            if (options.output / part).is_symlink():  # it points to a folder that does not belong to the demo
                 (options.output / part).unlink()
             shutil.rmtree(options.output / part, ignore_errors=True)
         _run(options)

@@ -14,8 +14,8 @@ from unetpipe.cli.answers import Parser, unknown_arguments, unknown_verb, wish
 from unetpipe.errors import DEBUG, input_error_behind
 
 STOPPED = 130  # the status that a shell gives to a program ended by Ctrl-C
-CLOSED = 141  # and to one whose output nobody reads any more
-EMPTY = re.compile(r"(--[\w-]+=)?")  # an argument that a path would take for the folder that the shell is in
+CLOSED = 141  # the status that a shell gives to a program whose output pipe was closed
+EMPTY = re.compile(r"(--[\w-]+=)?")  # an empty argument; as a path it would mean the current folder
 
 # A verb is a module of this folder with add_arguments(parser) and run(options).
 VERBS = {
@@ -75,8 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if os.environ.get(DEBUG):
             raise
         mistake: object = input_error_behind(error)
-        if mistake is None and _is_closed_pipe(error):  # as of unetpipe … | head
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left to print goes there
+        if mistake is None and _is_closed_pipe(error):  # such as that of unetpipe … | head
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the rest of the output goes there
             return CLOSED
         mistake = mistake or _mistake(error)
         if mistake is None:

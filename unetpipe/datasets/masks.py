@@ -13,7 +13,7 @@ from unetpipe.errors import InputError
 
 MASKS = ("auto", "instances", "classes")
 EVERY_NEIGHBOUR = np.ones((3, 3), bool)
-# of a mask whose only value is this; a cell of its own that is number 1 may well be in two pieces
+# by the only value of a mask: in how many pieces it may be and still be one cell. A single cell numbered 1 may have two
 MOST_PIECES = {1: 2, 255: 1, 65535: 1}
 
 

@@ -71,7 +71,8 @@ def pair_files(root: str | os.PathLike) -> Pairs:
 
 def _match(image_files: Sequence[Path], mask_files: Sequence[Path]) -> Pairs:
     image_files = without_outputs(image_files)
-    same = _stems(image_files).keys() & _stems(mask_files).keys()  # before words are taken away
+    # by their full names, before words such as "mask" are removed
+    same = _stems(image_files).keys() & _stems(mask_files).keys()
     images = _by_name(image_files, [IMAGE_WORDS], same)
     masks = _by_name(mask_files, [MASK_WORDS, IMAGE_WORDS], same)
     return Pairs(

@@ -28,7 +28,7 @@ FEWEST_CELLS = 30  # fewer validation cells cannot tell a good epoch from a bad 
 SHARES = (1 / 5, 1 / 4, 1 / 3)  # of the frames that validate
 BLOCKS = 4  # spans of a sequence, each with a block that validates
 COUNTED = 100  # cells are counted in shorter sequences; in longer ones every place has enough frames
-GAP = 80  # for each so many frames of a sequence, one frame on each side of a block does not train
+GAP = 80  # for every so many frames of a sequence, one more frame on each side of a block is left out of training
 
 
 def parse_frames(frames: Frames) -> set[int] | None:

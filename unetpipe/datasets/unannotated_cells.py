@@ -19,7 +19,7 @@ from skimage.filters import gaussian, threshold_otsu
 from unetpipe.io.images import read_labels
 
 LARGEST_REGION = 4  # largest cells of the set, for each marker in a region; a larger region is not of cells only
-CONTRAST = 0.3  # of the marked pixels, less of the others, are on the cells' side; if fewer, grey values do not tell
+CONTRAST = 0.3  # share of bright pixels among the marked ones minus that among the others, at least
 REACH = 2  # radii of the median cell; a dim cell is looked for within
 CLEAR = 3  # standard deviations of the background that a dim cell must differ by
 EVERY_NEIGHBOUR = np.ones((3, 3), bool)

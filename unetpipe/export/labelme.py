@@ -22,7 +22,7 @@ from unetpipe.files import write_text
 from unetpipe.morphometry.cells import LabelledPage, cell_masks
 from unetpipe.morphometry.outlines import outline_polygons
 
-VERSION = "5.5.0"  # of LabelMe, since which the format is what is written here
+VERSION = "5.5.0"  # of LabelMe: the first that has this format
 CELL = "cell"
 
 

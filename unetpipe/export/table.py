@@ -67,7 +67,7 @@ def write_cell_table(
     InputError
         If a file cannot be written.
     """
-    with tempfile.TemporaryFile() as spool:  # which columns there are is known when the last page is measured
+    with tempfile.TemporaryFile() as spool:  # the columns are not known before the last page is measured
         types: dict[str, np.dtype] = {}
         rows = in_pieces = 0
         examples: list[str] = []

@@ -82,7 +82,8 @@ class BundleSaver:
         facts: TrainingFacts | None = None,
     ) -> None:
         check_bundle(bundle_root)
-        parser = None if trains_for_monai_label() else running_parser()  # MONAI Label's overrides are not for others
+        # the trained bundle does not keep MONAI Label's overrides
+        parser = None if trains_for_monai_label() else running_parser()
         self.training = None if parser is None else plain_config(parser.get())
         self.network = network
         self.bundle_root = bundle_root

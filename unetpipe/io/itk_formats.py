@@ -62,7 +62,7 @@ def _header(path: Path) -> _Header:
     import itk
 
     check = {".mrc": _most_in_mrc, ".dcm": _most_in_dicom}.get(path.suffix.lower(), _most_in_nrrd)
-    most = check(path)  # first, for ITK opens whatever a header names
+    most = check(path)  # checked first, because ITK opens any file that a header names
     header = itk.ImageIOFactory.CreateImageIO(str(path), itk.CommonEnums.IOFileMode_ReadMode)
     if header is None:
         raise misnamed(path)
@@ -86,7 +86,7 @@ def _header(path: Path) -> _Header:
         raise InputError(f"{path} keeps its pixels in the upper bits of wider numbers; save it again.")
     check_fits(path, math.prod(shape) * header.GetComponentSize())
     needed = math.prod(shape) * bits // 8  # in the file; a slope makes wider numbers of them
-    if most < needed:  # ITK would take the memory, and what lies beyond the end for pixels
+    if most < needed:  # ITK would allocate the memory and read beyond the end of the file
         raise InputError(
             f"{path} cannot be read as an image (its header claims {needed} bytes of pixels, more than there can be); "
             "is it complete?"

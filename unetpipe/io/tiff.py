@@ -494,5 +494,5 @@ def _coloured(path: Path, pixels: np.ndarray, colours: np.ndarray, is_lut: bool)
 def _is_gradient(colours: np.ndarray) -> bool:
     """Return whether colours (3, N) go over into each other, as a viewer's look-up table does."""
     steps = np.abs(np.diff(colours.astype(float), axis=1)).max(axis=0) / np.iinfo(colours.dtype).max
-    steps = steps[: np.flatnonzero(steps).max(initial=-1) + 1]  # what follows is filled up
+    steps = steps[: np.flatnonzero(steps).max(initial=-1) + 1]  # without the filling at the end
     return len(steps) >= 128 and bool(np.quantile(steps, 0.95) <= 0.035)

@@ -86,7 +86,7 @@ def check_tracks(tracks: Iterable[Track], ids_by_frame: Mapping[int, Collection[
     last = max(ids_by_frame, default=-1)
     expected: dict[int, set[int]] = {}
     for track in tracks:
-        if track.end > last:  # before a slip of the pen becomes a long list
+        if track.end > last:  # checked first: a mistyped frame would make a very long list
             raise InputError(f"{name}: track {track.label} ends in frame {track.end}, but the last mask is {last}.")
         for frame in range(track.begin, track.end + 1):
             expected.setdefault(frame, set()).add(track.label)

@@ -123,7 +123,7 @@ def set_up(access: Access, folder: Path) -> None:
     app.add_api_route("/session/", create_session, methods=["PUT"], dependencies=[Depends(check_body)])
     app.include_router(_authentication(access.token))
     _answer_mistakes(access)
-    # the last one added sees a request first
+    # the middleware that is added last sees a request first
     app.add_middleware(RequestFolder, temporary)
     if access.token is not None:
         app.add_middleware(CheckToken, access.token)
@@ -301,7 +301,7 @@ class RequestFolder:
 
             async def clean_and_send(message: Message) -> None:
                 if message["type"] == "http.response.body" and not message.get("more_body"):
-                    shutil.rmtree(folder, ignore_errors=True)  # so a client that has its answer finds nothing left
+                    shutil.rmtree(folder, ignore_errors=True)  # before the client gets the end of the answer
                 await send(message)
 
             before = request_folder.set(Path(folder))

@@ -11,11 +11,11 @@ WIDTH = 1180  # of the tree, in CSS pixels
 LEFT, RIGHT, TOP, BOTTOM = 10, 26, 24, 24
 ROW, BAR = 17, 12  # height of a row and of a bar
 LETTER = 6.2  # width of a digit
-TICKS = 12  # at most about as many on the axis
+TICKS = 12  # about this many ticks at most on the axis
 MOST = 400  # tracks that are drawn
 
-# Hues of one lightness, far apart from one number to the next. Black text on them, and they on white, on black and on
-# the page's two backgrounds, have a contrast of 3 or more.
+# Hues of one lightness; neighbouring numbers get very different ones. The contrast is 3 or more for black text on them,
+# and for the colours on white, on black and on the two backgrounds of the page.
 COLOURS = (
     *("#4c93f0", "#d9741a", "#2fa866", "#d769b8", "#8f9a1d", "#8a82f2"),
     *("#e0655f", "#16a3a0", "#b57fd9", "#b18a1c", "#2a9fd0", "#5fa32f"),

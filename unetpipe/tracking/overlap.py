@@ -158,8 +158,8 @@ def _best_pairs(shared: SharedPixels, min_iou: float) -> list[tuple[int, int]]:
     rows, columns = shared.rows[useful] - 1, shared.columns[useful] - 1
     if not len(rows):
         return []
-    # each row may also stay alone, in a column of its own; + 1, because a weight of 0 is no edge; of equal sums, that
-    # of the older tracks counts
+    # Each row also has a column of its own, which leaves it without a partner. 1 is added because a weight of 0 means
+    # no edge. If sums are equal, older tracks go first.
     count, width = len(shared.row_sizes) - 1, len(shared.column_sizes) - 1
     weights = np.concatenate([1 + ious[useful] - TIE * rows / count, np.ones(count)])
     edges = np.append(rows, np.arange(count)), np.append(columns, width + np.arange(count))

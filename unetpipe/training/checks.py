@@ -75,7 +75,7 @@ def check_training(
     if trains_for_monai_label():
         return {}
     records = find_records(dataset_dir, truth, masks, channel=channel)
-    if not (resume and Path(output_dir, CHECKPOINT).is_file()):  # a training that is there goes on
+    if not (resume and Path(output_dir, CHECKPOINT).is_file()):  # a training that is resumed may have its bundle there
         check_apart(output_dir, dict.fromkeys(_folders_of(dataset_dir, records), "data"), "trained bundle")
     parts = split_records(records, **split)
     found = {part: survey(parts[part], network.in_channels) for part in ("train", "val")}

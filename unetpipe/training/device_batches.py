@@ -187,7 +187,7 @@ class DeviceBatches:
         if self._holds != self.epoch:
             if self._coming is not None and self._coming[0] == self.epoch and self._holds == self.epoch - 1:
                 made = self._coming[1].result()
-            else:  # the first epoch of a run, which may be any
+            else:  # the first epoch of this run; a resumed run begins at a later one
                 made = self._make(range(len(self.dataset)), self.epoch, self.progress)
                 self.frames = [{} for _ in range(len(self.dataset))]
             for number, frame in made:

@@ -64,7 +64,7 @@ def median_ground(image: Tensor) -> Tensor:
     return image.flatten(1).median(1).values[:, None, None]
 
 
-GROUND = "flat ground"  # as much of it as of the frame
+GROUND = "flat ground"  # as large as the frame
 # those of grey values; amounts are those at which networks that never saw them fail
 OF_GREY_VALUES: dict[str, tuple[Callable[[Tensor, float], Tensor], float]] = {
     "noise 0.3 sd": (with_noise, 0.3),

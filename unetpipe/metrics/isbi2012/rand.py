@@ -197,6 +197,6 @@ def thinned_labels(cell: np.ndarray) -> np.ndarray:
             elif other == _UNSEEN:
                 label[neighbour] = _QUEUED
                 queue.append(neighbour)
-        label[pixel] = own  # a pixel with no neighbour but dams stays queued, and becomes a dam too
+        label[pixel] = own  # a pixel whose neighbours are all dams becomes a dam, too
     flooded = np.array(label, np.int32).reshape(height, width)[1:-1, 1:-1]
     return np.where(flooded > 0, flooded, 0).astype(np.int32)
