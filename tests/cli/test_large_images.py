@@ -1,4 +1,4 @@
-"""``unetpipe segment`` of several images that are segmented part by part."""
+"""``unetpipe segment`` and ``measure`` of several images that are read part by part."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from large_images import small_bundle, write_ome_zarr
 
 from unetpipe.cli.main import main
-from unetpipe.large import segmenting
+from unetpipe.large import OmeZarrImage, segmenting
 
 PIXELS = np.random.default_rng(0).integers(0, 255, (2, 150, 130), np.uint16)
 
@@ -96,6 +96,17 @@ def test_blocks_are_planned_by_the_memory_that_is_free_when_an_image_is_begun(
     assert main(["segment", str(images), "--output", str(tmp_path / "out"), "--bundle", str(bundle)]) == 0
     granted = [line.partition("of ")[2] for line in capsys.readouterr().out.splitlines() if "granted" in line]
     assert granted == ["7.0 GiB granted", "8.0 GiB granted"]  # the third and fourth time; the checks asked twice
+
+
+def test_label_images_are_looked_at_before_the_first_is_measured(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    write_ome_zarr(images / "c.ome.zarr", np.ones((150, 130), np.float32), "yx", "0.5")
+    read: list[Path] = []
+    monkeypatch.setattr(OmeZarrImage, "_read", lambda image, index: read.append(image.path))
+    assert main(["measure", str(images), "--output", str(tmp_path / "out")]) == 1
+    assert "c.ome.zarr holds float32 in 1 channel(s); a label image holds whole numbers" in capsys.readouterr().err
+    assert read == []
 
 
 def test_results_do_not_go_among_the_images(images: Path, bundle: Path, capsys) -> None:

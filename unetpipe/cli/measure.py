@@ -194,6 +194,8 @@ def _measure_zarrs(results: list[Path], options: argparse.Namespace) -> None:
     missing = [name for name in names.values() if images and name not in named]
     if missing:
         raise InputError(f"{options.images} has no image {missing[0]}; it has {', '.join(sorted(named)[:5])}.")
+    for path, name in names.items():  # what is wrong with any of them is said before the first one is measured
+        next(result_pages(path, named.get(name)), None)
     with writing(options.output):
         write_cells(
             options.output,
