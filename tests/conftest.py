@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import settings
 from workflows import SHORT, SMALL, run
 
@@ -23,6 +26,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if os.name == "nt" and item.get_closest_marker("posix"):
             item.add_marker(pytest.mark.skip(reason="Windows has no such signals or pipes"))
+
+
+@pytest.fixture(autouse=True)
+def settings_of_the_process() -> Iterator[None]:
+    """What a program sets for its whole process, such as the number of threads, is put back after each test."""
+    threads, disabled = torch.get_num_threads(), logging.root.manager.disable
+    levels = {logger: logger.level for logger in loggers()}
+    yield
+    if torch.get_num_threads() != threads:
+        torch.set_num_threads(threads)
+    logging.disable(disabled)
+    for logger in loggers():
+        logger.setLevel(levels.get(logger, logging.NOTSET))
+
+
+def loggers() -> list[logging.Logger]:
+    """The root logger and those of the project."""
+    names = [name for name in logging.root.manager.loggerDict if name.split(".")[0] == "unetpipe"]
+    return [logging.root, *map(logging.getLogger, names)]
 
 
 @pytest.fixture(scope="session")

@@ -98,7 +98,7 @@ def test_a_dry_run_has_every_row(
     output = capsys.readouterr().out
     assert "dry run" in output
     rows = json.loads(output.splitlines()[-1])["rows"]
-    units = ["TFLOP/s", "GB/s", "×", *["%", "ms"] * 2, "/s", "%", "s", "s", *["/s", "/s"] * 2, "min", "min"]
+    units = ["TFLOP/s", "GB/s", "×", *["%", "ms"] * 2, "/s", "%", "s", "s", *["/s", "/s"] * 2, "min", "min", "%", "ms"]
     assert [row["unit"] for row in rows] == units
     assert all(row["value"] >= 0 for row in rows)
     assert json.loads((tmp_path / "rows.json").read_text())["rows"] == rows
