@@ -52,8 +52,8 @@ def arrays(result: Path) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def large(bundle: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """An image of 2048 × 2048 pixels, and its labels and probabilities computed in memory."""
-    array = blobs(2048, 2048)
+    """An image of 1100 × 1300 pixels, and its labels and probabilities computed in memory."""
+    array = blobs(1100, 1300)
     return array, *Predictor.load(bundle, roi_size=444)(array, return_probabilities=True)
 
 
