@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from distributed import Client, Future
 
 from unetpipe.errors import InputError
-from unetpipe.large.processes import cluster_processes, local_processes
+from unetpipe.large.processes import DaskProcesses, cluster_processes, local_processes
 
 pytestmark = pytest.mark.posix
 
@@ -34,29 +36,65 @@ def leave_a_file(work: Any, job: object) -> None:
     (work.folder / str(job)).touch()
 
 
-def test_no_job_runs_when_one_has_failed(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def processes() -> Iterator[DaskProcesses]:
+    """Two workers, which take seconds to begin."""
+    with local_processes(2) as found:
+        yield found
+
+
+def test_no_job_runs_when_one_has_failed(processes: DaskProcesses, tmp_path: Path) -> None:
     work: Any = SimpleNamespace(folder=tmp_path)
-    with local_processes(2) as processes:
-        with pytest.raises(InputError, match="the image is damaged"):
-            list(processes.each(fail_beside_another, work, range(200)))
-        assert (tmp_path / "ended").exists()
-        written = sorted(tmp_path.iterdir())
-        # the same workers are free for others, and none of the cancelled jobs has begun since
-        list(processes.each(leave_a_file, work, ["a", "b"]))
-        assert sorted(tmp_path.iterdir()) == sorted([*written, tmp_path / "a", tmp_path / "b"])
+    with pytest.raises(InputError, match="the image is damaged"):
+        list(processes.each(fail_beside_another, work, range(200)))
+    assert (tmp_path / "ended").exists()
+    written = sorted(tmp_path.iterdir())
+    # the same workers are free for others, and none of the cancelled jobs has begun since
+    list(processes.each(leave_a_file, work, ["a", "b"]))
+    assert sorted(tmp_path.iterdir()) == sorted([*written, tmp_path / "a", tmp_path / "b"])
 
 
-def test_worker_without_unetpipe() -> None:
-    with local_processes(2) as cluster:
-        address = cluster.client.scheduler.address
-        lacking = next(iter(cluster.client.scheduler_info()["workers"]))
-        cluster.client.run(exec, "import sys; sys.modules['unetpipe'] = None", workers=[lacking])
-        said = rf"On 1 of 2 workers .*, such as {lacking}; install"
-        with pytest.raises(InputError, match=said), cluster_processes(address):
-            pass
-        cluster.client.run(exec, "import sys; del sys.modules['unetpipe']", workers=[lacking])
-        with cluster_processes(address) as known:
-            assert known.workers == 2
+def test_jobs_that_somebody_cancels_are_one_sentence(processes: DaskProcesses, tmp_path: Path) -> None:
+    work: Any = SimpleNamespace(folder=tmp_path)
+    jobs = processes.each(leave_a_file, work, range(200))
+    next(jobs)
+    processes.client.cancel([Future(key, processes.client) for key in processes.client.futures], force=True)
+    with pytest.raises(InputError, match="scheduler was lost, or its jobs were cancelled"):
+        list(jobs)
+
+
+def test_a_scheduler_that_is_lost_does_not_hide_what_failed(
+    processes: DaskProcesses, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(*arguments: object) -> None:
+        raise OSError("Timed out trying to connect")
+
+    work: Any = SimpleNamespace(folder=tmp_path)
+    monkeypatch.setattr(processes.client, "run_on_scheduler", lost)
+    with pytest.raises(InputError, match="the image is damaged"):
+        list(processes.each(fail_beside_another, work, range(2)))
+
+
+def test_scheduler_without_unetpipe(processes: DaskProcesses, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Client, "run_on_scheduler", lambda *arguments: None)  # no such package there
+    with (
+        pytest.raises(InputError, match=r"scheduler tcp://\S+ runs where unetpipe is not installed"),
+        cluster_processes(processes.client.scheduler.address),
+    ):
+        pass
+
+
+def test_worker_without_unetpipe(processes: DaskProcesses) -> None:
+    client = processes.client
+    address = client.scheduler.address
+    lacking = next(iter(client.scheduler_info()["workers"]))
+    client.run(exec, "import sys; sys.modules['unetpipe'] = None", workers=[lacking])
+    said = rf"On 1 of 2 workers .*, such as {lacking}; install"
+    with pytest.raises(InputError, match=said), cluster_processes(address):
+        pass
+    client.run(exec, "import sys; del sys.modules['unetpipe']", workers=[lacking])
+    with cluster_processes(address) as known:
+        assert known.workers == 2
 
 
 def test_scheduler_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:

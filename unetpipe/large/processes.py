@@ -10,7 +10,7 @@ import os
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Protocol
 
 import torch
@@ -102,7 +102,7 @@ class DaskProcesses:
 
     def each(self, function: Function, work: Work, jobs: Sequence[Any]) -> Iterator[None]:
         """Yield once for each job that is done."""
-        from distributed import KilledWorker
+        from distributed import CancelledError, KilledWorker
         from distributed import as_completed as completed
 
         name = f"unetpipe-{uuid.uuid4().hex}"
@@ -117,6 +117,9 @@ class DaskProcesses:
                 "Several workers were lost while they computed the same tile; they may have run out of memory. Use "
                 "fewer workers, or grant less by --memory for smaller tiles."
             ) from error
+        except CancelledError as error:
+            self._cancel(futures, name)
+            raise InputError("The Dask scheduler was lost, or its jobs were cancelled; look at its output.") from error
         except BaseException as error:
             interrupted = not isinstance(error, Exception)  # then local workers are stopped with their cluster
             self._cancel(futures, name, wait=not (self.local and interrupted))
@@ -125,9 +128,10 @@ class DaskProcesses:
     def _cancel(self, futures: Sequence[Any], name: str, wait: bool = True) -> None:
         """Cancel jobs, and wait for those that run: a running job cannot be stopped and writes into the work folder."""
         self.client.cancel(futures, force=True)
-        if wait:
-            self.client.run_on_scheduler(_until_cancelled, name)
-            self.client.run(_until_none_runs, name, on_error="ignore")
+        if wait and self.client.status == "running":
+            with suppress(OSError):  # the scheduler was lost, and nobody knows any more what runs
+                self.client.run_on_scheduler(_until_cancelled, name)
+                self.client.run(_until_none_runs, name, on_error="ignore")
 
 
 @contextmanager
@@ -159,7 +163,7 @@ def cluster_processes(address: str) -> Iterator[DaskProcesses]:
     Raises
     ------
     InputError
-        If it does not answer, has no worker, or a worker lacks unetpipe.
+        If it does not answer, has no worker, or it or a worker lacks unetpipe.
     """
     from distributed import Client
 
@@ -173,16 +177,24 @@ def cluster_processes(address: str) -> Iterator[DaskProcesses]:
     with client:
         if not client.scheduler_info(n_workers=-1)["workers"]:
             raise InputError(f"The Dask scheduler {address} has no worker; start some with dask worker {address}.")
+        if _lacks(client.run_on_scheduler(importlib.util.find_spec, "unetpipe")):
+            raise InputError(
+                f"The Dask scheduler {address} runs where unetpipe is not installed; install it there, in the "
+                "environment that runs dask scheduler."
+            )
         found = client.run(importlib.util.find_spec, "unetpipe", on_error="return")
-        without = sorted(
-            worker for worker, spec in found.items() if spec is None or getattr(spec, "origin", "") is None
-        )
+        without = sorted(worker for worker, spec in found.items() if _lacks(spec))
         if without:
             raise InputError(
                 f"On {len(without)} of {len(found)} workers of the Dask scheduler {address} unetpipe is not installed, "
                 f"such as {without[0]}; install it there, in the environment that runs dask worker."
             )
         yield DaskProcesses(client)
+
+
+def _lacks(spec: Any) -> bool:
+    """Return whether find_spec found no package: nothing, or a folder that only has the name."""
+    return spec is None or getattr(spec, "origin", "") is None
 
 
 async def _until_cancelled(name: str, dask_scheduler: Any) -> None:
