@@ -28,7 +28,6 @@ from unetpipe.bundle.writing import find_bundle, read_configs
 from unetpipe.datasets.pixels import fit_channels
 from unetpipe.errors import FitWarning, InputError
 from unetpipe.fit import estimate_diameter, facts_behind
-from unetpipe.inferers import OverlapTileInferer
 from unetpipe.inferers.rescale import LARGEST_FACTOR
 from unetpipe.instances import InstanceSettings, TrainedOn
 from unetpipe.io.images import check_pixels, check_rounding, rounding
@@ -338,8 +337,8 @@ class Predictor:
         return self._get("inferer")
 
     @cached_property
-    def tiles(self) -> OverlapTileInferer:
-        """The part of :attr:`inferer` that cuts an image into tiles."""
+    def tiles(self) -> Inferer:
+        """The part of :attr:`inferer` that cuts an image into tiles, usually an ``OverlapTileInferer``."""
         return self._get("tiles#inferer")
 
     @cached_property

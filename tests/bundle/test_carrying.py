@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 
@@ -52,13 +53,37 @@ def test_a_part_of_the_normalisation_is_that_of_inference_too() -> None:
     assert inference["normalize"]["_target_"] == "@normalization"
 
 
-def test_another_inferer_that_validated_segments_too() -> None:
-    window = {"_target_": "SlidingWindowInferer", "roi_size": ["@tile", "$@tile // 2"], "overlap": 0.25}
-    _, inference, _ = carried(**{"tile": 96, "validate#inferer#inferer": window})
-    assert inference["tiles"]["inferer"] == window
+WINDOW = {"_target_": "SlidingWindowInferer", "roi_size": ["@tile", "$@tile // 2"], "overlap": 0.25}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"validate#inferer#inferer": WINDOW},
+        {"validate#inferer": WINDOW},
+        {"window": WINDOW, "validate#inferer#inferer": "@window"},
+    ],
+    ids=["in AutocastInferer", "alone", "by its key"],
+)
+def test_another_inferer_that_validated_segments_too(changes: dict) -> None:
+    _, inference, _ = carried(**{"tile": 96, **changes})
+    assert inference["tiles"]["inferer"] == changes.get("validate#inferer#inferer", WINDOW)
+    assert inference.get("window") == changes.get("window")
     assert inference["tile"] == 96
-    _, inference, _ = carried(**{"validate#inferer#inferer#roi_size": 96})  # the same one: inference chooses its tile
+
+
+def test_inference_keeps_its_own_choice_of_tiles() -> None:
+    _, inference, _ = carried(**{"validate#inferer#inferer#roi_size": 96})
     assert inference == json.loads((BUNDLE / "configs" / "inference.json").read_text())
+
+
+def test_another_inferer_is_changed_by_the_next_training() -> None:
+    train, inference, _ = carried(**{"tile": 96, "validate#inferer#inferer": WINDOW})
+    configs = {"train.json": train, "inference.json": inference}
+    running = copy.deepcopy(train)
+    running["validate"]["inferer"]["inferer"]["overlap"] = 0.5
+    carry_over(configs, running, {})
+    assert inference["tiles"]["inferer"] == {**WINDOW, "overlap": 0.5}
 
 
 def test_a_recipe_is_carried_with_the_order_of_its_transforms() -> None:

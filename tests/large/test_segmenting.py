@@ -361,6 +361,10 @@ def test_what_needs_the_whole_image_in_memory(bundle: Path, tmp_path: Path) -> N
             r"unetpipe\.transforms\.NormalizeBrightd",
         ),
         ({"pixel_size": 1.0, "image_pixel_size": 0.3, "rescale": True}, "--rescale"),
+        (
+            {"tiles#inferer#_target_": "SlidingWindowInferer", "roi_size": 48},
+            "segments by SlidingWindowInferer, but large images can only be segmented by OverlapTileInferer",
+        ),
     ):
         with pytest.raises(InputError, match=said):
             LargeSegmentation(image, tmp_path, bundle, overrides=overrides)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from workflows import BUNDLE
 
 import unetpipe
+from unetpipe.bundle.writing import read_config, write_bundle
 from unetpipe.datasets.synthetic import synthetic_frame
 from unetpipe.errors import InputError
 from unetpipe.napari import segmenting
 from unetpipe.napari.pages import Pages, possible_axes
 from unetpipe.napari.segmenting import segment_pages
+from unetpipe.networks import save_state
+from unetpipe.networks.baselines import SmallUNet
 
 MODEL = "nuclei"
 STACK = np.stack([synthetic_frame(np.random.default_rng(seed), (64, 80))[0] for seed in range(2)])
@@ -59,6 +65,24 @@ def test_axes_that_do_not_fit() -> None:
     for axes in ("", "TYX", "TC"):
         with pytest.raises(InputError, match="cannot be its axes"):
             Pages(np.zeros((4, 5)), axes)
+
+
+@pytest.fixture
+def windowed(tmp_path: Path) -> Path:
+    """A bundle as a training that validates by MONAI's sliding window writes it, with random weights."""
+    values = {"network_class": "unetpipe.networks.baselines.SmallUNet", "channels": [4, 8], "norm": None, "amp": False}
+    training = {**read_config(BUNDLE / "configs" / "train.json"), **values}
+    training["validate"]["inferer"]["inferer"] = {"_target_": "SlidingWindowInferer", "roi_size": 48}
+    write_bundle(BUNDLE, tmp_path, values, training=training)
+    save_state(SmallUNet(1, 2, (4, 8), norm=None).state_dict(), tmp_path / "models" / "model.pt")
+    return tmp_path
+
+
+def test_another_inferer_reports_each_page(windowed: Path, capsys: pytest.CaptureFixture) -> None:
+    shares: list[float] = []
+    segment_pages(Pages(STACK, "TYX"), report=shares.append, bundle=windowed)
+    assert shares == [0.5, 1.0]
+    assert "it/s" not in capsys.readouterr().err  # MONAI draws a bar if its inferer is to report
 
 
 def test_pages_are_those_of_segment_and_read_one_by_one() -> None:

@@ -26,7 +26,7 @@ OF_THE_RUN = {
     *("_meta_", "bundle_root", "dataset_dir", "output_dir", "resume", "device", "amp", "progress", "show_bars"),
     *("num_workers", "validation_processes", "cache_rate", "cache_dir", "device_batches", "compile"),
 }
-VALIDATING: Place = ("validate", "inferer", "inferer")  # of train.json
+VALIDATING: Place = ("validate", "inferer")  # of train.json
 SEGMENTING: Place = ("tiles", "inferer")  # of inference.json
 REFERENCE = re.compile(r"@(\w+)")
 HANDLERS: tuple[Place, ...] = (("train", "handlers"), ("validate", "handlers"))
@@ -90,14 +90,22 @@ def carry_over(configs: dict[str, dict[str, Any]], running: Mapping[str, Any], s
             _put(shared, place, new)
             if isinstance(new, str) and new.startswith("@") and new[1:] in after and new[1:] not in shared:
                 shared[new[1:]] = after[new[1:]]
-    inferer = _get(after, (*VALIDATING, "_target_"))
-    if inferer not in (_get(before, (*VALIDATING, "_target_")), MISSING):
-        _put(shared, SEGMENTING, _get(after, VALIDATING))
-        _add_referenced(shared, SEGMENTING, after)
+    was, validated = _inferer_of_tiles(before), _inferer_of_tiles(after)
+    if validated not in (was, MISSING):
+        other = _get(validated, ("_target_",)) != _get(was, ("_target_",))
+        if other or _get(inference, SEGMENTING) == was:  # of its own class, inference has one that chooses its tile
+            _put(shared, SEGMENTING, validated)
+            _add_referenced(shared, SEGMENTING, after)
     train = configs.get("train.json", {})
     for key in after.keys() | before_kept.keys():
         if after.get(key, MISSING) != before.get(key, MISSING) and key not in settings:
             _put(train, (key,), after.get(key, MISSING))
+
+
+def _inferer_of_tiles(config: Mapping[str, Any]) -> Any:
+    """Return the part that validates: what AutocastInferer wraps, or an inferer that replaced both."""
+    inner = _get(config, (*VALIDATING, "inferer"))
+    return _get(config, VALIDATING) if inner is MISSING else inner
 
 
 def _add_referenced(config: dict[str, Any], place: Place, source: Mapping[str, Any]) -> None:

@@ -13,7 +13,7 @@ from monai.inferers import SimpleInferer
 from unetpipe.datasets.pixels import fit_channels
 from unetpipe.device import empty_cache, is_out_of_memory
 from unetpipe.errors import InputError
-from unetpipe.inferers import SYMMETRIES, AutocastInferer, Symmetry
+from unetpipe.inferers import SYMMETRIES, AutocastInferer, OverlapTileInferer, Symmetry
 from unetpipe.large.blocks import Block, Region
 from unetpipe.large.statistics import normalised
 from unetpipe.large.work import Work
@@ -31,7 +31,8 @@ def load_predictor(bundle: str, model: str | None, safe: bool, overrides: tuple[
     ------
     InputError
         If the bundle or its weights are missing or do not fit, or its config asks for something that needs the whole
-        image in memory: rescaling, rotations by other angles than the square's symmetries, or another normalisation.
+        image in memory: rescaling, rotations by other angles than the square's symmetries, another normalisation, or
+        another inferer.
     """
     with _loading:
         return _load(bundle, model, safe, overrides)
@@ -52,6 +53,11 @@ def _load(bundle: str, model: str | None, safe: bool, overrides: tuple[tuple[str
         )
     if predictor.scale != 1:
         raise InputError("--rescale needs the whole image in memory; scale a large image before you segment it.")
+    if type(predictor.tiles) is not OverlapTileInferer:  # a class that inherits from it may compute something else
+        raise InputError(
+            f"{bundle} segments by {type(predictor.tiles).__name__}, but large images can only be segmented by "
+            "OverlapTileInferer; use another bundle, or segment images that fit into memory, without --large."
+        )
     network = predictor.network
     if not isinstance(network, UNet) or network.margin == 0:
         raise InputError(

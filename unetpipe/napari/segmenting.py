@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from unetpipe.errors import InputError
+from unetpipe.inferers import OverlapTileInferer
 from unetpipe.memory import free_memory, image_bytes
 from unetpipe.napari.pages import Pages
 from unetpipe.predictor import Predictor, warnings_of
@@ -88,7 +89,8 @@ def segment_pages(
         last = 0
         for number, index in enumerate(todo):
             check()
-            predictor.tiles.progress = _tiles_to_share(report, number, len(todo), max(predictor.rotations, 1))
+            if isinstance(predictor.tiles, OverlapTileInferer):  # others take no function
+                predictor.tiles.progress = _tiles_to_share(report, number, len(todo), max(predictor.rotations, 1))
             image = pages.read(index)
             axes = "yxc" if image.ndim == 3 else "yx"
             found, probabilities, unlike = predictor.segment(image, axes)
