@@ -72,6 +72,12 @@ def test_another_inferer_that_validated_segments_too(changes: dict) -> None:
     assert inference["tile"] == 96
 
 
+def test_another_inferer_may_refer_to_a_key_that_only_training_has() -> None:
+    train, inference, _ = carried(**{"validate#inferer#inferer": {**WINDOW, "progress": "@show_bars"}})
+    assert inference["show_bars"] == train["show_bars"]
+    assert inference["progress"] is True  # show_bars refers to it, and inference has its own
+
+
 def test_inference_keeps_its_own_choice_of_tiles() -> None:
     _, inference, _ = carried(**{"validate#inferer#inferer#roi_size": 96})
     assert inference == json.loads((BUNDLE / "configs" / "inference.json").read_text())

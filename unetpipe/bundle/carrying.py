@@ -75,7 +75,7 @@ def carry_over(configs: dict[str, dict[str, Any]], running: Mapping[str, Any], s
         place = tuple(name.split("::"))
         if _get(after, place) == value:
             _put(after, place, _get(before, place))
-    after = {key: value for key, value in after.items() if key not in OF_THE_RUN}
+    whole, after = after, {key: value for key, value in after.items() if key not in OF_THE_RUN}
     before_kept = {key: value for key, value in before.items() if key not in OF_THE_RUN}
     shared = configs.get("inference.json", {})
     for place in list(_changes(before_kept, after)):
@@ -93,9 +93,9 @@ def carry_over(configs: dict[str, dict[str, Any]], running: Mapping[str, Any], s
     was, validated = _inferer_of_tiles(before), _inferer_of_tiles(after)
     if validated not in (was, MISSING):
         other = _get(validated, ("_target_",)) != _get(was, ("_target_",))
-        if other or _get(inference, SEGMENTING) == was:  # of its own class, inference has one that chooses its tile
+        if other or _get(inference, SEGMENTING) == was:  # an OverlapTileInferer of inference chooses its own tile
             _put(shared, SEGMENTING, validated)
-            _add_referenced(shared, SEGMENTING, after)
+            _add_referenced(shared, SEGMENTING, whole)
     train = configs.get("train.json", {})
     for key in after.keys() | before_kept.keys():
         if after.get(key, MISSING) != before.get(key, MISSING) and key not in settings:
