@@ -15,7 +15,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-OTHERS = {"torch", "numpy"}  # that of constraints.txt; 2.0 for zarr, and the label environment has the lowest
+# torch has the version of constraints.txt; zarr needs numpy 2, and only the label environment has the lowest numpy
+OTHERS = {"torch", "numpy"}
 
 
 def requirements(project: Mapping, extra: str) -> list[Requirement]:

@@ -298,10 +298,7 @@ def check_apart(output: str | os.PathLike, data: Mapping[Path, str], results: st
     """
     for folder, kind in data.items():
         if Path(output).exists() and folder.exists() and folder.samefile(output):
-            raise InputError(
-                f"The {results} would lie among the {kind} in {output} and be taken for {kind} next time; name another "
-                "output folder."
-            )
+            raise InputError(f"The {results} would lie among the {kind} in {output}; name another output folder.")
 
 
 def first_line(error: BaseException) -> str:

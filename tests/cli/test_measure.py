@@ -139,7 +139,7 @@ def test_pictures_do_not_go_among_the_images(tmp_path: Path, capsys: pytest.Capt
     write_labels(tmp_path / "m" / "a_mask.tif", CELLS)
     write_labels(tmp_path / "out" / "a.tif", CELLS)
     assert measure(tmp_path / "m", "--images", str(tmp_path / "out")) == 1
-    assert f"The pictures would lie among the images in {tmp_path / 'out'} and" in capsys.readouterr().err
+    assert f"The pictures would lie among the images in {tmp_path / 'out'};" in capsys.readouterr().err
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.tif"]
 
 

@@ -351,6 +351,15 @@ def test_work_on_an_image_that_the_system_could_not_read_stays(
     assert made.work.folder.is_dir()
 
 
+def test_an_image_that_changes_before_it_is_begun_is_planned_as_it_is_then(bundle: Path, tmp_path: Path) -> None:
+    image = ArrayImage(blobs(90, 100))
+    made = LargeSegmentation(image, tmp_path, bundle, block=64)
+    image.array[:] += 1  # as of a microscope that is still writing
+    made.plan()
+    made.run(progress=False)
+    assert LargeSegmentation(image, tmp_path, bundle, block=64).is_complete()
+
+
 def test_what_needs_the_whole_image_in_memory(bundle: Path, tmp_path: Path) -> None:
     image = ArrayImage(blobs(90, 100))
     for overrides, said in (

@@ -331,10 +331,11 @@ def segment_large(options: argparse.Namespace, images: list[tuple[LazyImage, Pat
     with _processes(options) as processes:
         # what is wrong with any image is said before the long work on the first one
         segmentations = [_plan(options, image, options.output / folder, processes) for image, folder in images]
-        if not options.dry_run:  # an earlier result gives its space to the new one
+        if not options.dry_run:
+            # an earlier result gives its space to the new one
             check_disk([segmentation for segmentation in segmentations if not segmentation.target.exists()])
         for segmentation, (image, folder) in zip(segmentations, images, strict=True):
-            segmentation.plan()  # hours may have passed
+            segmentation.plan()  # again, because hours may have passed
             print(segmentation.describe())
             if options.dry_run:
                 seconds = seconds_a_block(segmentation.work)

@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 CORES_A_WORKER, MOST_WORKERS = 4, 8
 MOST_IMAGES, MOST_PIXELS = 16, 2 * 2**20  # of a batch
-FEWEST_IMAGES = 500  # processes start only from this number on: meanwhile threads finish hundreds of images
+FEWEST_IMAGES = 500  # fewer are done by threads before processes have started
 
 
 class ReadAheadLoader(DataLoader):

@@ -115,7 +115,6 @@ class LargeSegmentation:
         shared = threads > 1 and isinstance(self.processes, DaskProcesses) and self.processes.local
         self.network: Processes = ThisProcess(threads) if shared else self.processes
         self._most_threads = self.network.threads
-        self.identity = _identity(self.image, predictor, self.statistics)
         self.plan()
 
     @property
@@ -124,12 +123,13 @@ class LargeSegmentation:
         return load_predictor(*self._model)
 
     def plan(self) -> None:
-        """Look at the output folder and choose the blocks by the memory that is free now; raises as the class does.
+        """Look at image and output folder, and choose blocks by the memory that is free now; raises as the class does.
 
         A new segmentation is planned already. Plan it again if you run it much later.
         """
         self._check_target()
         image, predictor, memory = self.image, self.predictor, self.memory
+        self.identity = _identity(image, predictor, self.statistics)
         self.granted = default_memory() if memory is None else memory
         folder = self.target.parent / f".{image.name}.work"
         begun = self._begun(folder)
@@ -299,10 +299,11 @@ def check_disk(segmentations: Sequence[LargeSegmentation]) -> None:
     folder = segmentations[0].target.parent
     need, free = sum(disk_bytes(segmentation.work.grid) for segmentation in segmentations), free_space(folder)
     if need / COMPRESSION > free:
-        one = f"The result of {segmentations[0].image.path} takes"
+        results = f"The results of {len(segmentations)} images take"
+        if len(segmentations) == 1:
+            results = f"The result of {segmentations[0].image.path} takes"
         raise InputError(
-            f"{one if len(segmentations) == 1 else f'The results of {len(segmentations)} images take'} up to "
-            f"{gib(need)}, and {folder} has {gib(free)} free; name a folder on a larger disk."
+            f"{results} up to {gib(need)}, and {folder} has {gib(free)} free; name a folder on a larger disk."
         )
 
 
