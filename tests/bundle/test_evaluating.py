@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from workflows import BUNDLE, run
+from workflows import BUNDLE, SHORT, SMALL, run
 
 from unetpipe.cli.main import main
 from unetpipe.errors import InputError
@@ -40,6 +40,15 @@ def test_same_table_and_files_as_the_program(
         assert (scored / name).read_text() == (tmp_path / "program" / name).read_text()
     with (scored / "frames.csv").open() as file:
         assert [row["sequence"] + row["frame"] for row in csv.DictReader(file)] == ["010", "011", "012"]
+
+
+def test_a_bundle_that_another_inferer_validated_is_scored_by_it(synthetic: Path, tmp_path: Path):
+    """It has neither AutocastInferer nor a progress bar over tiles."""
+    changes = {"tile": 48, "validate#inferer": {"_target_": "SimpleInferer"}, "dataset_dir": str(synthetic)}
+    own, scored = tmp_path / "own", tmp_path / "scored"
+    run(["train.json", "small_padded.json"], **{**SMALL, **SHORT, **changes}, output_dir=str(own))
+    run(["train.json", "evaluate.json"], own, output_dir=str(scored), eval_sequences=[1], progress=False)
+    assert "SEG" in json.loads((scored / "scores.json").read_text())
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ MISSING = object()
 # where and how a run computes, not what is trained
 OF_THE_RUN = {
     *("_meta_", "bundle_root", "dataset_dir", "output_dir", "resume", "device", "amp", "progress", "show_bars"),
-    *("num_workers", "validation_processes", "cache_rate", "cache_dir", "device_batches", "compile"),
+    *("num_workers", "validation_processes", "cache_rate", "cache_dir", "device_batches", "compile", "show_tiles"),
 }
 VALIDATING: Place = ("validate", "inferer")  # of train.json
 SEGMENTING: Place = ("tiles", "inferer")  # of inference.json

@@ -14,7 +14,7 @@ from unetpipe.errors import InputError
 
 SWITCHES = (
     *("hold_out", "resume", "amp", "progress", "rescale", "strict", "border_weight_outside_cells_only"),
-    *("device_batches", "compile", "show_bars"),
+    *("device_batches", "compile", "show_bars", "show_tiles"),
 )
 OPTIONAL_SWITCHES = ("device_batches",)  # or null
 COUNTS = {
