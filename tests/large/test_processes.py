@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from distributed import Client, Future
+from distributed import Future
 
 from unetpipe.errors import InputError
 from unetpipe.large.processes import DaskProcesses, cluster_processes, local_processes
@@ -70,18 +70,9 @@ def test_a_scheduler_that_is_lost_does_not_hide_what_failed(
         raise OSError("Timed out trying to connect")
 
     work: Any = SimpleNamespace(folder=tmp_path)
-    monkeypatch.setattr(processes.client, "run_on_scheduler", lost)
+    monkeypatch.setattr(processes.client, "processing", lost)
     with pytest.raises(InputError, match="the image is damaged"):
         list(processes.each(fail_beside_another, work, range(2)))
-
-
-def test_scheduler_without_unetpipe(processes: DaskProcesses, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Client, "run_on_scheduler", lambda *arguments: None)  # no such package there
-    with (
-        pytest.raises(InputError, match=r"scheduler tcp://\S+ runs where unetpipe is not installed"),
-        cluster_processes(processes.client.scheduler.address),
-    ):
-        pass
 
 
 def test_worker_without_unetpipe(processes: DaskProcesses) -> None:

@@ -7,6 +7,7 @@ import functools
 import importlib.util
 import logging
 import os
+import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -130,7 +131,8 @@ class DaskProcesses:
         self.client.cancel(futures, force=True)
         if wait and self.client.status == "running":
             with suppress(OSError):  # the scheduler was lost, and nobody knows any more what runs
-                self.client.run_on_scheduler(_until_cancelled, name)
+                while any(str(key).startswith(name) for keys in self.client.processing().values() for key in keys):
+                    time.sleep(MESSAGE_SECONDS)
                 self.client.run(_until_none_runs, name, on_error="ignore")
 
 
@@ -163,7 +165,7 @@ def cluster_processes(address: str) -> Iterator[DaskProcesses]:
     Raises
     ------
     InputError
-        If it does not answer, has no worker, or it or a worker lacks unetpipe.
+        If it does not answer, has no worker, or a worker lacks unetpipe.
     """
     from distributed import Client
 
@@ -177,29 +179,16 @@ def cluster_processes(address: str) -> Iterator[DaskProcesses]:
     with client:
         if not client.scheduler_info(n_workers=-1)["workers"]:
             raise InputError(f"The Dask scheduler {address} has no worker; start some with dask worker {address}.")
-        if _lacks(client.run_on_scheduler(importlib.util.find_spec, "unetpipe")):
-            raise InputError(
-                f"The Dask scheduler {address} runs where unetpipe is not installed; install it there, in the "
-                "environment that runs dask scheduler."
-            )
         found = client.run(importlib.util.find_spec, "unetpipe", on_error="return")
-        without = sorted(worker for worker, spec in found.items() if _lacks(spec))
+        without = sorted(
+            worker for worker, spec in found.items() if spec is None or getattr(spec, "origin", "") is None
+        )
         if without:
             raise InputError(
                 f"On {len(without)} of {len(found)} workers of the Dask scheduler {address} unetpipe is not installed, "
                 f"such as {without[0]}; install it there, in the environment that runs dask worker."
             )
         yield DaskProcesses(client)
-
-
-def _lacks(spec: Any) -> bool:
-    """Return whether find_spec found no package: nothing, or a folder that only has the name."""
-    return spec is None or getattr(spec, "origin", "") is None
-
-
-async def _until_cancelled(name: str, dask_scheduler: Any) -> None:
-    while any(str(key).startswith(name) for key in dask_scheduler.tasks):
-        await asyncio.sleep(MESSAGE_SECONDS)
 
 
 async def _until_none_runs(name: str, dask_worker: Any) -> None:
