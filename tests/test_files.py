@@ -50,6 +50,16 @@ def test_folder_below_a_file_is_refused(tmp_path: Path):
         check_folder(tmp_path / "file" / "b")
 
 
+@pytest.mark.parametrize("marker", ["zarr.json", ".zgroup", ".zarray"])
+def test_folder_within_a_zarr_image_is_refused(marker: str, tmp_path: Path) -> None:
+    (tmp_path / "a.ome.zarr" / "labels").mkdir(parents=True)
+    (tmp_path / "a.ome.zarr" / marker).write_text("{}")
+    for within in ("", "labels", "labels/new"):
+        with pytest.raises(InputError, match=r"lies in .*a\.ome\.zarr, which is a Zarr image"):
+            check_folder(tmp_path / "a.ome.zarr" / within)
+    check_folder(tmp_path / "b.ome.zarr")
+
+
 def test_a_file_is_read_again_only_when_it_changes(tmp_path: Path):
     calls: list[Path] = []
 

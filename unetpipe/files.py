@@ -23,6 +23,7 @@ from unetpipe.errors import InputError
 Content = TypeVar("Content")
 
 MACHINE = f"{zlib.crc32(platform.node().encode()):08x}"
+ZARR_MARKERS = ("zarr.json", ".zgroup", ".zarray", ".zattrs")  # one of these files makes a folder a Zarr group or array
 TEMPORARY = re.compile(rf"\..+-{MACHINE}-(\d+)-[^-]*")  # of a process of this machine
 
 
@@ -266,8 +267,11 @@ def write_text(path: str | os.PathLike, text: str) -> None:
 
 
 def check_folder(path: str | os.PathLike) -> None:
-    """Raise InputError unless the folder exists and can be written, or can be made."""
+    """Raise InputError unless the folder exists and can be written, or can be made, and is no part of a Zarr image."""
     folder = Path(path).absolute()
+    for place in (folder, *folder.parents):
+        if any((place / marker).is_file() for marker in ZARR_MARKERS):
+            raise InputError(f"The output folder {path} lies in {place}, which is a Zarr image; name another folder.")
     nearest = next(place for place in (folder, *folder.parents) if place.exists())
     if not nearest.is_dir():
         raise InputError(f"The output folder {path} cannot be made: {nearest} is a file.")

@@ -9,7 +9,7 @@ import logging
 import os
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
 from typing import Any, Protocol
@@ -37,7 +37,7 @@ class Processes(Protocol):
     workers: int
     threads: int
 
-    def each(self, function: Function, work: Work, jobs: Sequence[Any]) -> Iterator[None]:
+    def each(self, function: Function, work: Work, jobs: Sequence[Any]) -> Generator[None]:
         """Yield once for each job that is done."""
 
 
@@ -56,7 +56,7 @@ class ThisProcess:
     def __init__(self, threads: int = 1) -> None:
         self.threads = threads
 
-    def each(self, function: Function, work: Work, jobs: Sequence[Any]) -> Iterator[None]:
+    def each(self, function: Function, work: Work, jobs: Sequence[Any]) -> Generator[None]:
         """Yield once for each job that is done."""
         if self.threads == 1:
             for job in jobs:
@@ -101,7 +101,7 @@ class DaskProcesses:
         self.local = local
         self.workers = max(len(client.scheduler_info(n_workers=-1)["workers"]), 1)
 
-    def each(self, function: Function, work: Work, jobs: Sequence[Any]) -> Iterator[None]:
+    def each(self, function: Function, work: Work, jobs: Sequence[Any]) -> Generator[None]:
         """Yield once for each job that is done."""
         from distributed import CancelledError, KilledWorker
         from distributed import as_completed as completed

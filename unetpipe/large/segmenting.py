@@ -8,6 +8,7 @@ import logging
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -215,16 +216,17 @@ class LargeSegmentation:
                 jobs = stage.jobs(work)
                 todo = [job for job in jobs if not stage.is_done(work, job)]
                 processes = self.network if stage.function is compute else self.processes
-                bar = tqdm(
-                    processes.each(stage.function, work, todo),
-                    desc=stage.name,
-                    total=len(jobs),
-                    initial=len(jobs) - len(todo),
-                    disable=not progress or not jobs,
-                )
                 complete += len(jobs) - len(todo)
-                for _ in bar:
-                    complete += 1
+                with closing(processes.each(stage.function, work, todo)) as done:  # no job runs on after Ctrl-C
+                    bar = tqdm(
+                        done,
+                        desc=stage.name,
+                        total=len(jobs),
+                        initial=len(jobs) - len(todo),
+                        disable=not progress or not jobs,
+                    )
+                    for _ in bar:
+                        complete += 1
             before_publishing()
             publish(work, self.target, {"identity": self.identity, **self._facts()})
         except InputError as error:

@@ -18,18 +18,17 @@ import numpy as np
 import zarr
 
 from unetpipe.errors import InputError
-from unetpipe.files import first_line, remember
+from unetpipe.files import ZARR_MARKERS, first_line, remember
 from unetpipe.large.images.lazy_image import PAGE_AXES, LazyImage
 
 logger = logging.getLogger(__name__)
 
-MARKERS = ("zarr.json", ".zgroup", ".zarray", ".zattrs")
 OLD_AXES = "tczyx"  # in metadata 0.1 and 0.2, which do not name the axes
 
 
 def is_zarr(path: str | os.PathLike) -> bool:
     """Return whether a folder is a Zarr group or array."""
-    return Path(path).is_dir() and any((Path(path) / marker).is_file() for marker in MARKERS)
+    return Path(path).is_dir() and any((Path(path) / marker).is_file() for marker in ZARR_MARKERS)
 
 
 class OmeZarrImage(LazyImage):
@@ -87,7 +86,7 @@ class OmeZarrImage(LazyImage):
     def identity(self) -> dict[str, Any]:
         """Return path, metadata, and a hash of the names, sizes and times of the chunks."""
         folder = self.path / self.array_path
-        files = [folder / marker for marker in MARKERS]
+        files = [folder / marker for marker in ZARR_MARKERS]
         return {
             "path": str(folder),
             "metadata": {file.name: file.read_text(errors="replace") for file in files if file.is_file()},
@@ -153,7 +152,7 @@ def _images_in(folder: Path, depth: int = 3) -> Iterator[Path]:
 
 
 def _newest_marker(folder: Path) -> Path:
-    return max((folder / marker for marker in MARKERS if (folder / marker).is_file()), key=os.path.getmtime)
+    return max((folder / marker for marker in ZARR_MARKERS if (folder / marker).is_file()), key=os.path.getmtime)
 
 
 @remember(maxsize=64, changes=_newest_marker)
