@@ -109,7 +109,7 @@ class DaskProcesses:
         name = f"unetpipe-{uuid.uuid4().hex}"
         futures = self.client.map(functools.partial(_do, function, work), jobs, key=name, pure=False)
         try:
-            for future in completed(futures):
+            for future in completed(futures, loop=self.client.loop):
                 yield future.result()
                 future.release()
         except KilledWorker as error:
@@ -153,7 +153,7 @@ def local_processes(workers: int) -> Iterator[DaskProcesses]:
             silence_logs=logging.ERROR,
             env={"OMP_NUM_THREADS": str(max(cores // workers, 1))},
         ) as cluster,
-        Client(cluster) as client,
+        Client(cluster, set_as_default=False) as client,
     ):
         yield DaskProcesses(client, local=True)
 
@@ -170,7 +170,7 @@ def cluster_processes(address: str) -> Iterator[DaskProcesses]:
     from distributed import Client
 
     try:
-        client = Client(address, timeout=SECONDS_TO_ANSWER)
+        client = Client(address, timeout=SECONDS_TO_ANSWER, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
         raise InputError(
             f"The Dask scheduler {address} cannot be reached within {SECONDS_TO_ANSWER} seconds; start one with "
