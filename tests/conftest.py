@@ -30,7 +30,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def settings_of_the_process() -> Iterator[None]:
-    """What a program sets for its whole process, such as the number of threads, is put back after each test."""
+    """The number of threads, and what the project and the root logger log, are put back after each test."""
     threads, disabled = torch.get_num_threads(), logging.root.manager.disable
     levels = {logger: logger.level for logger in loggers()}
     yield
