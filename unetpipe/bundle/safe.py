@@ -17,6 +17,7 @@ GIVEN_BY_THE_CALLER = ("dataset_dir", "output_dir")  # what a bundle says there 
 WEIGHTS = re.compile(r"\$@bundle_root \+ '(/models/(?:\w[\w.-]*/)?model\.pt)'")
 CLASSES = {
     "network_class": {
+        "unetpipe.networks.HalvedUNet",
         "unetpipe.networks.UNet",
         *(f"unetpipe.networks.baselines.{name}" for name in ("FoveatedPatchCNN", "PatchCNN", "SmallUNet")),
     },

@@ -1,6 +1,6 @@
 """Networks: the unpadded U-Net, reading and writing weights; other networks are in ``baselines``."""
 
-from unetpipe.networks.unet import UNet
+from unetpipe.networks.unet import HalvedUNet, UNet
 from unetpipe.networks.weights import (
     fold_batch_norm,
     inference_network,
@@ -11,6 +11,7 @@ from unetpipe.networks.weights import (
 )
 
 __all__ = [
+    "HalvedUNet",
     "UNet",
     "fold_batch_norm",
     "inference_network",
