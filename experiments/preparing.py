@@ -13,7 +13,6 @@ from experiments.recipes import Recipe
 from unetpipe.instances import cut_ridge
 from unetpipe.transforms import BorderWeightMap
 
-RIDGE = 1.0  # px
 CENTRES = 4000  # pixels of cells that are kept of a frame
 
 
@@ -69,7 +68,7 @@ def prepare(path: str, entry: Entry, recipe: Recipe, copy: int = 0, largest: int
     if copy:
         paste(frame, seed=1000 * copy + sum(map(ord, entry.frame)))
     image = normalized(frame.image, recipe.in_channels, recipe.bright)
-    label = cut_ridge(frame.label, RIDGE)
+    label = cut_ridge(frame.label, recipe.ridge)
     w0, sigma, balance = recipe.w0, recipe.sigma, recipe.class_balance
     weights = BorderWeightMap(w0, sigma, balance, border_weight_outside_cells_only=True)
     weight = weights(label[None], frame.known[None]).numpy()

@@ -13,6 +13,7 @@ import os
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from experiments import choosing
 from experiments.packed import Entry, read_frame, read_index
 from experiments.recipes import RECIPES
 from unetpipe.device import default_device
-from unetpipe.networks import UNet, fold_batch_norm, load_weights
+from unetpipe.networks import fold_batch_norm, load_weights
 
 SYMMETRIES = "8 symmetries"
 WHOLE = ("crop", "turned", "zoom")  # unknown pixels are those of the whole frame: not of these views
@@ -85,7 +86,7 @@ class Scoring:
         self.trained, chosen = results["trained"][name], results["chosen"][name]
         self.choice = {key: chosen[key] for key in ("threshold", "marker_threshold", "merge_threshold")}
         self.device = default_device()
-        network = UNet(self.trained["in_channels"], 2, self.trained["channels"], "batch")
+        network = replace(self.recipe, channels=tuple(self.trained["channels"])).network()
         self.network = fold_batch_norm(load_weights(network, weights).eval()).to(self.device)
 
     def jobs(self, views: Sequence[str], every: int) -> Iterator[choosing.Job]:

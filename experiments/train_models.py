@@ -32,12 +32,12 @@ from experiments.recipes import RECIPES, Recipe
 from experiments.training import Trained, train
 from unetpipe.device import default_device
 from unetpipe.files import replacing
-from unetpipe.networks import UNet, load_weights
+from unetpipe.networks import load_weights
 
 CHOOSING_ON_DEVICE = 2.0  # s a model
 LAST_CHOOSING = 25.0  # s for the pool after the last training, and for writing
 TRIED = 4  # algorithms of each convolution: trying all of them takes 4 to 14 s
-TINY: dict[str, Any] = {"channels": (4, 8, 8), "tile": 188, "batch": 2, "pasted": 1}
+TINY: dict[str, Any] = {"channels": (4, 8, 8), "tile": 184, "batch": 2, "pasted": 1}
 TINY_SIDE = 200
 
 
@@ -156,7 +156,7 @@ class Work:
             row = self.results.rows.get("trained", {}).get(recipe.name)
             if recipe in self.recipes or row is None or recipe.name in self.results.rows.get("chosen", {}):
                 continue
-            network = load_weights(UNet(recipe.in_channels, 2, recipe.channels, "batch"), self._weights(recipe))
+            network = load_weights(recipe.network(), self._weights(recipe))
             self._submit(recipe, network.to(self.device).eval(), row["min_size"], row["area"])
 
     def train(self) -> None:
@@ -193,6 +193,7 @@ class Work:
             "channels": recipe.channels,
             "in_channels": recipe.in_channels,
             "bright": recipe.bright,
+            "halved": recipe.halved,
             "min_size": min_size,
             "ridge_refill_radius": recipe.ridge_refill_radius,
             "area": area,
@@ -210,7 +211,7 @@ class Work:
 
     def _augmentation_rate(self, recipe: Recipe, frames: DeviceFrames) -> None:
         """Measure a batch of the augmentation only."""
-        output = 2 * (recipe.tile // 4) if self.arguments.tiny else recipe.tile - 184
+        output = recipe.network().output_size(recipe.tile)
         chain, random = augmentation(recipe, recipe.tile, output, 0), np.random.RandomState(0)
         seconds = seconds_a_call(lambda: chain(frames.batch(recipe.batch, random)), self.device, 5, 2)
         self.clock.say(f"  augmentation of {recipe.batch} tiles of {recipe.tile}: {1000 * seconds:.2f} ms")

@@ -76,7 +76,7 @@ def train(
         Takes a line now and then.
     """
     torch.manual_seed(seed)
-    network = UNet(recipe.in_channels, 2, recipe.channels, "batch", recipe.dropout)
+    network = recipe.network()
     highest = LEARNING_RATE * math.sqrt(recipe.batch / 8)
     if start is not None:
         load_weights(network, start)

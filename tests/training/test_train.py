@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from workflows import BUNDLE, SHORT, SMALL
@@ -15,6 +16,7 @@ from workflows import BUNDLE, SHORT, SMALL
 import unetpipe
 from unetpipe.cli.main import main
 from unetpipe.errors import InputError
+from unetpipe.predictor import Predictor
 
 TINY: dict[str, Any] = {**SMALL, **SHORT, "num_workers": 0}
 SET = ["--set", *(f"{key}={json.dumps(value)}" for key, value in TINY.items())]
@@ -76,6 +78,15 @@ def test_it_starts_from_a_bundle(synthetic: Path, trained: Path, tmp_path: Path,
     assert main([*arguments, *SET, "channels=[4,16]"]) == 1
     assert "weights of another size" in capsys.readouterr().err
     assert not (tmp_path / "b").exists()
+
+
+def test_the_tile_fits_the_model_that_it_starts_from(synthetic: Path, tmp_path: Path) -> None:
+    settings = {key: value for key, value in TINY.items() if key not in ("channels", "tile")}
+    output = unetpipe.train(synthetic, tmp_path / "a", start_from="fluo_msc", **settings)
+    values = json.loads((output / "configs" / "train.json").read_text())
+    assert values["network_class"] == "unetpipe.networks.HalvedUNet"
+    assert values["tile"] == 632  # 262 pixels are returned; of 444 by a UNet, 260
+    assert Predictor.load(output)(np.zeros((90, 70), np.uint8)).shape == (90, 70)
 
 
 @pytest.mark.parametrize(
