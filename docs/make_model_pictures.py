@@ -118,6 +118,21 @@ def fluo_sim(rng: np.random.Generator) -> np.ndarray:
     return _grey(92 + ndimage.gaussian_filter(body, 1.8) + 2.5 * rng.normal(size=labels.shape))
 
 
+def fluo_msc(rng: np.random.Generator) -> np.ndarray:
+    """Draw long cells with thin arms, bright in the middle and dim at the ends, in strong noise."""
+    y, x = np.mgrid[:SIDE, :SIDE]
+    signal = np.zeros((SIDE, SIDE))
+    for row, column in _places(rng, 4, 120):
+        angle, bend = rng.uniform(0, np.pi), rng.uniform(-0.003, 0.003)
+        along = (y - row) * np.sin(angle) + (x - column) * np.cos(angle)
+        across = (x - column) * np.sin(angle) - (y - row) * np.cos(angle) + bend * along**2
+        length, width = rng.uniform(70, 110), rng.uniform(16, 24)
+        half_width = width * np.exp(-((along / (0.35 * length)) ** 2)) + 5
+        inside = (np.abs(across) < half_width) & (np.abs(along) < length)
+        signal = np.maximum(signal, inside * rng.uniform(60, 110) * np.exp(-((along / (0.8 * length)) ** 2)))
+    return _grey(30 + ndimage.gaussian_filter(signal, 2) + 18 * rng.normal(size=signal.shape))
+
+
 LOOK_ALIKES: dict[str, Callable[[np.random.Generator], np.ndarray]] = {
     "dic_hela": dic_hela,
     "phc_u373": phc_u373,
@@ -125,6 +140,7 @@ LOOK_ALIKES: dict[str, Callable[[np.random.Generator], np.ndarray]] = {
     "nuclei": nuclei,
     "fluo_gowt1": fluo_gowt1,
     "fluo_sim": fluo_sim,
+    "fluo_msc": fluo_msc,
 }
 
 

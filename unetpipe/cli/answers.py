@@ -112,6 +112,8 @@ def unknown_arguments(rest: Sequence[str], verb: str, options: Collection[str], 
         Keys that its option ``--set`` takes.
     """
     unknown = next((argument for argument in rest if argument.startswith("-")), None)
+    if unknown is None and Path(rest[0]).exists():
+        return f"{verb} does not take {rest[0]!r} as well; for several files, give the folder that holds them"
     if unknown is None:
         return f"{verb} does not take {rest[0]!r}; put names with spaces into quotes"
     name = unknown.partition("=")[0]
