@@ -23,15 +23,15 @@ BUNDLE = find_bundle()
 
 
 def test_every_model_has_a_name_and_is_small() -> None:
-    assert model_names(BUNDLE) == ["dic_hela", "fluo_gowt1", "fluo_sim", "isbi2012", "nuclei", "phc_u373"]
+    assert model_names(BUNDLE) == ["dic_hela", "fluo_gowt1", "fluo_msc", "fluo_sim", "isbi2012", "nuclei", "phc_u373"]
     sizes = [path.stat().st_size for path in BUNDLE.glob("models/**/*.pt")]
-    assert len(sizes) == 6
+    assert len(sizes) == 7
     assert max(sizes) < 16e6
     assert sum(sizes) < 60e6
     assert [path.name for path in BUNDLE.glob("models/*.pt")] == ["model.pt"]
 
 
-@pytest.mark.parametrize("model", ["dic_hela", "fluo_gowt1", "fluo_sim", "phc_u373"])
+@pytest.mark.parametrize("model", ["dic_hela", "fluo_gowt1", "fluo_msc", "fluo_sim", "phc_u373"])
 def test_values_of_a_model_are_complete(model: str) -> None:
     values = json.loads((BUNDLE / "models" / model / "inference.json").read_text())
     assert set(values) == {
@@ -54,6 +54,7 @@ def test_default_values_are_those_of_dic_hela() -> None:
         ("phc_u373", "ctc/PhC-C2DH-U373", 1, 0.7),
         ("fluo_gowt1", "ctc/Fluo-N2DH-GOWT1", 33, 0.7),
         ("fluo_sim", "ctc/Fluo-N2DH-SIM+", 39, 0.7),
+        ("fluo_msc", "ctc/Fluo-C2DL-MSC", 19, 0.6),
         ("isbi2012", "isbi2012", 3, 0.5),
         ("nuclei", "dsb2018/stage1_train", 30, 0.7),
     ],
@@ -74,6 +75,7 @@ def test_model_finds_the_cells_it_is_made_for(
         ("phc_u373", "ctc/PhC-C2DH-U373", 1, 3665),
         ("fluo_gowt1", "ctc/Fluo-N2DH-GOWT1", 33, 2818),
         ("fluo_sim", "ctc/Fluo-N2DH-SIM+", 39, 2003),
+        ("fluo_msc", "ctc/Fluo-C2DL-MSC", 19, 4626),
     ],
 )
 def test_there_are_no_cells_in_an_empty_field(
@@ -95,6 +97,7 @@ def test_there_are_no_cells_in_an_empty_field(
         ("dic_hela", "ctc/DIC-C2DH-HeLa", 20),
         ("phc_u373", "ctc/PhC-C2DH-U373", 1),
         ("fluo_sim", "ctc/Fluo-N2DH-SIM+", 39),
+        ("fluo_msc", "ctc/Fluo-C2DL-MSC", 19),
     ],
 )
 def test_flat_ground_around_the_image_and_noise_cost_little(

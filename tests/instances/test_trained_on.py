@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -160,3 +161,9 @@ def test_detail_is_that_between_gaussians(shape: tuple[int, int], smooth: float)
     blurred = [image, *(gaussian_filter(image, sigma) for sigma in SCALES)]
     expected = [(finer - coarser).std() / image.std() for finer, coarser in pairwise(blurred)]
     np.testing.assert_allclose(image_detail(image[None]), expected, rtol=0.05, atol=0.002)
+
+
+def test_a_small_share_of_cells_is_written_with_its_digits() -> None:
+    facts = replace(FACTS, foreground=(0.0026, 0.4))
+    found = facts.misfits(np.zeros((20, 20), np.float32), np.zeros((20, 20), np.int32))
+    assert any("cells fill at least 0.26%" in sentence for sentence in found)

@@ -48,3 +48,9 @@ def test_tiled_equals_the_whole_image(size: tuple[int, int]) -> None:
         whole = network(mirror_crop(image[0], -network.margin, -network.margin, rows, columns)[None])
         tiled = OverlapTileInferer(network.smallest_size + 2 * network.step)(image, network)
     torch.testing.assert_close(tiled, whole[..., : size[0], : size[1]], rtol=0, atol=1e-12)
+
+
+def test_it_can_be_scripted() -> None:
+    network = random_network()
+    image = torch.rand(1, 1, network.smallest_size + network.step, network.smallest_size, dtype=torch.float64)
+    torch.testing.assert_close(torch.jit.script(network)(image), network(image))

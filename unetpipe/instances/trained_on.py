@@ -132,7 +132,7 @@ class TrainedOn:
         if not len(areas) and self.foreground[0] > 0:
             found.append(
                 f"No cell was found; in each frame this model was trained on, cells fill at least "
-                f"{self.foreground[0]:.0%}; {ADVICE}."
+                f"{100 * self.foreground[0]:.2g}%; {ADVICE}."
             )
         return [sentence for sentence in found if sentence]
 
