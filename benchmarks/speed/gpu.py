@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
+from torch.profiler import profile
 
 from benchmarks.speed.cells import cell_image, cell_map
 from benchmarks.speed.inference import count_operations, network_with_statistics
@@ -37,6 +38,7 @@ from unetpipe.losses import WeightedCrossEntropy
 from unetpipe.networks import UNet, fold_batch_norm, save_state
 
 NAME = "gpu"
+LONGEST = 40  # operations of a step that are listed
 PAPERS_STEPS, PAPERS_HOURS = 60_000, 10.0  # on an NVidia Titan of 2015
 QUICK: dict[str, Any] = {"channels": [2, 4, 8, 16, 32], "tile": 188, "steps_per_epoch": 2}
 RECIPE = """
@@ -140,6 +142,25 @@ def _steps(
         del step
 
 
+def operations(device: torch.device, settings: Settings) -> Iterator[Row]:
+    """Yield the operations of a training step that take longest, with the sizes of what they are given."""
+    tile, batch = (188, 2) if settings.quick else (572, 8)
+    step = training_step(device, widths(settings), tile, batch)
+    for _ in range(3):
+        step()
+    with profile(record_shapes=True) as profiler:
+        step()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+    clock = "self_device_time_total" if device.type == "cuda" else "self_cpu_time_total"
+    # a kernel's time is counted in the operation that calls it
+    events = [event for event in profiler.key_averages(True) if event.key.startswith("aten::")]
+    for event in sorted(events, key=lambda event: -getattr(event, clock))[:LONGEST]:
+        sizes = ", ".join("×".join(map(str, shape)) for shape in event.input_shapes if shape)
+        what = f"training step, {tile}-tiles, batch {batch}, {event.count} × {event.key.removeprefix('aten::')} of {sizes}"
+        yield Row(NAME, what, getattr(event, clock) / 1000, "ms")
+
+
 def paper(device: torch.device, settings: Settings) -> Iterator[Row]:
     """Yield the time of the paper's steps, from some of them."""
     tile, count = (188, 3) if settings.quick else (572, 1000)
@@ -220,6 +241,7 @@ PARTS: dict[str, Callable[[torch.device, Settings], Iterator[Row]]] = {
     "recipe": recipe,
     "images": images,
     "paper": paper,
+    "operations": operations,
     "measured": measured_step,
     "compiled": compiled_step,
 }

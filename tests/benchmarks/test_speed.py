@@ -98,10 +98,13 @@ def test_a_dry_run_has_every_row(
     output = capsys.readouterr().out
     assert "dry run" in output
     rows = json.loads(output.splitlines()[-1])["rows"]
-    units = ["TFLOP/s", "GB/s", "×", *["%", "ms"] * 2, "/s", "%", "s", "s", *["/s", "/s"] * 2, "min", "min", "%", "ms"]
+    units = ["TFLOP/s", "GB/s", "×", *["%", "ms"] * 2, "/s", "%", "s", "s", *["/s", "/s"] * 2, "min", "min"]
+    units += [*["ms"] * gpu.LONGEST, "%", "ms"]
     assert [row["unit"] for row in rows] == units
     assert all(row["value"] >= 0 for row in rows)
     assert json.loads((tmp_path / "rows.json").read_text())["rows"] == rows
+    listed = [row["what"] for row in rows if "convolution_backward" in row["what"]]
+    assert any("2×2×184×184, 2×2×186×186, 2×2×3×3" in what for what in listed)  # gradient, input, weights
 
 
 def missing_unetpipe(name: str) -> str:
