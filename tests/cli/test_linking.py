@@ -216,6 +216,73 @@ def test_masks_are_linked_again_into_the_same_folder_with_pictures_of_them(masks
     assert not picture.exists()
 
 
+def another_sequence(folder: Path) -> None:
+    for frame in range(3):
+        write_labels(folder / f"mask{frame:03d}.tif", np.pad(np.ones((9, 9), int), 20))
+
+
+def a_submission(folder: Path) -> None:
+    another_sequence(folder)
+    assert main(["link", str(folder)]) == 0
+
+
+def linked_from_elsewhere(folder: Path) -> None:
+    another_sequence(folder.with_name("other"))
+    assert main(["link", str(folder.with_name("other")), "--output", str(folder)]) == 0
+
+
+def tracks_of_another_program(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "tracks.csv").write_text("TRACK_ID,POSITION_X\n")
+
+
+OTHERS = (another_sequence, a_submission, linked_from_elsewhere, tracks_of_another_program)
+
+
+@pytest.mark.parametrize("make", OTHERS)
+def test_results_of_another_sequence_are_not_replaced(
+    make: Callable[[Path], None], masks: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+):
+    output = tmp_path / "02_RES"
+    make(output)
+    before = {path: path.read_bytes() for path in output.iterdir()}
+    assert main(["link", str(masks), "--output", str(output)]) == 1
+    assert f"{output} holds a result that was not linked from the masks in {masks}, such as " in capsys.readouterr().err
+    assert before == {path: path.read_bytes() for path in output.iterdir()}
+
+
+@pytest.mark.parametrize("damage", [b"", b"[]", b"5", b'{"masks": 5}', b"\xff", b"[" * 100_000])
+def test_a_damaged_note_makes_a_result_nobodys(damage: bytes, masks: Path, tmp_path: Path):
+    command = ["link", str(masks), "--output", str(tmp_path / "linked")]
+    assert main(command) == 0
+    (tmp_path / "linked" / ".linked.json").write_bytes(damage)
+    assert main(command) == 1
+
+
+def test_linked_again_after_the_masks_have_changed_or_the_first_run_was_interrupted(
+    masks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    output = tmp_path / "linked"
+    command = ["link", str(masks), "--output", str(output)]
+    replace = Path.replace
+
+    def interrupted(path: Path, target: Path) -> Path:
+        if target == output / "mask001.tif":
+            raise KeyboardInterrupt
+        return replace(path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", interrupted)
+        assert main(command) == 130
+    assert (output / "mask000.tif").exists()
+    assert main(command) == 0
+    monkeypatch.chdir(tmp_path)  # the same folders, by other names
+    another_sequence(masks)
+    assert main(["link", masks.name, "--output", "linked"]) == 0
+    np.testing.assert_array_equal(read_labels(output / "mask000.tif"), np.pad(np.ones((9, 9), int), 20))
+    assert validate_sequence(str(output), threads=1) == {"Valid": 1}
+
+
 @pytest.mark.parametrize("size", [None, (9, 9)])
 def test_images_of_the_report_are_looked_at_before_masks_are_replaced(
     size: tuple[int, int] | None, masks: Path, tmp_path: Path, capsys: pytest.CaptureFixture

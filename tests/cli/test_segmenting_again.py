@@ -70,6 +70,45 @@ def test_masks_do_not_go_among_images_of_others(images: Path, bundle: Path, tmp_
     assert [path.name for path in truth.iterdir()] == ["a.png"]
 
 
+def test_masks_of_other_images_of_the_same_names_are_not_replaced(
+    images: Path, bundle: Path, tmp_path: Path, capsys
+) -> None:
+    output, other = tmp_path / "out", tmp_path / "other"
+    command = ["--output", str(output), "--bundle", str(bundle)]
+    assert main(["segment", str(images), *command]) == 0
+    first = states(output)
+    other.mkdir()
+    write(other / "d.png", seed=4)
+    write(other / "b.png", seed=5)
+    for more in ([], ["--resume"]):
+        assert main(["segment", str(other), *command, *more]) == 1
+        said = f"{output / 'b_mask.tif'} is the mask of {images / 'b.png'}, not of {other / 'b.png'}; name another"
+        assert said in capsys.readouterr().err
+    assert states(output) == first
+    images.rename(tmp_path / "moved")  # the images are the same, or nobody can tell
+    assert main(["segment", str(tmp_path / "moved"), *command]) == 0
+    assert main(["segment", str(other), *command]) == 1
+    (output / "b_mask.tif").unlink()
+    assert main(["segment", str(other), *command]) == 0
+
+
+def test_tracks_of_another_program_are_not_replaced(images: Path, bundle: Path, tmp_path: Path, capsys) -> None:
+    for number, name in enumerate("abc"):
+        with Image.open(images / f"{name}.png") as image:
+            image.save(images / f"t00{number}.tif")
+        (images / f"{name}.png").unlink()
+    output = tmp_path / "out"
+    output.mkdir()
+    (output / "tracks.csv").write_text("TRACK_ID,POSITION_X\n")
+    command = ["segment", str(images), "--output", str(output), "--bundle", str(bundle), "--threshold", "0.1"]
+    assert main([*command, "--track"]) == 1
+    assert f"{output / 'tracks.csv'} was not written by unetpipe segment; name another" in capsys.readouterr().err
+    assert [path.name for path in output.iterdir()] == ["tracks.csv"]
+    (output / "tracks.csv").unlink()
+    for _ in range(2):
+        assert main([*command, "--track"]) == 0
+
+
 def test_masks_of_the_bundles_own_inference_are_replaced(images: Path, bundle: Path, tmp_path: Path) -> None:
     places = {"bundle_root": bundle, "dataset_dir": images, "output_dir": tmp_path / "out"}
     values = {key: str(path) for key, path in places.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from itertools import chain
@@ -180,7 +180,7 @@ def run(options: argparse.Namespace, resumable: bool = True) -> None:
     if options.tables or options.export:
         check_names([options.output / name for name in names], options.output)
     check_folder(options.output)
-    _check_owned(records, options.output, journal)
+    _check_owned(records, options.output, journal, folders)
     beside = None if options.input.is_file() else left_out(records)
     if beside:
         print(f"Left out: {beside}")
@@ -233,14 +233,44 @@ def model_overrides(options: argparse.Namespace) -> dict[str, Any]:
     return {key: value for key, value in asked.items() if value is not None}
 
 
-def _check_owned(records: Sequence[Record], output: Path, journal: Journal) -> None:
-    """Raise InputError if masks would go among images that no earlier run has written, such as a truth."""
+def _check_owned(
+    records: Sequence[Record], output: Path, journal: Journal, track_folders: Collection[Path] = ()
+) -> None:
+    """Raise InputError if files would be replaced or joined that are not an earlier result of these images.
+
+    Parameters
+    ----------
+    records : sequence of Record
+        The images, with the names of their masks.
+    output : Path
+        The output folder.
+    journal : Journal
+        That of the output folder: where it exists, the images there are masks of earlier runs.
+    track_folders : collection of Path
+        Where tables of tracks will be written.
+    """
+    from unetpipe.datasets.results import TRACK_TABLE
     from unetpipe.io.derived import check_no_others
+    from unetpipe.tracking.link import MEASURED
 
     if journal.path.is_file():
+        noted = journal.images()
+        for record in records:
+            mask = output / record["mask_name"]
+            other = noted.get(mask.absolute())
+            if other and other.is_file() and mask.is_file() and not other.samefile(record["image"]):
+                raise InputError(
+                    f"{mask} is the mask of {other}, not of {record['image']}; name another output folder."
+                )
         return
     for folder in dict.fromkeys((output / record["mask_name"]).parent for record in records):
         check_no_others(folder, (), "segment")
+    for table in (folder / name for folder in track_folders for name in (TRACK_TABLE, MEASURED)):
+        if table.exists():
+            raise InputError(
+                f"{table} was not written by unetpipe segment; name another output folder, or remove that file if "
+                "nobody needs it."
+            )
 
 
 def _say_what_is_kept(output: Path, names: Sequence[str]) -> None:

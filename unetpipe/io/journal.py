@@ -54,6 +54,10 @@ class Journal:
                 continue
         return found
 
+    def images(self) -> dict[Path, Path]:
+        """Return the images of the masks that are noted; both are absolute paths."""
+        return dict(_images(self.path))
+
     def is_complete(self, mask: str | os.PathLike, image: str | os.PathLike) -> bool:
         """Return whether a mask is complete."""
         try:

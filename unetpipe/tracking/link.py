@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 
 from unetpipe.datasets.results import TRACK_TABLE, mask_names, read_mask, result_masks
 from unetpipe.errors import InputError
-from unetpipe.files import check_folder, replacing_files, writing
+from unetpipe.files import check_folder, replacing_files, write_text, writing
 from unetpipe.io.derived import check_no_others
 from unetpipe.io.images import write_labels
 from unetpipe.io.track_tables import Track, write_tracks
@@ -19,6 +20,7 @@ from unetpipe.tracking.linkers import Linker, make_linker
 from unetpipe.tracking.measuring import TrackMeasures, write_track_table
 
 MEASURED = "tracks.csv"
+LINKED = ".linked.json"  # in an output folder: the folder of the masks that were linked
 
 
 def link_cells(frames: Iterable[np.ndarray], linker: Linker | None = None) -> tuple[list[np.ndarray], list[Track]]:
@@ -115,9 +117,9 @@ def link_folder(
     folder : path
         Masks of one sequence, from frame 0 without a gap. Ids may differ from frame to frame.
     output : path, optional
-        Folder for the result; by default the masks are replaced in ``folder``. Outlines stay the same. Nothing is
-        replaced until everything is linked. If the program is ended while masks are replaced, there are no tables, and
-        linking again gives the same result.
+        Folder for the result; by default the masks are replaced in ``folder``. Outlines stay the same. An earlier
+        result of the same folder of masks is replaced. Nothing is replaced until everything is linked. If the program
+        is ended while masks are replaced, there are no tables, and linking again gives the same result.
     linker, pixel_size
         See :func:`write_result`.
 
@@ -130,7 +132,7 @@ def link_folder(
     InputError
         If there are no masks, a frame is missing, a mask cannot be read, differs in size or holds values other than
         whole numbers from 0 to 65535, or no mask holds a cell; if the output cannot be written, is the folder of the
-        masks, or holds other images.
+        masks, or holds other images or the result of other masks.
     """
     folder = Path(folder)
     target = folder if output is None else Path(output)
@@ -146,8 +148,11 @@ def link_folder(
                 f"The output folder {output} is that of the masks; name another one, or none to replace the masks."
             )
         check_no_others(target, names, "link")
+        _check_own_result(target, folder, names)
     with writing(target), replacing_files(target, last=(MEASURED, TRACK_TABLE)) as beside:
         tracks = write_result(beside, _MaskFiles(masks.values()), linker, digits, pixel_size)
+        if output is not None:  # before the first mask is there, so that an interrupted run can be done again
+            write_text(target / LINKED, json.dumps({"masks": str(folder.resolve())}) + "\n")
         remove_tracks(target)
     return tracks
 
@@ -189,6 +194,20 @@ def remove_tracks(folder: Path) -> list[str]:
         except OSError as error:
             raise InputError(f"{folder / name} cannot be replaced ({error.strerror}).") from error
     return removed
+
+
+def _check_own_result(target: Path, folder: Path, names: Collection[str]) -> None:
+    """Raise InputError if the target holds masks or tables, and they were not linked from the masks in a folder."""
+    held = [name for name in (*sorted(names), TRACK_TABLE, MEASURED) if (target / name).exists()]
+    try:
+        linked = Path(json.loads((target / LINKED).read_text(encoding="utf-8"))["masks"])
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):  # there is no such note, or it is damaged
+        linked = None
+    if held and linked != folder.resolve():
+        raise InputError(
+            f"{target} holds a result that was not linked from the masks in {folder}, such as {held[0]}; name another "
+            "output folder, or remove that result if nobody needs it."
+        )
 
 
 class _MaskFiles:
