@@ -114,3 +114,16 @@ def test_results_do_not_go_among_the_images(images: Path, bundle: Path, capsys) 
     assert main(["segment", str(images), "--output", str(images), "--bundle", str(bundle)]) == 1
     assert "The results would lie among the images in" in capsys.readouterr().err
     assert sorted(images.rglob("*")) == before
+
+
+def test_results_do_not_go_among_images_of_others(images: Path, bundle: Path, tmp_path: Path, capsys) -> None:
+    before = sorted(images.rglob("*"))
+    for suffix in ("c.ome.zarr", "d.zarr"):
+        write_ome_zarr(tmp_path / suffix, PIXELS[0], "yx", "0.4")
+    command = ["segment", "--bundle", str(bundle)]
+    assert main([*command, str(tmp_path / "c.ome.zarr"), "--output", str(images)]) == 1
+    assert "The results would lie among the Zarr images in" in capsys.readouterr().err
+    assert sorted(images.rglob("*")) == before
+    assert main([*command, str(tmp_path / "d.zarr"), "--output", str(tmp_path)]) == 0  # one image, the result beside it
+    for name in "ab":  # results may go among results
+        assert main([*command, str(images / f"{name}.ome.zarr"), "--output", str(tmp_path / "out")]) == 0

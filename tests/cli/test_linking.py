@@ -191,6 +191,8 @@ def test_bad_masks_are_one_sentence_and_stay(mistake: str, masks: Path, capsys: 
     [
         ("RES", "is that of the masks; name another one, or none"),
         ("01", "01 holds images that unetpipe link did not write, such as t000.tif"),
+        (".", "which is a data set: Cell Tracking Challenge"),
+        ("01_GT", "The masks would lie among the truth in"),
         ("01_GT/TRA", "TRA holds images that unetpipe link did not write, such as man_track000.tif"),
     ],
 )

@@ -143,6 +143,15 @@ def test_pictures_do_not_go_among_the_images(tmp_path: Path, capsys: pytest.Capt
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.tif"]
 
 
+def test_pictures_do_not_go_into_the_folder_of_a_data_set(tmp_path: Path, capsys: pytest.CaptureFixture):
+    """There segment would take the pictures for the images of the set."""
+    write_labels(tmp_path / "m" / "a_mask.tif", CELLS)
+    write_labels(tmp_path / "out" / "01" / "t000.tif", CELLS)
+    assert measure(tmp_path / "m") == 1
+    assert "The pictures would lie among the data in" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["01"]
+
+
 def test_a_data_set_is_not_a_folder_of_masks(tmp_path: Path, capsys: pytest.CaptureFixture):
     paired(tmp_path, "a.tif")
     assert measure(tmp_path / "set") == 1

@@ -92,6 +92,23 @@ def test_masks_of_other_images_of_the_same_names_are_not_replaced(
     assert main(["segment", str(other), *command]) == 0
 
 
+def test_masks_do_not_go_into_the_folder_of_a_data_set(images: Path, bundle: Path, tmp_path: Path, capsys) -> None:
+    """A Cell Tracking Challenge set gets the results of its sequences beside them."""
+    data = tmp_path / "data"
+    (data / "01").mkdir(parents=True)
+    write(data / "01" / "t000.png", seed=1)
+    with Image.open(data / "01" / "t000.png") as image:
+        image.save(data / "01" / "t000.tif")
+    (data / "01" / "t000.png").unlink()
+    for path in (images, data / "01"):
+        assert main(["segment", str(path), "--output", str(data), "--bundle", str(bundle)]) == 1
+        assert f"The masks would lie among the data in {data}, which is a data set" in capsys.readouterr().err
+    assert [path.name for path in data.iterdir()] == ["01"]
+    for _ in range(2):
+        assert main(["segment", str(data), "--output", str(data), "--bundle", str(bundle)]) == 0
+        assert [path.name for path in (data / "01_RES").iterdir()] == ["mask000.tif"]
+
+
 def test_tracks_of_another_program_are_not_replaced(images: Path, bundle: Path, tmp_path: Path, capsys) -> None:
     for number, name in enumerate("abc"):
         with Image.open(images / f"{name}.png") as image:

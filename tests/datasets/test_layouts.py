@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from PIL import Image
 
 from unetpipe.datasets import LAYOUTS, find_images, find_records, read_truth, recognise, split_records
+from unetpipe.datasets.layouts import check_outside_data
 from unetpipe.errors import InputError
 from unetpipe.io import write_label_pages
 
@@ -31,6 +33,63 @@ def test_ctc_is_recognised(synthetic: Path):
     assert len(records) == 6
     assert {record["truth"] for record in records} == {"gold"}
     assert find_records(synthetic, "silver")[0]["truth"] == "silver"
+
+
+@pytest.mark.parametrize("place", [".", "01_GT", "02_ST"])
+def test_results_do_not_go_into_a_ctc_set(place: str, synthetic: Path):
+    with pytest.raises(InputError, match=r"^The masks would lie among the (data|truth) in .*; name another output"):
+        check_outside_data(synthetic / place, "masks")
+
+
+@pytest.mark.parametrize("files", [["images/a.tif", "masks/a.tif"], ["x1/images/x1.png", "x2/images/x2.png"]])
+def test_results_do_not_go_into_a_data_set_of_folders(files: list[str], tmp_path: Path):
+    for name in files:
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).touch()
+    with pytest.raises(InputError, match=r"would lie among the data in .*, which is a data set: "):
+        check_outside_data(tmp_path, "masks")
+
+
+def test_results_do_not_go_into_the_folder_of_a_stack(stack: Path):
+    with pytest.raises(InputError, match="which is a data set: ISBI"):
+        check_outside_data(stack, "masks")
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        [],
+        ["01/mask000.tif", "02/mask000.tif"],  # results of two sequences
+        ["2024/cells_mask.tif"],
+        ["mine/images/a.tif", "mine/images/b.tif", "mine/masks/a.tif"],  # a data set lies in it
+        ["tracks.geff/zarr.json", "notes.txt"],
+    ],
+)
+def test_results_may_go_elsewhere(files: list[str], tmp_path: Path):
+    check_outside_data(tmp_path / "new", "masks")
+    for name in files:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    check_outside_data(tmp_path, "masks")
+
+
+@pytest.mark.parametrize(
+    ("marker", "content", "own"),
+    [
+        ("zarr.json", json.dumps({"attributes": {"unetpipe": {}}}), True),
+        ("zarr.json", json.dumps({"attributes": {"ome": {}}}), False),
+        ("zarr.json", "[" * 100_000, False),
+        (".zgroup", "{}", False),
+    ],
+)
+def test_results_do_not_go_among_zarr_images_of_others(marker: str, content: str, own: bool, tmp_path: Path):
+    (tmp_path / "a.ome.zarr").mkdir()
+    (tmp_path / "a.ome.zarr" / marker).write_text(content)
+    if own:
+        check_outside_data(tmp_path, "masks")
+        return
+    with pytest.raises(InputError, match=r"would lie among the Zarr images in .*, such as a\.ome\.zarr; name another"):
+        check_outside_data(tmp_path, "masks")
 
 
 def test_isbi_stack_has_a_record_a_slice(stack: Path):

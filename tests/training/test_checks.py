@@ -221,6 +221,17 @@ def test_results_do_not_go_among_the_data(place: str, pairs: Path, network: UNet
             check_inference(data, network, None, weights, output)
 
 
+def test_results_do_not_go_among_the_data_of_another_set(pairs: Path, network: UNet, tmp_path: Path):
+    save_state(network.state_dict(), tmp_path / "model.pt")
+    other = tmp_path / "other"
+    write_labels(other / "01" / "t000.tif", np.eye(20, dtype=np.int32))
+    with pytest.raises(InputError, match="The trained bundle would lie among the data in"):
+        check_training(str(pairs), "gold+silver", NOTHING_CHOSEN, network, 66, str(other))
+    for data in (pairs, pairs / "images" / "a.tif"):
+        with pytest.raises(InputError, match="The masks would lie among the data in"):
+            check_inference(str(data), network, None, str(tmp_path / "model.pt"), str(other))
+
+
 def test_results_may_go_beside_the_data(pairs: Path, dataset: Path, network: UNet, tmp_path: Path):
     save_state(network.state_dict(), tmp_path / "model.pt")
     for output in (pairs.parent, pairs / "model"):

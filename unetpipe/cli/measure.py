@@ -93,7 +93,7 @@ def run(options: argparse.Namespace) -> None:
     from PIL import Image
 
     from unetpipe.datasets.labelled_pages import find_mask_files, read_labelled_pages
-    from unetpipe.datasets.layouts import layout_of
+    from unetpipe.datasets.layouts import check_outside_data, layout_of
     from unetpipe.files import check_apart, check_folder, writing
     from unetpipe.io.derived import CELLS, note_derived
     from unetpipe.io.formats import images_in, is_nifti
@@ -130,6 +130,7 @@ def run(options: argparse.Namespace) -> None:
     places = {Path(record["image"]).parent: "images" for mask in found for record in mask.images if record is not None}
     if cells:
         check_apart(options.output, {**places, masks[0].parent: "masks"}, "pictures")
+        check_outside_data(options.output, "pictures")
     for mask in found:
         for image in dict.fromkeys(record["image"] for record in mask.images if record is not None):
             check_same_sizes(mask.path, image)

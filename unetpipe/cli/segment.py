@@ -249,10 +249,14 @@ def _check_owned(
     track_folders : collection of Path
         Where tables of tracks will be written.
     """
+    from unetpipe.datasets.layouts import check_outside_data
     from unetpipe.datasets.results import TRACK_TABLE
     from unetpipe.io.derived import check_no_others
     from unetpipe.tracking.link import MEASURED
 
+    mask_folders = dict.fromkeys((output / record["mask_name"]).parent for record in records)
+    for folder in mask_folders:
+        check_outside_data(folder, "masks")
     if journal.path.is_file():
         noted = journal.images()
         for record in records:
@@ -263,7 +267,7 @@ def _check_owned(
                     f"{mask} is the mask of {other}, not of {record['image']}; name another output folder."
                 )
         return
-    for folder in dict.fromkeys((output / record["mask_name"]).parent for record in records):
+    for folder in mask_folders:
         check_no_others(folder, (), "segment")
     for table in (folder / name for folder in track_folders for name in (TRACK_TABLE, MEASURED)):
         if table.exists():
@@ -394,11 +398,14 @@ def _plan(
     options: argparse.Namespace, image: LazyImage, target: Path, processes: Processes | None
 ) -> LargeSegmentation:
     """Check an image and the folder of its result, and choose its blocks."""
+    from unetpipe.datasets.layouts import check_outside_data
     from unetpipe.large import LargeSegmentation
     from unetpipe.large.planning import parse_bytes
 
     if image.path != options.input:
         check_apart(target, {image.path.parent: "images"}, "results")
+    if not target.exists() or not target.samefile(image.path.parent):  # one image may have its result beside it
+        check_outside_data(target, "results")
     return LargeSegmentation(
         image,
         target,

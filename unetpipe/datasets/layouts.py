@@ -14,8 +14,9 @@ import numpy as np
 
 from unetpipe.datasets import annotated_field, ctc, dsb2018, isbi2012, mnist, npy_stack, paired_folders
 from unetpipe.datasets.masks import all_known
-from unetpipe.datasets.records import Record, of_channel
+from unetpipe.datasets.records import Record, is_mask_name, of_channel
 from unetpipe.errors import InputError, stop
+from unetpipe.io.derived import other_zarrs
 from unetpipe.io.formats import images_in
 
 
@@ -86,6 +87,53 @@ def _images_without_masks(root: Path) -> str | None:
     folders = [path.name for path in root.iterdir() if path.is_dir()]
     named = sorted(name for name in folders if name.lower() in paired_folders.IMAGE_FOLDERS)
     return f"a folder {named[0]}" if named else None
+
+
+def check_outside_data(folder: str | os.PathLike, results: str) -> None:
+    """Check that results do not go where a data set's own folders or images lie: they would be taken for its images.
+
+    Parameters
+    ----------
+    folder : path
+        The folder for the results; it need not exist.
+    results : str
+        What is written, such as "masks"; for the sentence.
+
+    Raises
+    ------
+    InputError
+        If the folder is that of a data set, such as the one that holds ``01`` and ``01_GT``, the truth of a Cell
+        Tracking Challenge sequence, or holds Zarr images that unetpipe did not write.
+
+    Examples
+    --------
+    >>> check_outside_data("01_RES", "masks")
+    """
+    root = Path(folder)
+    if not root.is_dir():
+        return
+    layout = layout_of(root)
+    if layout is not None and _holds_images(layout, root):
+        raise InputError(
+            f"The {results} would lie among the data in {root}, which is a data set: {layout.DESCRIPTION}; name "
+            "another output folder."
+        )
+    if any(ctc.truth_files(root)):
+        raise InputError(f"The {results} would lie among the truth in {root}; name another output folder.")
+    zarrs = other_zarrs(root)
+    if zarrs:
+        raise InputError(
+            f"The {results} would lie among the Zarr images in {root}, such as {zarrs[0].name}; name another output "
+            "folder."
+        )
+
+
+def _holds_images(layout: Layout, root: Path) -> bool:
+    """Return whether a folder holds images of a layout. A folder may be called 01 and hold only masks."""
+    try:
+        return any(not is_mask_name(image.name) for image, _ in layout.images(root))
+    except InputError:  # it only looks like the layout
+        return False
 
 
 def find_records(

@@ -76,6 +76,17 @@ def mask_name(image_name: str) -> str:
     return f"{image_stem(image_name)}_mask{image_suffix(image_name) if is_nifti(image_name) else '.tif'}"
 
 
+def is_mask_name(name: str) -> bool:
+    """Return whether a file may be a mask that unetpipe wrote (:func:`mask_name`).
+
+    Examples
+    --------
+    >>> is_mask_name("mask012.tif"), is_mask_name("cells_mask.tif"), is_mask_name("t012.tif")
+    (True, True, False)
+    """
+    return re.fullmatch(r"mask\d{3,}|.+_mask", image_stem(name)) is not None
+
+
 def fingerprint(records: Sequence[Record]) -> str:
     """Return a text that changes with the content of the images and of their truth, and with their order.
 

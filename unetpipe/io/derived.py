@@ -1,4 +1,4 @@
-"""Tables, pictures and exports that were made from masks: those of an earlier run are not kept with new masks."""
+"""Which files unetpipe wrote: what was made from earlier masks is not kept with new ones, and data of others stay."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from unetpipe.errors import InputError
-from unetpipe.files import write_text
+from unetpipe.files import ZARR_MARKERS, write_text
 from unetpipe.io.formats import images_in
 from unetpipe.io.journal import few
 
+ZARR_KEY = "unetpipe"  # the attribute of an OME-Zarr that unetpipe wrote
 CELLS, SCORES = "cells", "scores"  # what is made: of the cells of masks, and of masks and their truth
 
 
@@ -96,6 +97,25 @@ def check_no_others(folder: Path, names: Collection[str], command: str) -> None:
             f"{folder} holds images that unetpipe {command} did not write, such as {others[0]}; name another output "
             "folder, or remove them if nobody needs them."
         )
+
+
+def other_zarrs(folder: Path) -> list[Path]:
+    """Return the Zarr images in a folder that unetpipe did not write, by name; of GEFF, tracks in Zarr, none."""
+    return [
+        path
+        for path in sorted(folder.iterdir())
+        if not path.name.startswith(".")
+        and path.suffix != ".geff"
+        and any((path / marker).is_file() for marker in ZARR_MARKERS)
+        and not _is_own_zarr(path)
+    ]
+
+
+def _is_own_zarr(path: Path) -> bool:
+    try:
+        return ZARR_KEY in json.loads((path / "zarr.json").read_text(encoding="utf-8"))["attributes"]
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return False
 
 
 def _read(folder: str | os.PathLike, kind: str) -> dict[str, list[int]]:

@@ -19,6 +19,7 @@ import numpy as np
 import zarr
 from zarr.codecs import ZstdCodec
 
+from unetpipe.io.derived import ZARR_KEY
 from unetpipe.large.blocks import Block, Grid, Region
 from unetpipe.large.images import LazyImage
 from unetpipe.large.work import PagedArray, Work
@@ -122,7 +123,7 @@ def publish(work: Work, target: Path, attributes: dict[str, Any]) -> None:
     """Give the finished result its name, replacing an older one, and remove the work folder."""
     for leftover in work.result.rglob("*.partial"):  # of a process that was killed while it wrote
         leftover.unlink()
-    zarr.open_group(work.result, mode="r+").attrs["unetpipe"] = attributes
+    zarr.open_group(work.result, mode="r+").attrs[ZARR_KEY] = attributes
     if target.exists():
         os.replace(target, work.folder / "replaced")
     os.replace(work.result, target)
@@ -137,7 +138,7 @@ def published(target: Path) -> dict[str, Any]:
     OSError, ValueError, KeyError, TypeError
         If the folder is not a result.
     """
-    return dict(zarr.open_group(target, mode="r").attrs["unetpipe"])  # type: ignore[arg-type]
+    return dict(zarr.open_group(target, mode="r").attrs[ZARR_KEY])  # type: ignore[arg-type]
 
 
 def is_whole(work: Work, target: Path) -> bool:

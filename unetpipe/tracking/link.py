@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from unetpipe.datasets.layouts import check_outside_data
 from unetpipe.datasets.results import TRACK_TABLE, mask_names, read_mask, result_masks
 from unetpipe.errors import InputError
 from unetpipe.files import check_folder, replacing_files, write_text, writing
@@ -132,7 +133,7 @@ def link_folder(
     InputError
         If there are no masks, a frame is missing, a mask cannot be read, differs in size or holds values other than
         whole numbers from 0 to 65535, or no mask holds a cell; if the output cannot be written, is the folder of the
-        masks, or holds other images or the result of other masks.
+        masks, holds other images or the result of other masks, or is the folder of a data set.
     """
     folder = Path(folder)
     target = folder if output is None else Path(output)
@@ -147,6 +148,7 @@ def link_folder(
             raise InputError(
                 f"The output folder {output} is that of the masks; name another one, or none to replace the masks."
             )
+        check_outside_data(target, "masks")
         check_no_others(target, names, "link")
         _check_own_result(target, folder, names)
     with writing(target), replacing_files(target, last=(MEASURED, TRACK_TABLE)) as beside:

@@ -12,6 +12,7 @@ from monai.utils import ensure_tuple_rep
 
 from unetpipe.bundle.command_line import check_keys, trains_for_monai_label
 from unetpipe.datasets import check_images, evaluation_records, find_images, find_records, split_records, survey
+from unetpipe.datasets.layouts import check_outside_data
 from unetpipe.datasets.records import Record
 from unetpipe.datasets.split import FEWEST_CELLS
 from unetpipe.datasets.survey import Survey
@@ -77,6 +78,7 @@ def check_training(
     records = find_records(dataset_dir, truth, masks, channel=channel)
     if not (resume and Path(output_dir, CHECKPOINT).is_file()):  # a training that is resumed may have its bundle there
         check_apart(output_dir, dict.fromkeys(_folders_of(dataset_dir, records), "data"), "trained bundle")
+        check_outside_data(output_dir, "trained bundle")
     parts = split_records(records, **split)
     found = {part: survey(parts[part], network.in_channels) for part in ("train", "val")}
     for part, name in (("train", "training"), ("val", "validation")):
@@ -183,8 +185,7 @@ def check_inference(
     check_keys()
     check_folder(output_dir)
     images = find_images(dataset_dir, channel)
-    if Path(dataset_dir).is_dir():
-        _check_apart(images, output_dir, _folders_of(dataset_dir, images))
+    _check_apart(images, output_dir, _folders_of(dataset_dir, images) if Path(dataset_dir).is_dir() else [])
     if roi_size is not None:
         _check_tile(network, roi_size, "roi_size")
     inference_network(network, weights)
@@ -195,6 +196,7 @@ def _check_apart(records: Sequence[Record], output_dir: str, data: Sequence[Path
     """Raise InputError if masks of these records would lie in a folder of the data."""
     for folder in dict.fromkeys(Path(output_dir, record["mask_name"]).parent for record in records):
         check_apart(folder, dict.fromkeys(data, "images"), "masks")
+        check_outside_data(folder, "masks")
 
 
 def _folders_of(dataset_dir: str, records: Sequence[Record]) -> list[Path]:
