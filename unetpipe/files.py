@@ -24,6 +24,7 @@ Content = TypeVar("Content")
 
 MACHINE = f"{zlib.crc32(platform.node().encode()):08x}"
 ZARR_MARKERS = ("zarr.json", ".zgroup", ".zarray", ".zattrs")  # one of these files makes a folder a Zarr group or array
+HEADERS = (".nhdr", ".mhd")  # of images: text only, the pixels are in another file
 TEMPORARY = re.compile(rf"\..+-{MACHINE}-(\d+)-[^-]*")  # of a process of this machine
 
 
@@ -319,7 +320,12 @@ def unreadable(path: str | os.PathLike, kind: str, error: Exception) -> InputErr
 def misnamed(path: str | os.PathLike, start: bytes = b"") -> InputError:
     """Return the error that a file, of which this is the ``start``, is not of the kind that its suffix says."""
     if start.startswith((BOM_UTF8, BOM_UTF16_LE, BOM_UTF16_BE)):
-        return InputError(f"{path} begins with a byte order mark; save its text as UTF-8 without that mark.")
+        if Path(path).suffix.lower() in HEADERS:
+            return InputError(f"{path} begins with a byte order mark; save its text as UTF-8 without that mark.")
+        return InputError(
+            f"{path} begins with a byte order mark, and the text editor that added it may have damaged the pixels; "
+            "save the image again with the program that wrote it."
+        )
     return InputError(f"{path} is not what its suffix {Path(path).suffix} says, or damaged; is it complete?")
 
 

@@ -121,6 +121,16 @@ def test_a_header_that_an_editor_began_with_a_mark(suffix: str, encoding: str, t
     assert np.array_equal(read_image(path, 0)[0], VOLUME[0])
 
 
+@pytest.mark.parametrize(
+    ("suffix", "encoding"), [(".nrrd", "utf-8-sig"), (".NRRD", "utf-8-sig"), (".nrrd", "utf-16"), (".mha", "utf-16")]
+)
+def test_nobody_is_told_to_save_pixels_as_text(suffix: str, encoding: str, tmp_path: Path):
+    path = write(tmp_path / f"a{suffix.lower()}", VOLUME.astype(np.uint8)).rename(tmp_path / f"a{suffix}")
+    path.write_bytes(path.read_bytes().decode("latin-1").encode(encoding))
+    with pytest.raises(InputError, match=rf"a\{suffix} begins with a byte order mark, .*; save the image again"):
+        read_image(path, 0)
+
+
 def test_numbers_that_are_not_read(tmp_path: Path):
     header = "NRRD0004\ntype: uint8\ndimension: 3\nsizes: 3 4 3\nkinds: RGB-color domain domain\nencoding: raw\n\n"
     (tmp_path / "a.nrrd").write_bytes(header.encode() + bytes(36))
