@@ -88,6 +88,33 @@ def test_the_disk_must_hold_the_results_of_all_images(
     assert main(command) == 0
 
 
+def test_work_of_an_earlier_run_gives_its_space_to_the_next(
+    images: Path, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    one = 4 * PIXELS[0].size / segmenting.COMPRESSION
+    monkeypatch.setattr(segmenting, "free_space", lambda folder: int(0.5 * one))
+    work, output = tmp_path / "out" / ".a.work", ["--output", str(tmp_path / "out")]
+    command = ["segment", str(images / "a.ome.zarr"), *output, "--bundle", str(bundle)]
+    assert main(command) == 1
+    assert "a.ome.zarr takes up to" in capsys.readouterr().err
+    work.mkdir(parents=True)
+    (work / "old").write_bytes(bytes(int(0.6 * one)))
+    assert main(command) == 0
+    assert main(command) == 1  # the earlier result stays until the new one is whole
+    capsys.readouterr()
+    (tmp_path / "out" / "a.ome.zarr").rename(work.with_name("gone"))
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(segmenting, "free_space", lambda folder: int(1.5 * one))
+    with monkeypatch.context() as patch:
+        patch.setattr(segmenting, "publish", interrupted)
+        assert main(command) == 130
+    monkeypatch.setattr(segmenting, "free_space", lambda folder: 0)  # all is computed
+    assert main([*command, "--resume"]) == 0
+
+
 def test_blocks_are_planned_by_the_memory_that_is_free_when_an_image_is_begun(
     images: Path, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:

@@ -366,7 +366,7 @@ def segment_large(options: argparse.Namespace, images: list[tuple[LazyImage, Pat
         # what is wrong with any image is said before the long work on the first one
         segmentations = [_plan(options, image, options.output / folder, processes) for image, folder in images]
         if not options.dry_run:
-            # an earlier result gives its space to the new one
+            # of those with an earlier result, each run checks that both fit: the earlier one then gives its space back
             check_disk([segmentation for segmentation in segmentations if not segmentation.target.exists()])
         for segmentation, (image, folder) in zip(segmentations, images, strict=True):
             segmentation.plan()  # again, because hours may have passed

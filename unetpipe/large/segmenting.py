@@ -8,7 +8,7 @@ import logging
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -241,6 +241,15 @@ class LargeSegmentation:
             ) from error
         return self.target
 
+    def work_bytes(self) -> int:
+        """Return the bytes on disk of an earlier run's work, which this run continues, or removes before it begins."""
+        continued = self._begun(self.work.folder) is not None
+        total = 0
+        for file in (self.work.result if continued else self.work.folder).rglob("*"):
+            with suppress(OSError):  # of a file that another process has just removed
+                total += file.stat().st_size if file.is_file() else 0
+        return total
+
     def _check_target(self) -> None:
         """Raise InputError if the folder cannot be written, or the path of the result holds something else."""
         check_folder(self.target.parent)
@@ -291,6 +300,8 @@ class LargeSegmentation:
 def check_disk(segmentations: Sequence[LargeSegmentation]) -> None:
     """Raise InputError if the disk cannot hold all the results, however well they compress.
 
+    What the work of earlier runs takes counts as free. An earlier result does not: it stays until the new one is whole.
+
     Parameters
     ----------
     segmentations : sequence of LargeSegmentation
@@ -299,7 +310,8 @@ def check_disk(segmentations: Sequence[LargeSegmentation]) -> None:
     if not segmentations:
         return
     folder = segmentations[0].target.parent
-    need, free = sum(disk_bytes(segmentation.work.grid) for segmentation in segmentations), free_space(folder)
+    need = sum(disk_bytes(segmentation.work.grid) for segmentation in segmentations)
+    free = free_space(folder) + sum(segmentation.work_bytes() for segmentation in segmentations)
     if need / COMPRESSION > free:
         results = f"The results of {len(segmentations)} images take"
         if len(segmentations) == 1:
