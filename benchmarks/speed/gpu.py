@@ -157,7 +157,9 @@ def operations(device: torch.device, settings: Settings) -> Iterator[Row]:
     events = [event for event in profiler.key_averages(True) if event.key.startswith("aten::")]
     for event in sorted(events, key=lambda event: -getattr(event, clock))[:LONGEST]:
         sizes = ", ".join("×".join(map(str, shape)) for shape in event.input_shapes if shape)
-        what = f"training step, {tile}-tiles, batch {batch}, {event.count} × {event.key.removeprefix('aten::')} of {sizes}"
+        what = (
+            f"training step, {tile}-tiles, batch {batch}, {event.count} × {event.key.removeprefix('aten::')} of {sizes}"
+        )
         yield Row(NAME, what, getattr(event, clock) / 1000, "ms")
 
 
