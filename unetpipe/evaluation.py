@@ -207,7 +207,7 @@ def _evaluate_data_set(result: Path, truth: Path, output: Path | None, frames: F
     missing = [record for key, record in zip(keys, records, strict=True) if key not in found]
     if not found:
         raise InputError(
-            f"No mask in {result} belongs to an image of {truth}; expected are names such as {records[0]['mask_name']}."
+            f"No mask in {result} belongs to an image of {truth}; names such as {records[0]['mask_name']} are expected."
         )
     _say_what_is_left_over(result)
     if others:

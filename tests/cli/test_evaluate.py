@@ -384,7 +384,7 @@ def test_masks_of_paired_folders(tmp_path: Path, capsys: pytest.CaptureFixture):
     capsys.readouterr()
     for folder in ("out", "set/images"):  # images are not masks of themselves
         assert main(["evaluate", str(tmp_path / folder), str(tmp_path / "set")]) == 1
-        assert "expected are names such as a_mask.tif" in capsys.readouterr().err
+        assert "names such as a_mask.tif are expected." in capsys.readouterr().err
     write_labels(tmp_path / "masks" / "a_mask.tif", label[1:])
     assert main([*arguments, "--output", str(tmp_path / "no")]) == 1
     assert f"a_mask.tif is {label.shape[0] - 1}×{label.shape[1]} pixels" in capsys.readouterr().err

@@ -115,7 +115,7 @@ def test_no_mask_of_the_data_set(tmp_path: Path, capsys: pytest.CaptureFixture):
     truth = paired(tmp_path, "a.tif")
     write_labels(tmp_path / "m" / "c_mask.tif", CELLS)
     assert measure(tmp_path / "m", "--truth", truth) == 1
-    assert "there is c_mask.tif, expected are names such as a_mask.tif" in refused(capsys, tmp_path)
+    assert "there is c_mask.tif, but names such as a_mask.tif are expected" in refused(capsys, tmp_path)
 
 
 def test_a_mask_of_another_size_than_its_truth(tmp_path: Path, capsys: pytest.CaptureFixture):
@@ -188,7 +188,7 @@ def test_nothing_is_written_if_one_mask_is_broken(good: str, tmp_path: Path, cap
 def test_no_stack_is_submitted(tmp_path: Path, capsys: pytest.CaptureFixture):
     write_label_pages(tmp_path / "m" / "s_mask.tif", [CELLS, CELLS])
     assert main(["encode", str(tmp_path / "m"), "--output", str(tmp_path / "out")]) == 1
-    assert "s_mask.tif has 2 pages; give one image a file" in refused(capsys, tmp_path)
+    assert "s_mask.tif has 2 pages; save each page as a separate file" in refused(capsys, tmp_path)
 
 
 def test_submission(tmp_path: Path):

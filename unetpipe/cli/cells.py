@@ -29,13 +29,13 @@ def add_export_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def check_exports(names: Sequence[str]) -> None:
-    """Raise InputError if a package that an export needs is not installed: before the long work."""
+    """Raise InputError if a package that an export needs is not installed. Call it before the long work."""
     for name in names:
         load_export(name)
 
 
 def check_exports_of_parts(names: Sequence[str]) -> None:
-    """Raise InputError if an export needs whole images: before files of an earlier run are removed."""
+    """Raise InputError if an export needs whole images. Call it before files of an earlier run are removed."""
     if "outlines" in names:
         raise InputError(
             "--export outlines needs images that fit into memory; OME-Zarr, and TIFF larger than memory, are read in "
@@ -44,7 +44,7 @@ def check_exports_of_parts(names: Sequence[str]) -> None:
 
 
 def check_exports_of_masks(names: Sequence[str], masks: Iterable[MaskFile]) -> None:
-    """Raise InputError if an export needs tracks and masks have none: before files of an earlier run are removed."""
+    """Raise InputError if an export needs tracks and masks have none. Call it before files of an earlier run go."""
     if "geff" not in names:
         return
     from unetpipe.export.geff import not_linked

@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> None:
     Raises
     ------
     InputError
-        After all this, if anything is wrong; each problem is printed on its own line before.
+        If anything is wrong. Before that, each problem is printed on a line of its own.
     """
     from PIL import Image
 
@@ -235,7 +235,7 @@ def _propose(found: Survey, options: argparse.Namespace, channels: int, train: s
     print(
         f"\n{train} with (a tile returns {proposal.output}×{proposal.output} pixels, "
         f"{proposal.output / diameter:.1f} cells wide; {epochs} epochs of 100 steps, roughly {minutes:.0f} min;\n"
-        "validation takes as long again where frames are large):\n\n"
+        "if frames are large, validation takes about as long as training):\n\n"
         f"  {as_command(command)}\n",
         flush=True,
     )

@@ -158,7 +158,7 @@ def _compared(name: str, version: str, requirement: str, tested: dict[str, str])
 
 
 def _extras() -> Iterator[Finding]:
-    """Say of each extra whether it is there; nothing is imported."""
+    """Say for each extra whether it is installed; nothing is imported."""
     listed = list(requirements())
     for extra in dict.fromkeys(extra for _, extra in listed if extra and extra not in FOR_DEVELOPERS):
         names = [_name(requirement) for requirement, asked in listed if asked == extra]

@@ -168,7 +168,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _zarrs(masks: Path) -> list[Path]:
-    """Return the OME-Zarr that ``masks`` is, or those in the folder."""
+    """Return ``masks`` if it is an OME-Zarr, else all OME-Zarr in this folder."""
     folders = [masks, *sorted(masks.iterdir())] if masks.is_dir() else []
     found = [folder for folder in folders if any((folder / name).is_file() for name in ("zarr.json", ".zgroup"))]
     return found[:1] if found[:1] == [masks] else found
@@ -221,7 +221,7 @@ def _matcher(truth: Path | None, masks: list[Path]) -> MaskMatcher:
     if len(without) == len(masks):
         raise InputError(
             f"No mask in {masks[0].parent} belongs to an image of {truth}: there is {masks[0].name}, "
-            f"expected are names such as {records[0]['mask_name']}."
+            f"but names such as {records[0]['mask_name']} are expected."
         )
     if without:
         print(f"Without truth: {len(without)} of {len(masks)} masks, such as {without[0].name}")

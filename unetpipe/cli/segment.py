@@ -112,7 +112,7 @@ def run(options: argparse.Namespace, resumable: bool = True) -> None:
     options : Namespace
         What the command line says.
     resumable : bool
-        Whether the user called this verb, so that ``--resume`` is named to who presses Ctrl-C. Other verbs lack it.
+        Whether the user called this verb: then a sentence after Ctrl-C names ``--resume``. Other verbs do not have it.
     """
     bundle = options.bundle if options.bundle is not None else find_bundle()
     if options.rescale and options.pixel_size is None:
@@ -236,7 +236,7 @@ def model_overrides(options: argparse.Namespace) -> dict[str, Any]:
 def _check_owned(
     records: Sequence[Record], output: Path, journal: Journal, track_folders: Collection[Path] = ()
 ) -> None:
-    """Raise InputError if files would be replaced or joined that are not an earlier result of these images.
+    """Check that masks neither replace nor join files other than an earlier result of these images.
 
     Parameters
     ----------
@@ -323,7 +323,7 @@ def segment_images(predictor: Predictor, records: list[Record], journal: Journal
 
 @contextmanager
 def _saying_how_to_continue() -> Iterator[None]:
-    """Name ``--resume`` to who presses Ctrl-C."""
+    """Say after Ctrl-C that ``--resume`` continues."""
     try:
         yield
     except KeyboardInterrupt:

@@ -146,7 +146,7 @@ def read_marked_truth(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Read an instance map (H, W), int32, and a mask of known pixels (H, W), bool.
 
-    Without markers all pixels are known. With them, the cells that gold truth leaves out are not
+    Without markers all pixels are known. With them, the pixels of cells that gold truth leaves out are not known
     (:func:`unetpipe.datasets.unannotated_cells.known_pixels`). Their sizes come from the gold truth of all sequences,
     their shapes from the image, which is read only if it is needed.
     """
@@ -182,7 +182,7 @@ def truth_files(truth_dir: Path) -> tuple[dict[int, Path], dict[int, Path], dict
 
 
 def marker_file(label: str | os.PathLike) -> Path | None:
-    """Return the markers of the frame that a segmentation truth is of, gold or silver; None if there are none."""
+    """Return the markers of the frame of a segmentation truth, gold or silver; None if there are none."""
     path = Path(label)
     frame = re.fullmatch(SEGMENTATION, path.name)
     folder = re.fullmatch(r"(\d{2,})_(GT|ST)", path.parent.parent.name)
@@ -193,7 +193,7 @@ def marker_file(label: str | os.PathLike) -> Path | None:
 
 
 def read_markers(label: str | os.PathLike, shape: tuple[int, ...]) -> np.ndarray | None:
-    """Read the markers of the frame that a segmentation truth is of; None if there are none.
+    """Read the markers of the frame of a segmentation truth; None if there are none.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The layout of the Data Science Bowl 2018: a folder an image, ``ID/images/ID.png``, and one mask file a nucleus.
+"""The layout of the Data Science Bowl 2018: a folder for each image, ``ID/images/ID.png``, a mask for each nucleus.
 
 ``ID/masks/*.png`` are 0 outside their nucleus. Where two overlap, the pixel belongs to the first by name.
 Images of one size come from the same experiments, so each size is a separate sequence ("256x320"): a

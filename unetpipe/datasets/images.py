@@ -16,7 +16,7 @@ from unetpipe.io.images import count_pages
 
 
 def find_images(path: str | os.PathLike, channel: int | None = None) -> list[Record]:
-    """List the images of a file, a folder of images, or a data set of a known layout; one record a page.
+    """List the images of a file, a folder of images, or a data set of a known layout; one record for each page.
 
     Parameters
     ----------

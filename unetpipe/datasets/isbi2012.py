@@ -1,4 +1,4 @@
-"""The layout of the ISBI 2012 challenge: two stacks of one page a slice, 0 on membranes and 255 in cells.
+"""The layout of the ISBI 2012 challenge: two stacks with a page for each slice, 0 on membranes and 255 in cells.
 
 The cells are the 4-connected components of what is not membrane.
 """
@@ -55,7 +55,7 @@ def records(folder: Path, complain: Callable[[str], None] = stop, **_: str) -> l
 
 
 def images(folder: Path) -> list[tuple[Path, str]]:
-    """List the images of the folder but the labels."""
+    """List the images of the folder, except the labels."""
     return [(image, mask_name(image.name)) for image in images_in(folder) if image.name != LABELS]
 
 

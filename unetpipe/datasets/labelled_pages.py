@@ -88,7 +88,7 @@ def find_mask_files(
     Raises
     ------
     InputError
-        If there is no mask, no mask has an image, or two masks have the same name but for the suffix.
+        If there is no mask, no mask has an image, or the names of two masks differ only in the suffix.
     """
     root = masks if masks.is_dir() else masks.parent
     listed = [path for path in (images_in(masks) if masks.is_dir() else [masks]) if not is_nifti(path)]
@@ -105,7 +105,7 @@ def find_mask_files(
 
 
 def check_names(masks: Iterable[Path], root: Path) -> None:
-    """Raise InputError if two masks below a folder have the same name but for the suffix and "_mask"."""
+    """Raise InputError if the names of two masks below a folder differ only in the suffix and "_mask"."""
     seen: dict[str, Path] = {}
     for mask in masks:
         name = _name(mask, root)

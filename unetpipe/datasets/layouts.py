@@ -31,7 +31,7 @@ class Layout(Protocol):
     """Whether its images lie in the folder itself, not in folders of it."""
 
     def matches(self, folder: Path) -> bool:
-        """Return whether a folder that exists is laid out so. Layouts earlier in the list have been ruled out."""
+        """Return whether a folder, which exists, has this layout. Layouts earlier in the list have been ruled out."""
 
     def records(self, folder: Path, complain: Callable[[str], None], *, truth: str, masks: str) -> list[Record]:
         """List the frames that have truth; parameters and result as of :func:`find_records`."""
@@ -80,7 +80,7 @@ def recognise(folder: str | os.PathLike) -> str:
 
 
 def _images_without_masks(root: Path) -> str | None:
-    """Say which images a folder holds that would be paired folders if there were masks; None if there are none."""
+    """Say which images a folder holds that lack only masks to be paired folders; None if there are none."""
     images = images_in(root)
     if images:
         return f"images, such as {images[0].name}"
@@ -183,7 +183,7 @@ def read_truth(record: Record) -> tuple[np.ndarray, np.ndarray]:
     Parameters
     ----------
     record : Record
-        By its "layout" it is read; without one it comes from an annotation tool
+        Its "layout" says how it is read; a record without one comes from an annotation tool
         (:func:`unetpipe.datasets.read_pair_label`).
 
     Returns

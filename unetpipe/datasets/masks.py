@@ -92,7 +92,7 @@ def components(labels: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray
-        (H, W), int32: 0 background, 1 … n, in the order of their values; of one value, in the order of their first
+        (H, W), int32: 0 background, 1 … n, in the order of their values; within one value, in the order of their first
         pixels, row by row.
 
     Examples
@@ -110,7 +110,7 @@ def components(labels: np.ndarray) -> np.ndarray:
 
 
 def all_known(label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return a label map (H, W) and a mask, bool, that says of each of its pixels that it is known."""
+    """Return a label map (H, W), and a mask (H, W), bool, that is True everywhere: all pixels are known."""
     return label, np.ones(label.shape, bool)
 
 

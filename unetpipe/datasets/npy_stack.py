@@ -1,6 +1,7 @@
 """The layout of NumPy stacks: ``images.npy`` with ``masks.npy``, such as sets of CT slices.
 
-Masks are 0 … 1, the share of a pixel that is foreground (masks scaled down have such); above a half counts.
+Masks hold 0 … 1, the share of each pixel that is foreground, as masks do that were scaled down. A pixel above one half
+counts as foreground.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def records(folder: Path, complain: Callable[[str], None] = stop, **_: str) -> l
 
 
 def images(folder: Path) -> list[tuple[Path, str]]:
-    """List the images of the folder but the masks."""
+    """List the images of the folder, except the masks."""
     return [(image, mask_name(image.name)) for image in images_in(folder) if image.name != MASKS]
 
 

@@ -1,11 +1,10 @@
 """Paired folders: ``images/`` and ``masks/``, files of one name in each; PNG, TIFF and NIfTI in any mixture.
 
-Folders may also be called image, imgs, img and mask, labels, label, in upper or lower case. An image and
-a mask belong together if their names are alike without suffix, as they are or once a word for what they are is taken
-away: ``image_``, ``img_``, ``_image``, ``_img`` from an image's name, ``mask_``, ``masks_``, ``label_``,
-``labels_``, ``seg_``, ``gt_`` or the same at the end from a mask's. So ``a.png`` goes with ``a.tif``,
-``a_mask.png`` or ``label_a.nii.gz``. An image without a mask is left out; a mask without an image is an
-error.
+Folders may also be called image, imgs, img and mask, labels, label, in upper or lower case. An image and a mask belong
+together if their names are alike without suffix, as they are or after one of these words is removed: ``image_``,
+``img_``, ``_image``, ``_img`` from an image's name, ``mask_``, ``masks_``, ``label_``, ``labels_``, ``seg_``, ``gt_``
+or the same at the end from a mask's. So ``a.png`` goes with ``a.tif``, ``a_mask.png`` or ``label_a.nii.gz``. An image
+without a mask is left out; a mask without an image is an error.
 """
 
 from __future__ import annotations
@@ -262,7 +261,7 @@ def _stems(files: Sequence[Path]) -> dict[str, Path]:
 
 
 def _by_name(files: Sequence[Path], groups: Sequence[Sequence[str]], whole: Collection[str]) -> dict[str, Path]:
-    """Map what names have left, without suffix and a word of each group, to the files; names in ``whole`` stay."""
+    """Map names without suffix and without a word of each group to the files; names in ``whole`` keep all words."""
     named: dict[str, Path] = {}
     for path in files:
         name = unicodedata.normalize("NFC", image_stem(path))
@@ -305,7 +304,7 @@ def read_pair_label(label: str | os.PathLike, image: str | os.PathLike, page: in
     Parameters
     ----------
     label, image : path
-        The two files; of the image only the name counts.
+        The two files; only the name of the image is used.
     page : int, optional
         Page of a stack, from 0; the label has as many.
 

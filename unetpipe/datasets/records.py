@@ -16,9 +16,9 @@ from unetpipe.io.formats import image_stem, image_suffix, is_nifti
 class Record(TypedDict, total=False):
     """One image, or one page of an image file, and where its truth is.
 
-    A plain dictionary of strings and whole numbers, for MONAI's data sets take dictionaries, and JSON holds them.
-    A record to segment has "image" and "mask_name", one with truth also "label". A record without "layout" comes from
-    an annotation tool.
+    A plain dictionary of strings and whole numbers, because MONAI's data sets take dictionaries, and JSON holds them. A
+    record to segment has "image" and "mask_name", one with truth also "label". A record without "layout" comes from an
+    annotation tool.
     """
 
     image: Required[str]
@@ -40,7 +40,7 @@ class Record(TypedDict, total=False):
     label: NotRequired[str]
     """Path of the truth: a label map, or a folder of masks."""
     masks: NotRequired[str]
-    """What the values of the label are, if it may be no instance map: "instances", "classes", "binary", "files",
+    """What the values of the label are, if it may not be an instance map: "instances", "classes", "binary", "files",
     "borders" or "shares"."""
     truth: NotRequired[str]
     """"gold" or "silver", in a Cell Tracking Challenge set."""

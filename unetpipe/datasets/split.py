@@ -86,9 +86,10 @@ def split_records(
 ) -> dict[str, list[Record]]:
     """Split frames into "train" and "val".
 
-    What is named is taken. If neither validation sequences nor frames are named, the default split is taken: blocks
-    that are spread over time and over the cells (see the top of this module). Frames of the validation part never
-    train, unless ``hold_out`` is False: then all that is named trains, and the validation part only shows that it does.
+    Named sequences and frames are taken. If neither validation sequences nor frames are named, the default split is
+    taken: blocks that are spread over time and over the cells (see the top of this module). Frames of the validation
+    part never train, unless ``hold_out`` is False: then everything that is named trains, and the validation part only
+    shows that the training works.
 
     Raises
     ------
@@ -200,7 +201,7 @@ def _beside(val: Sequence[Record], records: Sequence[Record]) -> set[tuple[str, 
 
 
 def _count_cells(sequence: Sequence[Record]) -> np.ndarray:
-    """Return the number of cells in each frame; an equal number, enough, where they are not counted."""
+    """Return the number of cells in each frame; where they are not counted, each frame has enough."""
     if len(sequence) >= COUNTED or not all("label" in record for record in sequence):
         return np.full(len(sequence), FEWEST_CELLS)
     return np.array([_cells(record) for record in sequence])

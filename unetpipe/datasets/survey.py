@@ -94,7 +94,7 @@ class Survey(NamedTuple):
         return int(dim) if both else 0
 
     def warnings(self) -> list[str]:
-        """Say, a sentence each, where the masks can be read but hardly mean what was meant."""
+        """Return a sentence for each sign that masks can be read but do not mean what was meant."""
         frames = [frame for frame in self.frames if len(frame.areas)]
         grey = [frame for frame in self.frames if frame.grey_as_colours and frame.shape[0] == 1]
         said = [_taken_as_grey(len(grey), len(self.frames), grey[0].record["image"])] if grey else []
@@ -198,7 +198,7 @@ def cell_contrasts(image: np.ndarray, label: np.ndarray, known: np.ndarray) -> n
     Returns
     -------
     ndarray
-        (number of cells,): the cell's mean less the median of the known background, without sign, in standard
+        (number of cells,): the cell's mean minus the median of the known background, without sign, in standard
         deviations of the image; 0 where there is no background.
 
     Examples

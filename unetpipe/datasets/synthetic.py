@@ -118,7 +118,7 @@ def _clustered_centres(rng: np.random.Generator, shape: tuple[int, int], radius:
 def _draw_cells(
     shape: tuple[int, int], centres: np.ndarray, radii: np.ndarray, angles: np.ndarray, wobble: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draw wobbly ellipses; where two overlap, a pixel goes to the one it lies deeper in."""
+    """Draw wobbly ellipses; where two overlap, a pixel belongs to the one in which it lies deeper."""
     rows, columns = np.mgrid[: shape[0], : shape[1]] + wobble
     best = np.ones(shape)
     label = np.zeros(shape, np.int32)

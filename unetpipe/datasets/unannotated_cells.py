@@ -1,4 +1,4 @@
-"""Cells that partly annotated truth leaves out: where they reach, so that they do not count as background.
+"""Cells that partly annotated truth leaves out: where they lie, so that they do not count as background.
 
 A marker without an object in the gold truth is a cell that was not annotated. Its pixels are not known. Its silver
 mask shows them, where there is one. Else they are a disc of the median size of the set's cells, and what the image
@@ -114,7 +114,8 @@ def _shown(
 ) -> np.ndarray:
     """Return what the image shows of cells (H, W), bool: the regions on their side of Otsu's threshold, and dim cells.
 
-    A dim cell is what is joined to its marker, near it, and nearer to the marker's grey value than to the background's.
+    A dim cell is the pixels that are connected to its marker, are near it, and have a grey value nearer to the marker's
+    than to the background's.
     """
     grey = image.astype(np.float64)
     inside = (markers > 0) | (label > 0)

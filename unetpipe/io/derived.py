@@ -100,7 +100,7 @@ def check_no_others(folder: Path, names: Collection[str], command: str) -> None:
 
 
 def other_zarrs(folder: Path) -> list[Path]:
-    """Return the Zarr images in a folder that unetpipe did not write, by name; of GEFF, tracks in Zarr, none."""
+    """Return the Zarr images in a folder that unetpipe did not write, by name. GEFF holds tracks and is left out."""
     return [
         path
         for path in sorted(folder.iterdir())
@@ -135,7 +135,7 @@ def _state(path: Path) -> list[int]:
 
 
 def _lies_in(path: Path, folder: str | os.PathLike) -> bool:
-    """Return whether something exists and really lies in a folder: the note may be anybody's."""
+    """Return whether something exists and really lies in a folder: anybody may have written the note."""
     root = Path(folder).resolve()
     try:
         return path.resolve(strict=True) == root / path.relative_to(folder) != root

@@ -50,7 +50,7 @@ LABEL_SUFFIXES = tuple(suffix for kind in FORMATS if isinstance(kind, LabelForma
 
 
 def format_of(path: str | os.PathLike) -> Format:
-    """Return the format that a file's name says; PNG's, which reads other pictures too, if the name says none."""
+    """Return the format that a file's name says; without one, that of PNG, which reads other pictures too."""
     suffix = image_suffix(path).lower()
     return next((kind for kind in FORMATS if suffix in kind.SUFFIXES), png)
 
@@ -76,7 +76,7 @@ def is_nifti(path: str | os.PathLike) -> bool:
 
 
 def is_volume(path: str | os.PathLike) -> bool:
-    """Return whether a file is of a kind whose pages are the slices of a body, as those of medical images are."""
+    """Return whether the pages of such a file are slices of a body, as in medical images."""
     return format_of(path) in (nifti, itk_formats)
 
 

@@ -35,13 +35,13 @@ def count_pages(path: str | os.PathLike) -> int:
 
 
 def image_size(path: str | os.PathLike) -> tuple[int, int]:
-    """Return (height, width) of an image, of several pages the first; raises as :func:`count_pages`."""
+    """Return (height, width) of an image, or of its first page; raises as :func:`count_pages`."""
     path = _existing(path)
     return format_of(path).size(path)
 
 
 def check_same_sizes(path: str | os.PathLike, other: str | os.PathLike) -> None:
-    """Raise InputError unless two images, of several pages the first, have the same size; raises as count_pages."""
+    """Raise InputError unless two images, or their first pages, have the same size; raises as count_pages."""
     size, needed = image_size(path), image_size(other)
     if size != needed:
         raise InputError(
@@ -53,8 +53,8 @@ def check_same_sizes(path: str | os.PathLike, other: str | os.PathLike) -> None:
 def read_image(path: str | os.PathLike, page: int | None = None) -> np.ndarray:
     """Read a TIFF, a PNG, a slice of a NIfTI volume or an image of a NumPy or MNIST stack.
 
-    Returns (C, H, W) in the file's own dtype (bool for 1-bit images). What each format's colours and axes mean is
-    told by the format's module in :mod:`unetpipe.io`.
+    Returns (C, H, W) in the file's own dtype (bool for 1-bit images). The module of each format in :mod:`unetpipe.io`
+    says what its colours and axes mean.
 
     Parameters
     ----------
@@ -75,13 +75,13 @@ def read_image(path: str | os.PathLike, page: int | None = None) -> np.ndarray:
 def read_stored(path: str | os.PathLike, page: int | None = None) -> np.ndarray:
     """Read a mask as :func:`read_image` reads an image, but with the numbers that are stored, whatever their colours.
 
-    Of a palette the indices count, and white that is stored as 0 stays 0.
+    A palette image gives its indices, and white that is stored as 0 stays 0.
     """
     return _read(_existing(path), page, labels=True)
 
 
 def read_labels(path: str | os.PathLike, page: int | None = None) -> np.ndarray:
-    """Read a label map as (H, W), int32. Of a palette image the indices count; three equal channels count as one.
+    """Read a label map as (H, W), int32. A palette image gives its indices; three equal channels count as one.
 
     Raises
     ------
@@ -146,7 +146,7 @@ def write_label_pages(
 
 
 def write_image_pages(path: str | os.PathLike, pages: Sequence[np.ndarray]) -> None:
-    """Write images as the pages of a TIFF, such that :func:`read_image` returns the same numbers.
+    """Write images as the pages of a TIFF; :func:`read_image` returns the same numbers.
 
     The file appears under its name only when complete.
 
@@ -194,8 +194,8 @@ def rounding(pixels: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray
-        (3, C), float64: the most by which it changes a value, the lowest value, and the highest. All are 0 of a dtype
-        whose values are values of float32, too.
+        (3, C), float64: the most by which it changes a value, the lowest value, and the highest. All are 0 if float32
+        can hold every value of the dtype.
     """
     if np.can_cast(pixels.dtype, np.float32):
         return np.zeros((3, len(pixels)))
@@ -209,7 +209,7 @@ def check_rounding(changes: np.ndarray, name: str) -> None:
     Parameters
     ----------
     changes : ndarray
-        (3, C), as :func:`rounding` returns them of the whole image.
+        (3, C), as :func:`rounding` returns them for the whole image.
     name : str
         What the sentence calls the image.
 
@@ -235,7 +235,7 @@ def _read(path: Path, page: int | None, labels: bool) -> np.ndarray:
     kind = format_of(path)
     pages = kind.count_pages(path)
     if page is None and pages > 1:
-        raise InputError(f"{path} has {pages} pages; give one image a file.")
+        raise InputError(f"{path} has {pages} pages; save each page as a separate file.")
     if page is not None and not 0 <= page < pages:
         raise InputError(f"{path} has no page {page}; it has {pages}, counted from 0.")
     array = kind.read_page(path, page or 0, labels)

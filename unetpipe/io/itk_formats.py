@@ -133,7 +133,7 @@ def _bytes_of_imod(path: Path) -> type[np.int8 | np.uint8] | None:
 
 
 def _most_in_mrc(path: Path) -> int:
-    """Return the bytes after the header, which the word at byte 92 adds to, in the order of byte 212."""
+    """Return the bytes after the header, whose length the word at byte 92 adds to; byte 212 says the byte order."""
     with path.open("rb") as file:
         header = file.read(MRC_HEADER)
     order = _order_of_mrc(header)
@@ -148,7 +148,7 @@ def _order_of_mrc(header: bytes) -> Literal["big", "little"]:
 
 
 def _most_in_nrrd(path: Path) -> int:
-    """Return the most bytes that the pixels may have, by the lines of the header that say how and where they are."""
+    """Return the most bytes that the pixels may have; lines of the header say how and where they are stored."""
     with path.open("rb") as file:
         header = file.read(HEADER)
     if not header.startswith(b"NRRD"):
@@ -176,6 +176,6 @@ def _most_in_dicom(path: Path) -> int:
 
 
 def _unreadable(path: Path, error: Exception) -> InputError:
-    """Leave out of ITK's error where in its source it was raised, which the first lines say."""
+    """Return ITK's error without its first lines, which say where in ITK's source it was raised."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return unreadable(path, "an image", ValueError(lines[-1].rpartition("): ")[2]))

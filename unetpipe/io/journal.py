@@ -32,7 +32,7 @@ class Journal:
     def add(
         self, mask: str | os.PathLike, image: str | os.PathLike, confidences: Sequence[Sequence[float]] | None = None
     ) -> None:
-        """Note that a mask is written, and of each page the confidences of its cells."""
+        """Note that a mask is written, and the confidences of the cells on each page."""
         entries = [self._entry(Path(mask), Path(image))]
         if confidences is not None:
             entries.append({"mask": str(Path(mask).absolute()), "confidences": confidences})
@@ -66,7 +66,7 @@ class Journal:
             return False
 
     def begin(self, forget: bool = True) -> None:
-        """Make the file, so that it says whose the folder is; forget the notes, or continue them."""
+        """Make the file, which shows that the masks of the folder are ours; forget the notes, or continue them."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.path.open("w" if forget else "a").close()
 
@@ -89,8 +89,8 @@ def left_over(masks: Iterable[Path]) -> str | None:
     """Say which of the masks in a folder are left from an earlier run; None if there are none.
 
     They are those that the journal in the folder, or in the folder above it, does not note, and those whose image is
-    gone. Nothing is said where there is no journal, or if that would be true of all of them, as of a folder that was
-    moved to another machine.
+    gone. The result is also None if there is no journal, or if all masks would be named, as after the folder was moved
+    to another machine.
 
     Parameters
     ----------

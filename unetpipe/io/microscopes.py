@@ -1,4 +1,4 @@
-"""ND2, CZI and LIF, as microscopes write them, read by bioio: pages are times, and in each the slices; C is kept.
+"""ND2, CZI and LIF, as microscopes write them, read by bioio: each slice at each time is a page; C is kept.
 
 They need the extra ``unetpipe[bioio]``.
 """

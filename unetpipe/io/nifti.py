@@ -86,9 +86,9 @@ def write_label_pages(path: Path, pages: Sequence[np.ndarray], source: Path | No
 def write_label_slices(
     path: str | os.PathLike, labels: Sequence[np.ndarray], source: str | os.PathLike, first: int = 0
 ) -> None:
-    """Write label maps (H, W) as a uint16 volume with the axes and units of ``source``, where its slices lie.
+    """Write label maps (H, W) as a uint16 volume with the axes, units and place of ``source``.
 
-    They are its slices from ``first`` on.
+    The first map is of its slice ``first``, from 0.
     """
     original = _load(Path(source))
     if len(labels) < (*original.shape, 1)[2]:
@@ -102,12 +102,12 @@ def write_label_slices(
 
 
 def read_affine(path: str | os.PathLike) -> np.ndarray | None:
-    """Return the affine (4, 4) from voxels to millimetres; None if the file says nothing of its place in space.
+    """Return the affine (4, 4) from voxels to millimetres; None if the file does not say where it lies in space.
 
     Raises
     ------
     InputError
-        If the volume cannot be read, or its affine gives its voxels no extent.
+        If the volume cannot be read, or its affine makes its voxels flat.
     """
     image = _load(Path(path))
     if image.header["sform_code"] == 0 and image.header["qform_code"] == 0:
@@ -131,7 +131,7 @@ def check_straight(affine: np.ndarray, path: str | os.PathLike) -> None:
 
 
 def same_space(one: str | os.PathLike, other: str | os.PathLike) -> bool:
-    """Return whether two volumes lie alike in space, to a hundredth of a voxel a step; True if one does not say."""
+    """Return whether two volumes have one place in space, to 0.01 voxel a step; True if one does not state it."""
     first, second = _load(Path(one)), _load(Path(other))
     if any(image.header["sform_code"] == 0 and image.header["qform_code"] == 0 for image in (first, second)):
         return True

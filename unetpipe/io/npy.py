@@ -34,7 +34,7 @@ def read_page(path: str | os.PathLike, page: int, labels: bool = False) -> np.nd
 
 
 def read_share(path: str | os.PathLike, page: int) -> np.ndarray:
-    """Read one mask as (H, W), bool: where the share of the foreground is above a half; InputError outside 0 … 1."""
+    """Read one mask as (H, W), bool: True where the share is above one half; InputError if one is not in 0 … 1."""
     share = read_page(path, page)
     if share.ndim != 2 or not (share.min() >= 0 and share.max() <= 1):
         raise InputError(f"{path}, page {page}, is not a mask: a mask holds shares 0 … 1 in one channel.")

@@ -61,7 +61,7 @@ def size(path: Path) -> tuple[int, int]:
 
 
 def read_page(path: Path, page: int, labels: bool) -> np.ndarray:
-    """Read a page without alpha; of a palette image the indices if it holds labels, else the colours."""
+    """Read a page without alpha; a palette image gives its indices if it holds labels, else its colours."""
     try:
         with Image.open(path) as picture:
             _check(path, picture)
@@ -104,7 +104,7 @@ def _raw_mode(picture: Image.Image) -> str:
 def _check_chunks(path: Path, rows: bool) -> None:
     """Raise OSError if pixels of a PNG are damaged or, if ``rows`` says so, fewer than its header claims.
 
-    Pillow passes over both: it compares no checksum of pixels, and leaves rows at 0 that the file lacks.
+    Pillow reports neither: it does not compare the checksums of pixels, and it sets missing rows to 0.
     """
     content = memoryview(path.read_bytes())
     width, height, depth, colour, interlaced = struct.unpack_from(">IIBBxxB", content, len(SIGNATURE) + 8)
@@ -126,7 +126,7 @@ def _check_chunks(path: Path, rows: bool) -> None:
 
 
 def _decode_deep_colours(path: Path) -> np.ndarray:
-    """Read 16-bit colours as (H, W, 2, 3 or 4), uint16; where a colour counts as transparent there is a fourth."""
+    """Read 16-bit colours as (H, W, 2, 3 or 4), uint16; the fourth is there if a colour counts as transparent."""
     import imagecodecs
 
     try:

@@ -33,8 +33,8 @@ def write_json(path: Path, content: Any) -> None:
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]], mark: bool = True) -> None:
     """Write a table with its header line; floats with five decimals.
 
-    ``mark`` says whether letters beyond ASCII come after :func:`byte_order_mark`, which strict readers take for a part
-    of the first column's name.
+    ``mark`` says whether a table with letters beyond ASCII begins with :func:`byte_order_mark`. Strict readers take the
+    mark for a part of the first column's name.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

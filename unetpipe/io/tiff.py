@@ -47,7 +47,7 @@ LARGEST_RATIO: dict[int, int] = {
 
 
 def count_pages(path: Path) -> int:
-    """Return the number of pages: what all axes except channel, height and width count."""
+    """Return the number of pages: the product of all axes except channel, height and width."""
     return open_stack(path).count
 
 
@@ -60,14 +60,14 @@ def size(path: Path) -> tuple[int, int]:
 def read_page(path: Path, page: int, labels: bool) -> np.ndarray:
     """Read a page as (H, W, C), without alpha.
 
-    Of labels the stored numbers count. Of an image, 0 is made black if it is stored as white, and a colour map is
-    applied, unless it is one that a viewer lays over grey values.
+    Labels keep the stored numbers. In an image, 0 becomes black if it is stored as white. A colour map is applied,
+    unless a viewer only lays it over grey values.
     """
     return _decoded(path, page, None, labels)
 
 
 def read_region(path: Path, page: int, rows: slice, columns: slice) -> np.ndarray:
-    """Read a part of a page of an image as (h, w, C), as :func:`read_page` does; of the file only what it needs."""
+    """Read a part of a page of an image as (h, w, C), as :func:`read_page` does; only the parts needed are read."""
     return _decoded(path, page, (rows, columns), labels=False)
 
 
@@ -211,7 +211,7 @@ class TiffStack:
     parts : list of Part
         In the order of the file.
     has_luts : bool
-        Whether a program wrote it whose colour maps lie over grey values.
+        Whether the program that wrote it lays colour maps over grey values.
 
     Raises
     ------
@@ -396,7 +396,7 @@ def _colours(page: TiffPage | TiffFrame) -> np.ndarray | None:
 
 
 def _is_beside(page: TiffPage | TiffFrame) -> bool:
-    """Return whether a page only goes with another one: a thumbnail, or a mask of what is transparent."""
+    """Return whether a page only belongs to another one: a thumbnail, or a mask of what is transparent."""
     return page.keyframe is not None and bool(page.keyframe.subfiletype & THUMBNAIL_OR_MASK)
 
 
@@ -492,7 +492,7 @@ def _coloured(path: Path, pixels: np.ndarray, colours: np.ndarray, is_lut: bool)
 
 
 def _is_gradient(colours: np.ndarray) -> bool:
-    """Return whether colours (3, N) go over into each other, as a viewer's look-up table does."""
+    """Return whether colours (3, N) change gradually, as in a viewer's look-up table."""
     steps = np.abs(np.diff(colours.astype(float), axis=1)).max(axis=0) / np.iinfo(colours.dtype).max
     steps = steps[: np.flatnonzero(steps).max(initial=-1) + 1]  # without the filling at the end
     return len(steps) >= 128 and bool(np.quantile(steps, 0.95) <= 0.035)

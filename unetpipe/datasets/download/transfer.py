@@ -98,7 +98,7 @@ def _resumable(url: str, part: Path, notes: Path) -> tuple[int, str | None]:
 
 
 def _start(url: str, have: int, validator: str | None) -> tuple[HTTPResponse, int]:
-    """Return the answer of the server, and how many of the bytes that are there it goes on from."""
+    """Return the answer of the server, and how many bytes are there already, after which it continues."""
     try:
         response = _open(url, have, validator)
     except urllib.error.HTTPError as error:

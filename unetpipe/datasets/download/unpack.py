@@ -55,7 +55,7 @@ def unpack(archive: Path, folder: Path) -> None:
 
 
 def _check(member: zipfile.ZipInfo, archive: Path) -> None:
-    """Refuse a member outside the folder, which ``extractall`` would put elsewhere without a word."""
+    """Refuse a member outside the folder, which ``extractall`` would put elsewhere without an error."""
     name = member.filename
     paths = PurePosixPath(name), PureWindowsPath(name)
     outside = any(path.is_absolute() or path.drive or ".." in path.parts for path in paths)
