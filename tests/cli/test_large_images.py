@@ -143,6 +143,20 @@ def test_results_do_not_go_among_the_images(images: Path, bundle: Path, capsys) 
     assert sorted(images.rglob("*")) == before
 
 
+def test_the_result_of_another_image_of_the_same_name_is_not_replaced(
+    images: Path, bundle: Path, tmp_path: Path, capsys
+) -> None:
+    other = write_ome_zarr(tmp_path / "other" / "a.ome.zarr", PIXELS[1], "yx", "0.5")
+    command = ["--output", str(tmp_path / "out"), "--bundle", str(bundle)]
+    assert main(["segment", str(images), *command]) == 0
+    for more in ([], ["--resume"]):
+        assert main(["segment", str(other), *command, *more]) == 1
+        said = f"{tmp_path / 'out' / 'a.ome.zarr'} is the result of {images / 'a.ome.zarr'}, not of {other}; name"
+        assert said in capsys.readouterr().err
+    images.rename(tmp_path / "moved")
+    assert main(["segment", str(tmp_path / "moved"), *command]) == 0
+
+
 def test_results_do_not_go_among_images_of_others(images: Path, bundle: Path, tmp_path: Path, capsys) -> None:
     before = sorted(images.rglob("*"))
     for suffix in ("c.ome.zarr", "d.zarr"):

@@ -12,6 +12,7 @@ import zarr
 from scipy import ndimage
 
 from unetpipe.errors import InputError
+from unetpipe.io.derived import ZARR_KEY
 from unetpipe.large.blocks import Grid, Region
 from unetpipe.large.images import LazyImage, OmeZarrImage
 from unetpipe.morphometry.cells import NEIGHBOUR_GAP, Cutout, LabelledPage, number_labels
@@ -54,7 +55,7 @@ def result_pages(
             f"{image.path} has several label images; name one of them, such as {image.path / 'labels' / names[0]}."
         )
     labels = OmeZarrImage(image.path / "labels" / names[0], labels=True)
-    is_result = "unetpipe" in zarr.open_group(image.path, mode="r").attrs
+    is_result = ZARR_KEY in zarr.open_group(image.path, mode="r").attrs
     probability = image if is_result else None
     if pixels is None and not is_result:
         pixels = image

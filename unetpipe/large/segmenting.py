@@ -228,7 +228,7 @@ class LargeSegmentation:
                     for _ in bar:
                         complete += 1
             before_publishing()
-            publish(work, self.target, {"identity": self.identity, **self._facts()})
+            publish(work, self.target, {"identity": self.identity, "image": str(self.image.path), **self._facts()})
         except InputError as error:
             if complete and not isinstance(error, ImageError):
                 logger.warning("The complete parts are kept in %s; --resume continues with them.", work.folder)
@@ -251,18 +251,23 @@ class LargeSegmentation:
         return total
 
     def _check_target(self) -> None:
-        """Raise InputError if the folder cannot be written, or the path of the result holds something else."""
+        """Raise InputError if the folder cannot be written, or the path of the result is taken by something else."""
         check_folder(self.target.parent)
         if not self.target.exists():
             return
         if self.image.path.exists() and self.target.samefile(self.image.path):
             raise InputError(f"The result {self.target} would replace the image; name another output folder.")
         try:
-            published(self.target)
+            other = published(self.target).get("image")
         except (OSError, ValueError, KeyError, TypeError):
             raise InputError(
                 f"{self.target} exists already and is not a result of unetpipe; move it, or name another output folder."
             ) from None
+        known = isinstance(other, str) and Path(other).exists() and self.image.path.exists()
+        if known and not self.image.path.samefile(other):
+            raise InputError(
+                f"{self.target} is the result of {other}, not of {self.image.path}; name another output folder."
+            )
 
     def _begun(self, folder: Path) -> dict[str, Any] | None:
         """Return the plan of the unfinished work that ``resume`` continues, if there is any."""
