@@ -263,11 +263,9 @@ class LargeSegmentation:
             raise InputError(
                 f"{self.target} exists already and is not a result of unetpipe; move it, or name another output folder."
             ) from None
-        known = isinstance(other, str) and Path(other).exists() and self.image.path.exists()
-        if known and not self.image.path.samefile(other):
-            raise InputError(
-                f"{self.target} is the result of {other}, not of {self.image.path}; name another output folder."
-            )
+        source = self.image.path
+        if isinstance(other, str) and Path(other).exists() and source.exists() and not source.samefile(other):
+            raise InputError(f"{self.target} is the result of {other}, not of {source}; name another output folder.")
 
     def _begun(self, folder: Path) -> dict[str, Any] | None:
         """Return the plan of the unfinished work that ``resume`` continues, if there is any."""
