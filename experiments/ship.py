@@ -50,7 +50,7 @@ def inference_values(name: str, trained: dict[str, Any], chosen: dict[str, Any])
         "weights": f"$@bundle_root + '/models/{weights_path(name)}'",
         "in_channels": trained["in_channels"],
         "out_channels": 2,
-        "network_class": f"unetpipe.networks.{'HalvedUNet' if trained['halved'] else 'UNet'}",
+        "network_class": f"unetpipe.networks.{'HalvedUNet' if trained.get('halved') else 'UNet'}",
         "channels": list(trained["channels"]),
         "norm": "batch",
         "normalization": "unetpipe.transforms.NormalizeBrightd" if bright else "NormalizeIntensityd",

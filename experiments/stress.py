@@ -86,7 +86,8 @@ class Scoring:
         self.trained, chosen = results["trained"][name], results["chosen"][name]
         self.choice = {key: chosen[key] for key in ("threshold", "marker_threshold", "merge_threshold")}
         self.device = default_device()
-        network = replace(self.recipe, channels=tuple(self.trained["channels"])).network()
+        given = {key: self.trained[key] for key in ("in_channels", "channels", "halved") if key in self.trained}
+        network = replace(self.recipe, **given).network()
         self.network = fold_batch_norm(load_weights(network, weights).eval()).to(self.device)
 
     def jobs(self, views: Sequence[str], every: int) -> Iterator[choosing.Job]:

@@ -142,7 +142,7 @@ def _steps(
         del step
 
 
-def operations(device: torch.device, settings: Settings) -> Iterator[Row]:
+def longest_operations(device: torch.device, settings: Settings) -> Iterator[Row]:
     """Yield the operations of a training step that take longest, with the sizes of what they are given."""
     tile, batch = (188, 2) if settings.quick else (572, 8)
     step = training_step(device, widths(settings), tile, batch)
@@ -243,7 +243,7 @@ PARTS: dict[str, Callable[[torch.device, Settings], Iterator[Row]]] = {
     "recipe": recipe,
     "images": images,
     "paper": paper,
-    "operations": operations,
+    "operations": longest_operations,
     "measured": measured_step,
     "compiled": compiled_step,
 }

@@ -77,6 +77,9 @@ def test_the_command_that_segments_a_path_can_be_copied(
         (["train", DATA, "--output", "out", "--epochs", "20"], "write --set max_epochs=VALUE"),
         (["train", DATA, "--output", "out", "--batch-size=4"], "write --set batch_size=VALUE"),
         (["train", DATA, "--output", "out", "--xyzzy"], "train has no option --xyzzy. See unetpipe train --help"),
+        (["segment", DATA, "x" * 300, "--output", "out"], "put names with spaces into quotes"),
+        (["segment", DATA, __file__, "--output", "out"], "for several files, give the folder that holds them"),
+        (["demo", __file__], "put names with spaces into quotes"),
         (
             ["segment", "my", "images", "--output", "out"],
             "segment does not take 'images'; put names with spaces into quotes",

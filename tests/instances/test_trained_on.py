@@ -163,7 +163,8 @@ def test_detail_is_that_between_gaussians(shape: tuple[int, int], smooth: float)
     np.testing.assert_allclose(image_detail(image[None]), expected, rtol=0.05, atol=0.002)
 
 
-def test_a_small_share_of_cells_is_written_with_its_digits() -> None:
-    facts = replace(FACTS, foreground=(0.0026, 0.4))
+@pytest.mark.parametrize(("share", "said"), [(0.0026, "0.26%"), (0.055, "6%"), (0.998, "100%")])
+def test_the_least_share_of_cells_is_said(share: float, said: str) -> None:
+    facts = replace(FACTS, foreground=(share, 1.0))
     found = facts.misfits(np.zeros((20, 20), np.float32), np.zeros((20, 20), np.int32))
-    assert any("cells fill at least 0.26%" in sentence for sentence in found)
+    assert any(f"cells fill at least {said}; " in sentence for sentence in found)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch.nn import functional as F
 
+from unetpipe.errors import InputError
 from unetpipe.inferers import OverlapTileInferer
 from unetpipe.mirror import mirror_crop
-from unetpipe.networks import HalvedUNet, UNet
+from unetpipe.networks import HalvedUNet, UNet, load_weights, save_state
+from unetpipe.networks.halved_unet import enlarged
+from unetpipe.networks.weights import half_precision
 
 
 def random_network(channels: tuple[int, ...] = (2, 3, 4)) -> HalvedUNet:
@@ -25,12 +30,15 @@ def test_sizes_agree_with_the_forward_pass(depth: int) -> None:
             output = network(torch.zeros(1, 1, *size))
         assert output.shape == (1, 2, *(network.output_size(side) for side in size))
         assert output.shape[-2:] == tuple(side - 2 * network.margin for side in size)
+        assert output.numel() > 0
 
 
 def test_its_weights_and_values_are_those_of_a_unet_on_the_averaged_image() -> None:
     halved = random_network()
     plain = UNet(channels=(2, 3, 4), norm="batch").double().eval()
-    plain.load_state_dict(halved.state_dict())
+    state = halved.state_dict()
+    del state["halvings"]
+    plain.load_state_dict(state)
     image = torch.rand(1, 1, halved.smallest_size, halved.smallest_size + halved.step, dtype=torch.float64)
     logits = plain(F.avg_pool2d(image, 2))
     enlarged = halved(image)
@@ -38,6 +46,20 @@ def test_its_weights_and_values_are_those_of_a_unet_on_the_averaged_image() -> N
     expected = (9 * logits[..., 1:-1, 1:-1] + 3 * logits[..., :-2, 1:-1] + 3 * logits[..., 1:-1, :-2]) / 16
     expected = expected + logits[..., :-2, :-2] / 16
     torch.testing.assert_close(enlarged[..., 1:-1:2, 1:-1:2], expected)
+
+
+def test_enlarged_pixels_are_those_of_torch() -> None:
+    x = torch.rand(2, 3, 5, 7, dtype=torch.float64)
+    expected = F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)[..., 1:-1, 1:-1]
+    torch.testing.assert_close(enlarged(x), expected)
+
+
+@pytest.mark.parametrize(("kind", "other"), [(UNet, HalvedUNet), (HalvedUNet, UNet)])
+def test_its_weights_are_not_taken_for_those_of_a_unet(kind: type[UNet], other: type[UNet], tmp_path: Path) -> None:
+    save_state(half_precision(kind(channels=(2, 3)).state_dict()), tmp_path / "model.pt")
+    load_weights(kind(channels=(2, 3)), tmp_path / "model.pt")
+    with pytest.raises(InputError, match="weights of another network"):
+        load_weights(other(channels=(2, 3)), tmp_path / "model.pt")
 
 
 @pytest.mark.parametrize("size", [(1, 1), (50, 33), (97, 130)])

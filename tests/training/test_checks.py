@@ -119,7 +119,7 @@ def test_weights_of_another_width(dataset: Path, network: UNet, tmp_path: Path):
     everything = {"truth": "gold", "sequences": None, "frames": None}
     with pytest.raises(InputError, match="another size"):
         check_evaluation(
-            str(dataset), "gold", NOTHING_CHOSEN, everything, network, 66, str(tmp_path / "model.pt"), "output"
+            str(dataset), "gold", NOTHING_CHOSEN, everything, network, str(tmp_path / "model.pt"), "output"
         )
 
 
@@ -215,7 +215,7 @@ def test_results_do_not_go_among_the_data(place: str, pairs: Path, network: UNet
     with pytest.raises(InputError, match="The trained bundle would lie among the data in"):
         check_training(data, "gold+silver", NOTHING_CHOSEN, network, 66, output)
     with pytest.raises(InputError, match="The masks would lie among the images in"):
-        check_evaluation(data, "gold+silver", NOTHING_CHOSEN, evaluation, network, 66, weights, output)
+        check_evaluation(data, "gold+silver", NOTHING_CHOSEN, evaluation, network, weights, output)
     if place != "masks":  # which segmenting does not read
         with pytest.raises(InputError, match="The masks would lie among the images in"):
             check_inference(data, network, None, weights, output)

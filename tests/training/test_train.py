@@ -87,6 +87,8 @@ def test_the_tile_fits_the_model_that_it_starts_from(synthetic: Path, tmp_path: 
     assert values["network_class"] == "unetpipe.networks.HalvedUNet"
     assert values["tile"] == 632  # 262 pixels are returned; of 444 by a UNet, 260
     assert Predictor.load(output)(np.zeros((90, 70), np.uint8)).shape == (90, 70)
+    with pytest.raises(InputError, match="belongs to a training of another network"):
+        unetpipe.train(synthetic, output, resume=True, **settings, channels=[24, 48, 96, 128, 128])
 
 
 @pytest.mark.parametrize(

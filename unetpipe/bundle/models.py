@@ -136,13 +136,17 @@ def export_model(
         return
     from monai.bundle import ConfigParser
 
+    from unetpipe.bundle.tile_sizes import tile_sizes
+
     parser = ConfigParser()
     parser.read_config(read_configs(inference_configs(bundle, name)))
     parser["bundle_root"] = as_text(bundle)
     values = read_config(Path(bundle) / "models" / name / "inference.json")
     values.pop("weights", None)
     values.setdefault(TRAINED_ON, None)
-    export_bundle(bundle, output_dir, half, parser.get_parsed_content("weights"), values)
+    sizes = tile_sizes(read_config(Path(bundle) / "configs" / "train.json"), values)
+    values["tile"] = sizes.tile
+    export_bundle(bundle, output_dir, half, parser.get_parsed_content("weights"), values, sizes)
 
 
 # keys of inference.json that do not belong to the model: what it runs on, and how

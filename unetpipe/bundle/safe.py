@@ -96,6 +96,8 @@ def export_safe(bundle: str | os.PathLike, output_dir: str | os.PathLike, model:
     output_dir : path
         The new bundle's folder; it must be new or empty.
     """
+    from unetpipe.bundle.tile_sizes import tile_sizes  # with it MONAI is loaded
+
     values, weights = _read_inference(bundle, model)
     known, training = (read_config(Path(root) / "configs" / "train.json") for root in (find_bundle(), bundle))
     plain = {
@@ -107,7 +109,9 @@ def export_safe(bundle: str | os.PathLike, output_dir: str | os.PathLike, model:
         and is_plain(value)
         and _fits(key, value, known)
     }
-    export_bundle(find_bundle(), output_dir, weights=weights, settings={**plain, **values})
+    sizes = tile_sizes({**known, **plain}, values)
+    settings = {**plain, **values, "tile": sizes.tile}
+    export_bundle(find_bundle(), output_dir, weights=weights, settings=settings, sizes=sizes)
 
 
 def _read_inference(bundle: str | os.PathLike, model: str | None) -> tuple[dict[str, Any], Path]:

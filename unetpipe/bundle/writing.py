@@ -121,6 +121,7 @@ def export_bundle(
     half: bool = False,
     weights: str | os.PathLike | None = None,
     settings: Mapping[str, Any] | None = None,
+    sizes: tuple[int, int, int] | None = None,
 ) -> None:
     """Write a stand-alone copy of a trained bundle: configs, docs, licence and ``models/model.pt``.
 
@@ -137,7 +138,7 @@ def export_bundle(
         Store floating-point weights in half precision. Loading converts them back to float32.
     weights : path, optional
         The weights; by default the bundle's ``models/model.pt``.
-    settings : mapping, optional
+    settings, sizes : optional
         Values that belong to these weights (:func:`write_bundle`).
 
     Raises
@@ -155,7 +156,7 @@ def export_bundle(
         if half:
             state = half_precision(state)
         save_state(state, unfinished / "models" / "model.pt")
-        write_bundle(source, unfinished, {**(settings or {}), "dataset_dir": "data"})
+        write_bundle(source, unfinished, {**(settings or {}), "dataset_dir": "data"}, sizes)
 
 
 def _describe_network(metadata: dict[str, Any], settings: Mapping[str, Any], *sizes: int) -> None:

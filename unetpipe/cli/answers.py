@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import os
 import sys
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -64,7 +65,7 @@ class Parser(argparse.ArgumentParser):
 
 def unknown_verb(name: str, verbs: Collection[str]) -> str:
     """Say what to do instead of a verb that does not exist."""
-    if Path(name).exists():
+    if os.path.exists(name):
         from unetpipe.cli.options import as_command  # with it NumPy is loaded
 
         command = as_command(["unetpipe", "segment", Path(name), "--output", "MASKS"])
@@ -112,7 +113,7 @@ def unknown_arguments(rest: Sequence[str], verb: str, options: Collection[str], 
         Keys that its option ``--set`` takes.
     """
     unknown = next((argument for argument in rest if argument.startswith("-")), None)
-    if unknown is None and Path(rest[0]).exists():
+    if unknown is None and verb == "segment" and os.path.exists(rest[0]):
         return f"{verb} does not take {rest[0]!r} as well; for several files, give the folder that holds them"
     if unknown is None:
         return f"{verb} does not take {rest[0]!r}; put names with spaces into quotes"

@@ -69,7 +69,7 @@ def write_package(
         raise InputError(f"A package is a ZIP file; name one that ends in .zip, not {path}.")
     predictor = Predictor.load(bundle, model, device=torch.device("cpu"))
     network = predictor.network
-    if not isinstance(network, UNet) or predictor.normalization != NORMALIZATION:
+    if type(network) is not UNet or predictor.normalization != NORMALIZATION:
         raise InputError(
             f"A bioimage.io package can only hold a {UNet.__name__} with {NORMALIZATION}; {bundle} has "
             f"{type(network).__name__} and {predictor.normalization}."

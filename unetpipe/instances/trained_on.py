@@ -132,7 +132,7 @@ class TrainedOn:
         if not len(areas) and self.foreground[0] > 0:
             found.append(
                 f"No cell was found; in each frame this model was trained on, cells fill at least "
-                f"{100 * self.foreground[0]:.2g}%; {ADVICE}."
+                f"{self.foreground[0]:{'.0%' if self.foreground[0] >= 0.01 else '.2%'}}; {ADVICE}."
             )
         return [sentence for sentence in found if sentence]
 

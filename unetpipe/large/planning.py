@@ -18,7 +18,7 @@ from unetpipe.large.work import Statistics, Work
 from unetpipe.memory import network_bytes, return_freed_memory
 from unetpipe.predictor import Predictor
 
-LARGEST_BLOCK = 1024  # px; larger ones save little of the margin that neighbours compute too
+LARGEST_BLOCK = 1024  # px; larger ones save little of the margin that neighbours compute too (of 92 pixels)
 PARTS = (64, 48, 32, 24, 16, 12, 8, 6, 4)  # sixty-fourths of it that are tried
 BLOCK_BYTES = 48  # bytes a pixel: probability, mask, labels, distances of the steps after the network
 FLOOD_BYTES = 80  # bytes a pixel of a region that is flooded (watershed): cut between markers, or a whole page

@@ -1,6 +1,7 @@
 """Networks: the unpadded U-Net, reading and writing weights; other networks are in ``baselines``."""
 
-from unetpipe.networks.unet import HalvedUNet, UNet
+from unetpipe.networks.halved_unet import HalvedUNet
+from unetpipe.networks.unet import UNet
 from unetpipe.networks.weights import (
     fold_batch_norm,
     inference_network,

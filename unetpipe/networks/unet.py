@@ -179,58 +179,6 @@ class UNet(nn.Module):
         return first + self.step * max(0, math.ceil((output + 2 * self.margin - first) / self.step))
 
 
-class HalvedUNet(UNet):
-    """U-Net that sees the image at half its size, for large cells that are dim in noise.
-
-    The image is averaged over 2 × 2 pixels, and the logits are enlarged bilinearly. So noise counts half, the network
-    sees twice as far, and an image takes a quarter of the time. Tiles are as seamless as those of :class:`UNet`, whose
-    weights have the same names and sizes.
-
-    Parameters
-    ----------
-    in_channels, out_channels, channels, norm, dropout
-        See :class:`UNet`.
-
-    Attributes
-    ----------
-    margin, step, smallest_size, values_per_pixel
-        See :class:`UNet`: 185, 32 and 376 pixels at depth 4. The enlarged logits lose a pixel on either side, which
-        depends on logits beyond them.
-
-    Examples
-    --------
-    >>> network = HalvedUNet()
-    >>> network.margin, network.output_size(888), network.input_size(388)
-    (185, 518, 760)
-    """
-
-    def __init__(
-        self,
-        in_channels: int = 1,
-        out_channels: int = 2,
-        channels: Sequence[int] = (64, 128, 256, 512, 1024),
-        norm: str | None = None,
-        dropout: float = 0.5,
-    ) -> None:
-        super().__init__(in_channels, out_channels, channels, norm, dropout)
-        self.margin = 2 * self.margin + 1
-        self.step *= 2
-        self.smallest_size *= 2
-        self.values_per_pixel = self.values_per_pixel / 4 + 2 * out_channels
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map images (B, in_channels, H, W) to logits (B, out_channels, H − 2·margin, W − 2·margin).
-
-        Raises
-        ------
-        ValueError
-            If H or W is not a valid size; the message names the two nearest valid ones.
-        """
-        self.check_size(x.shape[-2], x.shape[-1])
-        logits = self.logits(F.avg_pool2d(x, 2))
-        return F.interpolate(logits, scale_factor=2.0, mode="bilinear", align_corners=False)[..., 1:-1, 1:-1]
-
-
 def _convolutions(in_channels: int, out_channels: int, norm: str | None, padding: int, dropout: float) -> nn.Sequential:
     """Return two 3×3 convolutions, each with normalisation, if any, and ReLU, and dropout after both."""
     layers: list[nn.Module] = []

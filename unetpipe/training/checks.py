@@ -145,18 +145,20 @@ def check_evaluation(
     split: dict[str, Any],
     evaluation: dict[str, Any],
     network: UNet,
-    tile: int,
     weights: str,
     output_dir: str,
     masks: str = "auto",
     channel: int | None = None,
+    tile: int | None = None,
 ) -> None:
-    """Check arguments, data, weights, tile and output of an evaluation; raises as :func:`check_training`.
+    """Check arguments, data, weights and output of an evaluation; raises as :func:`check_training`.
 
     Parameters
     ----------
-    dataset_dir, truth, split, network, tile, output_dir, masks, channel
+    dataset_dir, truth, split, network, output_dir, masks, channel
         As in :func:`check_training`.
+    tile : int, optional
+        Not used: images are cut by the inferer. Bundles of earlier versions give it.
     evaluation : dict
         "truth", "sequences" and "frames" to evaluate (:func:`unetpipe.datasets.evaluation_records`).
     weights : path
@@ -168,7 +170,6 @@ def check_evaluation(
     records = find_records(dataset_dir, evaluation["truth"], masks, channel=channel)
     chosen = evaluation_records(records, validation, evaluation["sequences"], evaluation["frames"])
     _check_apart(chosen, output_dir, _folders_of(dataset_dir, records))
-    _check_tile(network, tile)
     load_weights(network, weights)
     survey(chosen, network.in_channels)
 

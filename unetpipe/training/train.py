@@ -14,10 +14,11 @@ from tqdm import tqdm
 from unetpipe.bundle.failing import unbuilt_part
 from unetpipe.bundle.models import inference_configs, model_names
 from unetpipe.bundle.settings import as_text, check_setting, recipe_configs
+from unetpipe.bundle.tile_sizes import tile_sizes
 from unetpipe.bundle.workflow import open_workflow, quiet
 from unetpipe.bundle.writing import find_bundle, read_configs
 from unetpipe.errors import InputError, input_error_behind
-from unetpipe.networks import UNet, load_weights
+from unetpipe.networks import load_weights
 from unetpipe.scope import SEVERAL_CLASSES
 from unetpipe.training.checkpoints import CHECKPOINT, read_checkpoint
 from unetpipe.training.proposal import seconds_a_step, this_machine
@@ -109,9 +110,8 @@ class Training:
             theirs["bundle_root"] = as_text(source)
             weights = theirs.get_parsed_content("weights")
             settings = {**{key: theirs[key] for key in SHAPE if key in theirs}, **settings}
-            network = theirs.get_parsed_content("network_def")
-            if "tile" not in settings and isinstance(network, UNet):
-                settings["tile"] = _fitting_tile(network, config["tile"])
+            if "tile" not in settings:
+                settings["tile"] = tile_sizes(config, settings).tile
         places = {"bundle_root": bundle, "dataset_dir": data, "output_dir": output}
         values = {**{key: as_text(path) for key, path in places.items()}, "resume": resume, **settings}
         self._workflow = open_workflow(configs, "train", values)
@@ -133,7 +133,9 @@ class Training:
                 lines.append((name, f"{len(found.frames)} frames with {len(found.areas)} cells"))
         tile, batch = get("tile"), get("batch_size")
         channels = ", ".join(map(str, get("channels")))
-        lines.append(("Network", f"{type(self._network).__name__} of {channels} channels; tiles of {tile} pixels"))
+        lines.append(("Network", f"{type(self._network).__name__} of {channels} channels"))
+        returned = self._network.output_size(tile)
+        lines.append(("Tiles", f"{tile} × {tile} pixels, of which the network returns {returned} × {returned}"))
         if self.start_from is not None:
             lines.append(("Begin with", f"the weights of {self.start_from}"))
         epochs, steps, done = get("max_epochs"), get("steps_per_epoch"), self._epochs_done()
@@ -157,13 +159,6 @@ class Training:
     def _epochs_done(self) -> int:
         path = self.output / CHECKPOINT
         return read_checkpoint(path)["epoch"] if self.resume and path.is_file() else 0
-
-
-def _fitting_tile(network: UNet, tile: int) -> int:
-    """Return the side of a tile; if it does not fit, that of one that returns as many pixels as the tile of a UNet."""
-    if network.nearest_valid_sizes(tile)[0] == tile:
-        return tile
-    return network.input_size(tile - 2 * UNet(channels=(1,) * 5).margin)
 
 
 def _find_model(bundle: Path, name: str | os.PathLike) -> tuple[Path, str | None]:
