@@ -117,7 +117,7 @@ def describe(
             probabilities = predictor.segment(np.moveaxis(pixels, 0, -1), "yxc")[1]
             doubts.append(doubt(probabilities, facts.cell_areas[2]))
     facts = replace(facts, doubt=round(max(doubts), 4))
-    if not facts.many_kinds:
+    if data:
         return facts
     described = []
     for record in (*train, *others):

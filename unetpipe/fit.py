@@ -143,7 +143,7 @@ def choose_model(
             misfits[name] = float(np.mean([measure_fit(predictor, image[name]).misfit for image in images]))
 
     def rank(name: str) -> tuple[bool, float]:
-        comes_first = misfits[name] <= FITS and not facts_behind(predictors[name]).many_kinds
+        comes_first = misfits[name] <= FITS and not facts_behind(predictors[name]).kinds
         return not comes_first, misfits[name]
 
     ordered = {name: misfits[name] for name in sorted(misfits, key=rank)}

@@ -70,7 +70,7 @@ def test_an_uncertain_network_is_mentioned() -> None:
     assert "detail" in found
 
 
-def test_detail_alone_is_mentioned_by_a_model_of_many_kinds() -> None:
+def test_detail_alone_is_mentioned_by_an_uncertain_model() -> None:
     labels = squares(10, 10)
     strange = np.random.default_rng(0).random((1, *labels.shape))  # only the finest detail
     assert FACTS.misfits(sure(labels), labels, strange) == []

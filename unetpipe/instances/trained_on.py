@@ -101,8 +101,8 @@ class TrainedOn:
         return float(2 * np.sqrt(self.cell_areas[2] / np.pi))
 
     @property
-    def many_kinds(self) -> bool:
-        """Whether it was many kinds of images: the doubt of validation then spans those that it finds easy and hard."""
+    def uncertain(self) -> bool:
+        """Whether the doubt of validation is high, because some of the images are hard: then more doubt says little."""
         return (self.doubt or USUAL) > 2 * USUAL
 
     def misfits(
@@ -167,16 +167,16 @@ class TrainedOn:
     def _doubt(self, probability: np.ndarray, image: np.ndarray | None, scale: float) -> str:
         """Say that the network is less certain than on the validation frames.
 
-        What a model of many kinds of images finds hard is as uncertain as what it does not know. So for it, an image
-        that is unlike all of its training is mentioned without more doubt.
+        An uncertain model is as uncertain of what it finds hard as of what it does not know. So for it, an image that is
+        unlike all of its training is mentioned without more doubt.
         """
         if not self.doubt:
             return ""
         ratio = doubt(probability, self.cell_areas[2] / scale**2) / self.doubt
         if ratio > DOUBTFUL:
             return f"The network is {ratio:.1f} times as uncertain as on any frame it was validated on; {ADVICE}."
-        # the detail takes most of the time, and hardly any image of a model of one kind comes here
-        if image is None or not (ratio > 1 or self.many_kinds):
+        # the detail takes most of the time, and hardly any image of a certain model comes here
+        if image is None or not (ratio > 1 or self.uncertain):
             return ""
         detail = image_detail(image, scale)
         if unlikeness(detail, self.detail) > UNLIKE:
