@@ -11,7 +11,8 @@ from workflows import SMALL, run, workflow
 
 from unetpipe.instances import InstanceSettings
 
-NARROW = {**SMALL, "max_epochs": 1, "steps_per_epoch": 2, "val_interval": 1, "dropout": 0.0}
+# a tile that each network takes
+NARROW = {**SMALL, "tile": 64, "max_epochs": 1, "steps_per_epoch": 2, "val_interval": 1, "dropout": 0.0}
 
 
 @pytest.mark.parametrize(
