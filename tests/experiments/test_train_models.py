@@ -14,7 +14,7 @@ from experiments.known import known_pixels
 from experiments.pack_data import role_of
 from experiments.packed import Entry, read_frame, read_index, rounding_step, write_frame, write_index
 from experiments.recipes import RECIPES
-from unetpipe.networks import UNet, load_weights
+from unetpipe.networks import HalvedUNet, UNet, load_weights
 
 
 def frame_of(seed: int, side: int = 200) -> tuple[np.ndarray, np.ndarray]:
@@ -31,12 +31,16 @@ def frame_of(seed: int, side: int = 200) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.fixture
 def pack(tmp_path: Path) -> Path:
-    path, entries = tmp_path / "pack.zip", []
+    return write_pack(tmp_path / "pack.zip", "sim")
+
+
+def write_pack(path: Path, data: str) -> Path:
+    entries = []
     with zipfile.ZipFile(path, "w") as file:
         for number, role in enumerate(("train", "train", "train", "choose", "score")):
             image, label = frame_of(number)
             step, offset = (1, 0) if role == "score" else (rounding_step(image), int(image.min()))
-            entry = Entry("sim", f"{number:03d}", "sim", role, "gold", step, offset)
+            entry = Entry(data, f"{number:03d}", data, role, "gold", step, offset)
             known = np.ones(label.shape, bool)
             known[:5] = number != 1
             write_frame(file, entry, image, label, known)
@@ -88,6 +92,26 @@ def test_a_dry_run_leaves_weights_thresholds_and_a_table(
     values = json.loads((tmp_path / "models" / "fluo_sim" / "inference.json").read_text())
     assert values["channels"] == list(train_models.TINY["channels"])
     assert torch.load(tmp_path / "models" / "fluo_sim" / "model.pt", weights_only=True)
+
+
+def test_a_network_that_sees_half_the_size_is_trained_scored_and_shipped_as_such(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pack, output = write_pack(tmp_path / "pack.zip", "msc"), tmp_path / "out"
+    arguments = [str(pack), str(output), "--seconds", "600", "--tiny", "--models", "fluo_msc", "--processes", "1"]
+    monkeypatch.setattr("sys.argv", ["train_models", *arguments])
+    monkeypatch.setattr(train_models, "LAST_CHOOSING", 599.0)
+    monkeypatch.setattr(train_models, "step_back", lambda: None)
+    train_models.main()
+    results = json.loads((output / "results.json").read_text())
+    load_weights(HalvedUNet(channels=results["trained"]["fluo_msc"]["channels"], norm="batch"), output / "fluo_msc.pt")
+    monkeypatch.setattr("sys.argv", ["stress", str(pack), str(output), "--models", "fluo_msc", "--views", "plain"])
+    stress.main()
+    assert "msc · plain" in json.loads((output / "stress.json").read_text())["fluo_msc"]
+    monkeypatch.setattr("sys.argv", ["ship", str(output), str(tmp_path / "models")])
+    ship.main()
+    values = json.loads((tmp_path / "models" / "fluo_msc" / "inference.json").read_text())
+    assert values["network_class"] == "unetpipe.networks.HalvedUNet"
 
 
 def test_unknown_are_cells_with_a_marker_but_without_truth() -> None:

@@ -167,8 +167,8 @@ class TrainedOn:
     def _doubt(self, probability: np.ndarray, image: np.ndarray | None, scale: float) -> str:
         """Say that the network is less certain than on the validation frames.
 
-        An uncertain model is as uncertain of what it finds hard as of what it does not know. So for it, an image that is
-        unlike all of its training is mentioned without more doubt.
+        An uncertain model is as uncertain of what it finds hard as of what it does not know. So for it, an image that
+        is unlike all of its training is mentioned without more doubt.
         """
         if not self.doubt:
             return ""
