@@ -78,7 +78,8 @@ def check_training(
     records = find_records(dataset_dir, truth, masks, channel=channel)
     if not (resume and Path(output_dir, CHECKPOINT).is_file()):  # a training that is resumed may have its bundle there
         check_apart(output_dir, dict.fromkeys(_folders_of(dataset_dir, records), "data"), "trained bundle")
-        check_outside_data(output_dir, "trained bundle")
+        if rank() == 0:  # another process would see how this one makes and removes the folder
+            check_outside_data(output_dir, "trained bundle")
     parts = split_records(records, **split)
     found = {part: survey(parts[part], network.in_channels) for part in ("train", "val")}
     for part, name in (("train", "training"), ("val", "validation")):
@@ -197,7 +198,8 @@ def _check_apart(records: Sequence[Record], output_dir: str, data: Sequence[Path
     """Raise InputError if masks of these records would lie in a folder of the data."""
     for folder in dict.fromkeys(Path(output_dir, record["mask_name"]).parent for record in records):
         check_apart(folder, dict.fromkeys(data, "images"), "masks")
-        check_outside_data(folder, "masks")
+        if rank() == 0:
+            check_outside_data(folder, "masks")
 
 
 def _folders_of(dataset_dir: str, records: Sequence[Record]) -> list[Path]:
