@@ -76,10 +76,8 @@ def test_a_model_of_one_kind_that_fits_comes_before_one_of_many(
 ) -> None:
     facts = Predictor.load(trained).trained_on
     assert facts is not None
-    models = {
-        name: Predictor.load(trained, trained_on={**facts.as_values(), "doubt": doubt})
-        for name, doubt in (("many kinds", 0.5), ("one kind", 0.1), ("another", 0.1))
-    }
+    own = {"many kinds": {"doubt": 0.5, "kinds": [[0.0] * 8]}, "one kind": {"doubt": 0.5}, "another": {"doubt": 0.1}}
+    models = {name: Predictor.load(trained, trained_on={**facts.as_values(), **values}) for name, values in own.items()}
     misfits = {"many kinds": 0.4, "one kind": misfit, "another": 1.3}
     names = {id(predictor): name for name, predictor in models.items()}
     monkeypatch.setattr("unetpipe.fit.measure_fit", lambda predictor, image: Fit(misfits[names[id(predictor)]], 3, 9.0))
