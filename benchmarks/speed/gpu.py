@@ -143,7 +143,7 @@ def _steps(
 
 
 def longest_operations(device: torch.device, settings: Settings) -> Iterator[Row]:
-    """Yield the operations of a training step that take longest, with the sizes of what they are given."""
+    """Yield the operations of a training step that take longest, with the sizes of the tensors that they take."""
     tile, batch = (188, 2) if settings.quick else (572, 8)
     step = training_step(device, widths(settings), tile, batch)
     for _ in range(3):
@@ -157,9 +157,8 @@ def longest_operations(device: torch.device, settings: Settings) -> Iterator[Row
     events = [event for event in profiler.key_averages(True) if event.key.startswith("aten::")]
     for event in sorted(events, key=lambda event: -getattr(event, clock))[:LONGEST]:
         sizes = ", ".join("×".join(map(str, shape)) for shape in event.input_shapes if shape)
-        what = (
-            f"training step, {tile}-tiles, batch {batch}, {event.count} × {event.key.removeprefix('aten::')} of {sizes}"
-        )
+        name = event.key.removeprefix("aten::") + (f" of {sizes}" if sizes else "")  # a list of tensors has no size
+        what = f"training step, {tile}-tiles, batch {batch}, {event.count} × {name}"
         yield Row(NAME, what, getattr(event, clock) / 1000, "ms")
 
 

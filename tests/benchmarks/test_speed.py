@@ -105,6 +105,7 @@ def test_a_dry_run_has_every_row(
     assert json.loads((tmp_path / "rows.json").read_text())["rows"] == rows
     listed = [row["what"] for row in rows if "convolution_backward" in row["what"]]
     assert any("2×2×184×184, 2×2×186×186, 2×2×3×3" in what for what in listed)  # gradient, input, weights
+    assert not any(row["what"].endswith(" of ") for row in rows)
 
 
 def missing_unetpipe(name: str) -> str:

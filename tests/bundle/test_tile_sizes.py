@@ -13,6 +13,7 @@ from unetpipe.bundle.safe import export_safe
 from unetpipe.bundle.settings import recipe_configs
 from unetpipe.bundle.tile_sizes import tile_sizes
 from unetpipe.bundle.writing import read_configs
+from unetpipe.errors import InputError
 
 HALVED = {"network_class": "unetpipe.networks.HalvedUNet"}
 
@@ -37,6 +38,15 @@ def test_a_tile_returns_as_many_pixels_as_that_of_the_recipe(
 ) -> None:
     config = read_configs(recipe_configs(BUNDLE, [recipe] if recipe else []))
     assert tile_sizes(config, values) == expected
+
+
+def test_a_tile_that_does_not_fit_is_one_sentence() -> None:
+    config = read_configs(recipe_configs(BUNDLE, []))
+    for training, values in (({**config, "tile": 445}, {}), (config, {"tile": 445})):
+        with pytest.raises(InputError, match="tile=445: An input side of 445 pixels does not fit"):
+            tile_sizes(training, values)
+    with pytest.raises(InputError, match="network_def is of class dict, which does not say its sizes"):
+        tile_sizes(config, {"network_def": {}})
 
 
 @pytest.mark.parametrize("export", [export_model, export_safe])

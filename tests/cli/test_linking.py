@@ -118,15 +118,8 @@ def test_interrupted_while_masks_are_replaced_linking_can_be_done_again(
     whole = Path(shutil.copytree(masks, tmp_path / "whole"))
     assert main(["link", str(whole)]) == 0
     (masks / "res_track.txt").write_text("of earlier masks")
-    replace = Path.replace
-
-    def interrupted(path: Path, target: Path) -> Path:
-        if target == masks / "mask001.tif":
-            raise KeyboardInterrupt
-        return replace(path, target)
-
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "replace", interrupted)
+        interrupt_at(patch, masks / "mask001.tif")
         assert main(["link", str(masks)]) == 130
     assert not (masks / "res_track.txt").exists()  # it would not fit the masks that are replaced already
     assert main(["link", str(masks)]) == 0
@@ -218,6 +211,18 @@ def test_masks_are_linked_again_into_the_same_folder_with_pictures_of_them(masks
     assert not picture.exists()
 
 
+def interrupt_at(patch: pytest.MonkeyPatch, file: Path) -> None:
+    """Let Ctrl-C come when this file is replaced."""
+    replace = Path.replace
+
+    def interrupted(path: Path, target: Path) -> Path:
+        if target == file:
+            raise KeyboardInterrupt
+        return replace(path, target)
+
+    patch.setattr(Path, "replace", interrupted)
+
+
 def another_sequence(folder: Path) -> None:
     for frame in range(3):
         write_labels(folder / f"mask{frame:03d}.tif", np.pad(np.ones((9, 9), int), 20))
@@ -266,15 +271,8 @@ def test_linked_again_after_the_masks_have_changed_or_the_first_run_was_interrup
 ):
     output = tmp_path / "linked"
     command = ["link", str(masks), "--output", str(output)]
-    replace = Path.replace
-
-    def interrupted(path: Path, target: Path) -> Path:
-        if target == output / "mask001.tif":
-            raise KeyboardInterrupt
-        return replace(path, target)
-
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "replace", interrupted)
+        interrupt_at(patch, output / "mask001.tif")
         assert main(command) == 130
     assert (output / "mask000.tif").exists()
     assert main(command) == 0

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from monai.bundle import ConfigParser
 
+from unetpipe.errors import InputError
 from unetpipe.networks import UNet
 
 NETWORK = "network_def"
@@ -32,17 +33,26 @@ def tile_sizes(training: Mapping[str, Any], values: Mapping[str, Any]) -> TileSi
 
     Raises
     ------
-    ValueError
-        If the tile does not fit the network.
+    InputError
+        If the tile does not fit the network, or the network does not say its sizes.
     """
     network = _network(training, values)
     tile = values.get("tile", training["tile"])
-    if "tile" not in values and isinstance(network, UNet):
-        tile = network.input_size(_network(training, {}).output_size(tile))
-    return TileSizes(tile, network.output_size(tile), network.step)
+    try:
+        if "tile" not in values and isinstance(network, UNet):
+            tile = network.input_size(_network(training, {}).output_size(tile))
+        return TileSizes(tile, network.output_size(tile), network.step)
+    except ValueError as error:
+        raise InputError(f"tile={tile}: {error}") from error
 
 
 def _network(training: Mapping[str, Any], values: Mapping[str, Any]) -> Any:
     parser = ConfigParser(dict(training))
     parser.update({key: value for key, value in values.items() if key.split("#")[0] in training})
-    return parser.get_parsed_content(NETWORK)
+    network = parser.get_parsed_content(NETWORK)
+    if not hasattr(network, "output_size"):
+        raise InputError(
+            f"{NETWORK} is of class {type(network).__name__}, which does not say its sizes (output_size); name a "
+            "network of unetpipe.networks by network_class."
+        )
+    return network
