@@ -103,7 +103,7 @@ class Recipe:
         return kind(self.in_channels, 2, self.channels, "batch", self.dropout)
 
 
-# nuclei is of a later trial, which was no better than the model of docs/results.md;
+# nuclei is of a later trial, which was not better than the model of docs/results.md;
 # share of the time: phase contrast and nuclei need most, for theirs is the largest gap on unseen images
 RECIPES = (
     Recipe(

@@ -56,7 +56,7 @@ def format_of(path: str | os.PathLike) -> Format:
 
 
 def image_suffix(path: str | os.PathLike) -> str:
-    """Return the suffix of an image file as it is written (".nii.gz" is one), or "" if it is no image file."""
+    """Return the suffix of an image file as it is written (".nii.gz" is one), or "" if it is not an image file."""
     name = Path(path).name
     for suffix in sorted(IMAGE_SUFFIXES, key=len, reverse=True):
         if name.lower().endswith(suffix):

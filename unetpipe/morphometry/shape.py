@@ -158,7 +158,7 @@ def _reach(owner: np.ndarray, row: np.ndarray, x: np.ndarray, of_row: np.ndarray
     owners, y, v = owners[order], y[order], v[order]
     corners = np.append(np.diff(owners) | np.diff(y), 1) != 0  # of several points at one height the furthest
     removed = True
-    while removed:  # points on or below the line between their neighbours are no corners of the hull
+    while removed:  # a point on or below the line between its neighbours is not a corner of the hull
         owners, y, v = owners[corners], y[corners], v[corners]
         below = np.diff(v)[:-1] * np.diff(y)[1:] <= np.diff(v)[1:] * np.diff(y)[:-1]
         corners = np.ones(len(y), bool)

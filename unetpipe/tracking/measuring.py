@@ -19,7 +19,7 @@ TRACK_COLUMNS = (
     *("mean_area", "path_length", "displacement", "short", "jump", "divides"),
 )
 MICROMETRE_COLUMNS = ("mean_area_um2", "path_length_um", "displacement_um")
-SHORT = 3  # frames: a track that is no longer is rarely a cell
+SHORT = 3  # frames: a track of so few is rarely a cell
 JUMP = 0.5  # of the cell's diameter: a longer step is rarely one cell
 
 
