@@ -268,7 +268,7 @@ def write_text(path: str | os.PathLike, text: str) -> None:
 
 
 def check_folder(path: str | os.PathLike) -> None:
-    """Raise InputError unless the folder exists and can be written, or can be made, and is not a part of a Zarr image."""
+    """Raise InputError unless the folder can be written or made, and is not a part of a Zarr image."""
     folder = Path(path).absolute()
     for place in (folder, *folder.parents):
         if any((place / marker).is_file() for marker in ZARR_MARKERS):

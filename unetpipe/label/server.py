@@ -243,7 +243,7 @@ class RefuseForeignPages:
 
 
 class LimitBody:
-    """Refuse bodies above a size; those that are not uploads are held in memory, so above ``MAX_JSON`` bytes."""
+    """Refuse bodies above a size. All but uploads are held in memory; for these it is ``MAX_JSON`` bytes."""
 
     def __init__(self, app: ASGIApp, max_upload: int) -> None:
         self.app = app
