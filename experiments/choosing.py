@@ -107,9 +107,10 @@ def views_of(
             if measure == "rand" and name in ("crop, top left", "flat ground"):
                 continue  # 1 − Rand error is of whole slices
             view = perturbed(name, image, frame.label)
-            fits = view.truth.shape == frame.known.shape and not name.startswith("crop")
-            if measure != "precision" or fits:
-                views.append((name, view, frame.known if fits and not frame.known.all() else None))
+            fits = view.truth.shape == frame.known.shape and view.known is None
+            known = frame.known if fits and not frame.known.all() else view.known
+            if measure != "precision" or fits or frame.known.all():
+                views.append((name, view, known))
         places = empty_places((frame.label == 0) & frame.known)
         if measure != "rand" and len(places) and empties < EMPTY_FRAMES:
             empties += 1

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.stress.perturbations import STRESS, View, empty_places, empty_view, perturbed
+from benchmarks.stress.perturbations import STRESS, View, empty_places, empty_view, perturbed, same_cells
 from experiments import choosing
 from experiments.packed import Entry, read_frame, read_index
 from experiments.recipes import RECIPES
@@ -28,7 +28,8 @@ from unetpipe.device import default_device
 from unetpipe.networks import fold_batch_norm, load_weights
 
 SYMMETRIES = "8 symmetries"
-WHOLE = ("crop", "turned", "zoom")  # unknown pixels are those of the whole frame: not of these views
+UNPERTURBED = ", unperturbed"  # the same cells in the frame as it is, where a view cuts cells
+SCALED = "zoom"  # unknown pixels are those of the whole frame: not of these views
 MEASURES = {"rand": ("rand",), "seg": ("seg",), "precision": ("seg",)}
 LIMIT = 0.05  # what a perturbation may cost
 
@@ -101,6 +102,7 @@ class Scoring:
             kind = f"{entry.data} {entry.truth}" if entry.data == "dic" else entry.data
             all_views = places[kind] % every == 0
             places[kind] += 1
+            as_it_is: np.ndarray | None = None
             for name in views:
                 if name in ("plain", SYMMETRIES):
                     view = View(image, frame.label)
@@ -108,9 +110,15 @@ class Scoring:
                     view = perturbed(name, image, frame.label)
                 else:
                     continue
-                same = view.truth.shape == frame.known.shape and not name.startswith(WHOLE)
-                known = frame.known if same and not frame.known.all() else None
-                yield from self._jobs(entry, f"{kind} · {name}", view, known, name == SYMMETRIES)
+                same = view.truth.shape == frame.known.shape and not name.startswith(SCALED) and view.known is None
+                known = frame.known if same and not frame.known.all() else view.known
+                found = self._probability(view, name == SYMMETRIES)
+                yield from self._jobs(entry, f"{kind} · {name}", view, known, found)
+                if view.known is not None:
+                    whole = same_cells(image, frame.label, view.truth)
+                    if as_it_is is None:
+                        as_it_is = self._probability(whole, False)
+                    yield from self._jobs(entry, f"{kind} · {name}{UNPERTURBED}", whole, whole.known, as_it_is)
             ground = empty_places((frame.label == 0) & frame.known)
             if len(ground) and empties[kind] < choosing.EMPTY_FRAMES and self.recipe.measure != "rand":
                 empties[kind] += 1
@@ -131,9 +139,8 @@ class Scoring:
         return total.astype(np.float16)
 
     def _jobs(
-        self, entry: Entry, name: str, view: View, known: np.ndarray | None, symmetries: bool
+        self, entry: Entry, name: str, view: View, known: np.ndarray | None, found: np.ndarray
     ) -> Iterator[choosing.Job]:
-        found = self._probability(view, symmetries)
         measures = ("precision", "iou") if entry.data == "dsb" else MEASURES[self.recipe.measure]
         for measure in measures:
             yield self._job(measure, view, known, found, name if measure != "iou" else f"{name}, IoU")
@@ -176,7 +183,9 @@ def print_table(name: str, rows: dict[str, Any], seconds: float) -> None:
     print(f"{name} ({seconds:.0f} s)")
     for key, row in sorted(rows.items()):
         data, kind = key.split(" · ")
-        plain = rows.get(f"{data} · plain{', IoU' if kind.endswith('IoU') else ''}", {}).get("score")
+        measure = ", IoU" if kind.endswith("IoU") else ""
+        own = f"{data} · {kind.removesuffix(measure)}{UNPERTURBED}{measure}"
+        plain = rows.get(own, rows.get(f"{data} · plain{measure}", {})).get("score")
         bad = row["score"] is not None and plain is not None and kind != choosing.EMPTY and row["score"] < plain - LIMIT
         print(f"  {data:10} {kind:24} {row['score']!s:8} {row['count']:5} {'<' if bad else ''}", flush=True)
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from benchmarks.stress.perturbations import STRESS, View, empty_places, empty_view, perturbed
+from benchmarks.stress.perturbations import STRESS, View, empty_places, empty_view, perturbed, same_cells
 from unetpipe.datasets import Record, read_truth
 from unetpipe.datasets.layouts import check_same_size
 from unetpipe.datasets.pixels import read_for_network
 from unetpipe.metrics.detection import mean_precision
 from unetpipe.metrics.isbi2012.score import BestThresholdRandMetric
+from unetpipe.metrics.matching import within_known
 from unetpipe.metrics.seg_det_tra import object_jaccards
 from unetpipe.predictor import Predictor
 
@@ -35,9 +36,9 @@ class ViewScore:
         Which frame: sequence and number.
     measure : str
         "SEG", "mean precision" or "1 − Rand error".
-    scores : dict of int to float
+    scores, unperturbed : dict of int to float
         By the number of the true cell in SEG, of the cells that the view shows whole; else one score, of number 0.
-        None in an empty field.
+        ``unperturbed`` are those of the same cells in the frame as it is. None in an empty field.
     objects, largest : int
         Number of objects, area of the largest in pixels.
     largest_cell, median_cell : float
@@ -48,6 +49,7 @@ class ViewScore:
     frame: str
     measure: str
     scores: dict[int, float]
+    unperturbed: dict[int, float]
     objects: int
     largest: int
     largest_cell: float
@@ -102,6 +104,7 @@ def measure_views(predictor: Predictor, records: Sequence[Record], views: Iterab
         check_same_size(record, truth, pixels.shape)
         areas = np.bincount(truth.ravel())[1:]
         areas = areas[areas > 0]
+        plain = _segment(predictor, image)
         for name in views:
             if name == EMPTY:
                 places = empty_places((truth == 0) & known)
@@ -110,13 +113,21 @@ def measure_views(predictor: Predictor, records: Sequence[Record], views: Iterab
                 view = empty_view(image, tuple(places[0].tolist()))
             else:
                 view = perturbed(name, image, truth)
-            yield _score(predictor, record, name, view, areas)
+            cells = plain if name == PLAIN else _segment(predictor, view.image)
+            yield _score(record, name, view, cells, same_cells(image, truth, view.truth), plain, areas)
 
 
-def _score(predictor: Predictor, record: Record, name: str, view: View, areas: np.ndarray) -> ViewScore:
-    image = np.moveaxis(view.image.numpy(), 0, -1)
-    cells = predictor(image if predictor.channels > 1 else image[..., 0], "yxc" if predictor.channels > 1 else "yx")
+def _segment(predictor: Predictor, image: torch.Tensor) -> np.ndarray:
+    """Return the cells (H, W) of grey values (C, H, W)."""
+    pixels = np.moveaxis(image.numpy(), 0, -1)
+    cells = predictor(pixels if predictor.channels > 1 else pixels[..., 0], "yxc" if predictor.channels > 1 else "yx")
     assert isinstance(cells, np.ndarray)
+    return cells
+
+
+def _score(
+    record: Record, name: str, view: View, cells: np.ndarray, same: View, plain: np.ndarray, areas: np.ndarray
+) -> ViewScore:
     found = np.bincount(cells.ravel())[1:]
     if name == EMPTY:
         found = found[found > SPECK * np.median(areas)] if len(areas) else found
@@ -124,11 +135,17 @@ def _score(predictor: Predictor, record: Record, name: str, view: View, areas: n
     height, width = view.truth.shape
     measure = MEASURES.get(record["layout"], SEG)
     scale = STRESS[name][1] ** 2 if name.startswith("zoom") else 1.0
+    scores: dict[int, float] = {}
+    unperturbed: dict[int, float] = {}
+    if name != EMPTY:
+        scores = _scores(measure, view.truth, cells[top : top + height, left : left + width], view.known)
+        unperturbed = _scores(measure, same.truth, plain, same.known)
     return ViewScore(
         name,
         f"{record['sequence']}/{record['frame']}",
         measure,
-        {} if name == EMPTY else _scores(measure, view.truth, cells[top : top + height, left : left + width]),
+        scores,
+        unperturbed,
         len(found),
         int(found.max(initial=0)),
         scale * float(areas.max(initial=0)),
@@ -136,36 +153,30 @@ def _score(predictor: Predictor, record: Record, name: str, view: View, areas: n
     )
 
 
-def _scores(measure: str, truth: np.ndarray, cells: np.ndarray) -> dict[int, float]:
+def _scores(measure: str, truth: np.ndarray, cells: np.ndarray, known: np.ndarray | None) -> dict[int, float]:
     if measure == SEG:
         numbers = np.unique(truth[truth > 0]).tolist()
         return dict(zip(numbers, object_jaccards(truth, cells).tolist(), strict=True))
     if not truth.any():
         return {}
     if measure == MEASURES["dsb2018"]:
-        return {0: mean_precision(truth, cells)}
+        return {0: mean_precision(*((truth, cells) if known is None else within_known(truth, cells, known)))}
     return {0: float(BestThresholdRandMetric.scores(truth, cells)[0])}
 
 
 def summarise(scores: Sequence[ViewScore]) -> list[Summary]:
     """Return the scores of each view over all frames, in the order in which the views were first measured."""
-    plain = {
-        (score.frame, number): value
-        for score in scores
-        if score.view == PLAIN
-        for number, value in score.scores.items()
-    }
     rows = []
     for name in dict.fromkeys(score.view for score in scores):
         mine = [score for score in scores if score.view == name]
-        values = {(score.frame, number): value for score in mine for number, value in score.scores.items()}
-        changes = [value - plain[place] for place, value in values.items() if place in plain]
+        values = [value for score in mine for value in score.scores.values()]
+        changes = [value - score.unperturbed[number] for score in mine for number, value in score.scores.items()]
         ratios = [score.largest / score.largest_cell for score in mine if score.largest_cell]
         rows.append(
             Summary(
                 name,
                 mine[0].measure,
-                float(np.mean(list(values.values()))) if values else None,
+                float(np.mean(values)) if values else None,
                 len(values) if name != EMPTY else len(mine),
                 float(np.mean(changes)) if changes else None,
                 max(ratios, default=None),

@@ -34,11 +34,14 @@ class View:
         (h, w), int32: the cells that count.
     corner : (int, int)
         Where the truth's top left lies in the image.
+    known : ndarray or None
+        (h, w), bool: False on cells that the view cuts, where what is found does not count. None: it cuts none.
     """
 
     image: Tensor
     truth: np.ndarray
     corner: tuple[int, int] = (0, 0)
+    known: np.ndarray | None = None
 
 
 Perturbation = Callable[[Tensor, np.ndarray, float], View]
@@ -101,7 +104,9 @@ def crop(image: Tensor, truth: np.ndarray, amount: float) -> View:
     top = (truth.shape[0] - height) * (int(amount) // 2)
     left = (truth.shape[1] - width) * (int(amount) % 2)
     part = (slice(top, top + height), slice(left, left + width))
-    return View(image[:, *part], whole_cells(truth, part))
+    area = np.bincount(truth.ravel())
+    inside = truth[part]
+    return without_cut(image[:, *part], inside, np.bincount(inside.ravel(), minlength=len(area)) < area)
 
 
 def ground(image: Tensor, truth: np.ndarray, amount: float) -> View:
@@ -139,16 +144,20 @@ def rotate(image: Tensor, truth: np.ndarray, amount: float) -> View:
     labels = labels[0, 0].round().numpy().astype(np.int32)
     area = np.bincount(truth.ravel())
     left = np.bincount(labels.ravel(), minlength=len(area))
-    cut = left < 0.97 * area  # the border of the square took a part
-    return View(turned, np.where(cut[labels], 0, labels).astype(np.int32))
+    return without_cut(turned, labels, left < 0.97 * area)  # the border of the square took a part
 
 
-def whole_cells(truth: np.ndarray, part: tuple[slice, slice]) -> np.ndarray:
-    """Return a part of the truth without the cells that it shows only a part of."""
-    area = np.bincount(truth.ravel())
-    inside = truth[part]
-    cut = np.bincount(inside.ravel(), minlength=len(area)) < area
-    return np.where(cut[inside], 0, inside).astype(np.int32)
+def without_cut(image: Tensor, truth: np.ndarray, cut: np.ndarray) -> View:
+    """Return a view in which some cells do not count; ``cut`` says for each number of the truth whether it is cut."""
+    cut[0] = False  # the ground
+    lost = cut[truth]
+    return View(image, np.where(lost, 0, truth).astype(np.int32), known=~lost)
+
+
+def same_cells(image: Tensor, truth: np.ndarray, shown: np.ndarray) -> View:
+    """Return a frame as it is, of whose truth (H, W) only the cells count that a view of it, ``shown``, has."""
+    kept = np.isin(truth, np.unique(shown))
+    return View(image, np.where(kept, truth, 0), known=kept | (truth == 0))
 
 
 # name: function, amount

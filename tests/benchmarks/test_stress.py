@@ -12,25 +12,27 @@ from workflows import BUNDLE
 
 from benchmarks.stress import command
 from benchmarks.stress.measuring import EMPTY, PLAIN, ViewScore, summarise
-from benchmarks.stress.perturbations import STRESS, perturbed
+from benchmarks.stress.perturbations import STRESS, perturbed, same_cells
 from experiments import basic_unet as experiment
 from experiments.basic_unet import SizedBasicUNet
 from unetpipe import Predictor
 from unetpipe.bundle.carrying import plain_config
 from unetpipe.bundle.writing import read_configs, write_bundle
 from unetpipe.cli.main import main
+from unetpipe.metrics.detection import mean_precision
+from unetpipe.metrics.matching import within_known
 from unetpipe.networks import save_state
 
 OVERLAY = Path(experiment.__file__).with_name("overlay.json")
 
 
-def view(name: str, frame: str, scores: dict[int, float], objects: int = 1, largest: int = 100) -> ViewScore:
-    return ViewScore(name, frame, "SEG", scores, objects, largest, 50.0, 40.0)
+def view(name: str, scores: dict[int, float], unperturbed: dict[int, float], largest: int = 100) -> ViewScore:
+    return ViewScore(name, "1", "SEG", scores, unperturbed, 1, largest, 50.0, 40.0)
 
 
 def test_changes_are_of_the_cells_that_a_view_shows() -> None:
-    scores = [view(PLAIN, "1", {1: 0.8, 2: 0.4}), view("crop, top left", "1", {2: 0.3}, largest=25)]
-    plain, crop = summarise(scores)
+    whole = {1: 0.8, 2: 0.4}
+    plain, crop = summarise([view(PLAIN, whole, whole), view("crop, top left", {2: 0.3}, {2: 0.4}, largest=25)])
     assert (plain.score, plain.count, plain.change, plain.largest) == (pytest.approx(0.6), 2, 0, 2)
     assert (crop.score, crop.count, crop.change, crop.largest) == (0.3, 1, pytest.approx(-0.1), 0.5)
     assert command.is_lost(crop)
@@ -38,7 +40,8 @@ def test_changes_are_of_the_cells_that_a_view_shows() -> None:
 
 
 def test_an_object_in_an_empty_field_is_a_loss() -> None:
-    rows = summarise([view(EMPTY, "1", {}, objects=0), view(EMPTY, "2", {}, objects=2)])
+    fields = [ViewScore(EMPTY, frame, "SEG", {}, {}, objects, 9, 50.0, 40.0) for frame, objects in (("1", 0), ("2", 2))]
+    rows = summarise(fields)
     assert (rows[0].in_empty_fields, rows[0].count, rows[0].score) == (2, 2, None)
     assert command.is_lost(rows[0])
 
@@ -55,6 +58,26 @@ def test_truth_stays_where_its_cells_are(name: str) -> None:
     for number in np.unique(shown.truth[shown.truth > 0]):
         ground = np.median(seen[shown.truth == 0])
         assert np.mean(seen[shown.truth == number] > ground) > 0.9
+
+
+@pytest.mark.parametrize("name", ["crop, top left", "crop, bottom right", "turned 30°"])
+def test_what_is_found_of_cut_cells_does_not_count(name: str) -> None:
+    truth = np.zeros((300, 320), np.int32)
+    truth[100:160, 110:170], truth[240:300, 0:60], truth[10:60, 230:300] = 1, 2, 3  # 2 and 3 are cut by the crops
+    image = torch.from_numpy(truth[None].astype(np.float32))
+    shown = perturbed(name, image, truth)
+    assert shown.known is not None
+    assert 1 in shown.truth
+    assert not np.isin(shown.truth, [2, 3]).all()
+    cells = shown.image[0].round().int().numpy()  # the cut cells are found as well
+    assert mean_precision(*within_known(shown.truth, cells, shown.known)) > 0.8
+    assert mean_precision(shown.truth, cells) <= 0.5
+
+    same = same_cells(image, truth, shown.truth)
+    assert same.known is not None
+    assert set(np.unique(same.truth)) == set(np.unique(shown.truth))
+    assert mean_precision(*within_known(same.truth, truth, same.known)) == 1
+    assert mean_precision(same.truth, truth) <= 0.5
 
 
 def test_the_table_and_the_picture_are_written(
