@@ -266,6 +266,16 @@ def test_a_damaged_note_makes_a_result_nobodys(damage: bytes, masks: Path, tmp_p
     assert main(command) == 1
 
 
+def test_linked_again_after_the_folders_were_moved(masks: Path, tmp_path: Path):
+    assert main(["link", str(masks), "--output", str(masks.with_name("linked"))]) == 0
+    moved = tmp_path / "archive"
+    moved.mkdir()
+    for folder in (masks, masks.with_name("linked")):
+        folder.rename(moved / folder.name)
+    assert main(["link", str(moved / masks.name), "--output", str(moved / "linked")]) == 0
+    assert main(["link", str(moved / masks.name), "--output", str(moved / "linked")]) == 0
+
+
 def test_linked_again_after_the_masks_have_changed_or_the_first_run_was_interrupted(
     masks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -154,7 +154,7 @@ def link_folder(
     with writing(target), replacing_files(target, last=(MEASURED, TRACK_TABLE)) as beside:
         tracks = write_result(beside, _MaskFiles(masks.values()), linker, digits, pixel_size)
         if output is not None:  # before the first mask is there, so that an interrupted run can be done again
-            write_text(target / LINKED, json.dumps({"masks": str(folder.resolve())}) + "\n")
+            write_text(target / LINKED, json.dumps({"masks": _way(target, folder)}) + "\n")
         remove_tracks(target)
     return tracks
 
@@ -198,11 +198,19 @@ def remove_tracks(folder: Path) -> list[str]:
     return removed
 
 
+def _way(start: Path, end: Path) -> str:
+    """Return the path from one folder to another: relative, so that it holds after both were moved together."""
+    try:
+        return Path(os.path.relpath(end.resolve(), start.resolve())).as_posix()
+    except ValueError:  # on another drive of Windows
+        return str(end.resolve())
+
+
 def _check_own_result(target: Path, folder: Path, names: Collection[str]) -> None:
     """Raise InputError if the target holds masks or tables, and they were not linked from the masks in a folder."""
     held = [name for name in (*sorted(names), TRACK_TABLE, MEASURED) if (target / name).exists()]
     try:
-        linked = Path(json.loads((target / LINKED).read_text(encoding="utf-8"))["masks"])
+        linked = (target / json.loads((target / LINKED).read_text(encoding="utf-8"))["masks"]).resolve()
     except (OSError, ValueError, TypeError, KeyError, RecursionError):  # there is no such note, or it is damaged
         linked = None
     if held and linked != folder.resolve():
