@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from benchmarks.stress.measuring import Summary
@@ -16,7 +17,7 @@ GOOD, BAD = "#4c78a8", "#e45756"
 def draw(path: Path, rows: Sequence[Summary], title: str, limit: float) -> None:
     """Draw a bar for the score of each view, in another colour where more than ``limit`` is lost."""
     shown = [row for row in rows if row.score is not None][::-1]
-    figure = Figure(figsize=(6.4, 1.2 + 0.22 * len(shown)), layout="constrained")
+    figure = Figure(figsize=(6.4, 1.5 + 0.22 * len(shown)), layout="constrained")
     axes = figure.subplots()
     lost = [row.change is not None and row.change < -limit for row in shown]
     axes.barh(
@@ -24,11 +25,19 @@ def draw(path: Path, rows: Sequence[Summary], title: str, limit: float) -> None:
         [row.score or 0.0 for row in shown],
         color=[BAD if bad else GOOD for bad in lost],
     )
-    if shown and shown[-1].change == 0:
-        score = shown[-1].score or 0.0
-        axes.axvline(score, color="0.3", linewidth=1, label="unperturbed")
-        axes.axvline(score - limit, color="0.3", linewidth=1, linestyle=":", label=f"{limit:g} less")
-        axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+    compared = [
+        (place, row.score - row.change)
+        for place, row in enumerate(shown)
+        if row.score is not None and row.change is not None
+    ]
+    if compared:
+        places, scores = np.array(compared).T
+        for before, style, label in (
+            (scores, "-", "the same cells, unperturbed"),
+            (scores - limit, ":", f"{limit:g} less"),
+        ):
+            axes.vlines(before, places - 0.4, places + 0.4, "0.2", style, label=label)
+        figure.legend(frameon=False, loc="outside lower center", ncols=2)
     axes.set(xlim=(0, 1), xlabel=shown[0].measure if shown else "", title=title)
     axes.grid(axis="x", alpha=0.3)
     with replacing(path) as unfinished:
