@@ -79,12 +79,12 @@ def _scores(job: Job, choice: Thresholds) -> np.ndarray:
     cells = cells[top : top + job.truth.shape[0], left : left + job.truth.shape[1]]
     if job.measure == "seg":
         return object_jaccards(job.truth, cells)
-    if job.measure == "iou":
-        truth, found = job.truth > 0, cells > 0
-        return np.array([np.count_nonzero(truth & found) / max(np.count_nonzero(truth | found), 1)])
     if job.measure == "rand":
         return BestThresholdRandMetric.scores(job.truth, cells)
     truth, cells = within_known(job.truth, cells, job.known) if job.known is not None else (job.truth, cells)
+    if job.measure == "iou":
+        both, either = (truth > 0) & (cells > 0), (truth > 0) | (cells > 0)
+        return np.array([np.count_nonzero(both) / max(np.count_nonzero(either), 1)])
     return np.array([mean_precision(truth, cells)])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -155,6 +156,13 @@ def test_images_without_masks_are_told_where_masks_go(names: list[str], said: st
 def test_a_file_called_images_is_no_folder_of_images(tmp_path: Path):
     (tmp_path / "images").touch()
     with pytest.raises(InputError, match="has a layout that is not recognised"):
+        recognise(tmp_path)
+
+
+def test_a_folder_around_a_data_set_is_told_of_it(synthetic: Path, tmp_path: Path):
+    (tmp_path / "a").mkdir()
+    shutil.copytree(synthetic, tmp_path / "set")
+    with pytest.raises(InputError, match=rf"its folder set is a data set; give {re.escape(str(tmp_path / 'set'))}\.$"):
         recognise(tmp_path)
 
 

@@ -46,6 +46,7 @@ class Layout(Protocol):
 # in the order in which they are tried
 _MODULES: tuple[Layout, ...] = (isbi2012, npy_stack, paired_folders, annotated_field, ctc, dsb2018, mnist)
 LAYOUTS = {layout.NAME: layout for layout in _MODULES}
+MOST_TRIED = 20  # folders in a folder without a layout
 
 
 def layout_of(folder: Path) -> Layout | None:
@@ -74,9 +75,18 @@ def recognise(folder: str | os.PathLike) -> str:
                 "segment needs images only."
             )
         what = "has a layout that is not recognised" if any(root.iterdir()) else "is empty"
+        inside = _data_set_inside(root)
+        if inside is not None:
+            raise InputError(f"{root} {what}, but its folder {inside.name} is a data set; give {inside}.")
         known = "; ".join(layout.DESCRIPTION for layout in LAYOUTS.values())
         raise InputError(f"{root} {what}; unetpipe recognises: {known}.")
     return layout.NAME
+
+
+def _data_set_inside(root: Path) -> Path | None:
+    """Return the first folder in a folder that has a layout, None if none of the first ones has."""
+    folders = sorted(path for path in root.iterdir() if path.is_dir() and os.access(path, os.R_OK | os.X_OK))
+    return next((folder for folder in folders[:MOST_TRIED] if layout_of(folder) is not None), None)
 
 
 def _images_without_masks(root: Path) -> str | None:
