@@ -113,6 +113,8 @@ class Scoring:
                 same = view.truth.shape == frame.known.shape and not name.startswith(SCALED) and view.known is None
                 known = frame.known if same and not frame.known.all() else view.known
                 found = self._probability(view, name == SYMMETRIES)
+                if name == "plain":
+                    as_it_is = found
                 yield from self._jobs(entry, f"{kind} · {name}", view, known, found)
                 if view.known is not None:
                     whole = same_cells(image, frame.label, view.truth)

@@ -38,7 +38,7 @@ class ViewScore:
         "SEG", "mean precision" or "1 − Rand error".
     scores, unperturbed : dict of int to float
         By the number of the true cell in SEG, of the cells that the view shows whole; else one score, of number 0.
-        ``unperturbed`` are those of the same cells in the frame as it is. None in an empty field.
+        ``unperturbed`` are those of the same cells in the frame as it is. Both are empty in an empty field.
     objects, largest : int
         Number of objects, area of the largest in pixels.
     largest_cell, median_cell : float
@@ -160,7 +160,9 @@ def _scores(measure: str, truth: np.ndarray, cells: np.ndarray, known: np.ndarra
     if not truth.any():
         return {}
     if measure == MEASURES["dsb2018"]:
-        return {0: mean_precision(*((truth, cells) if known is None else within_known(truth, cells, known)))}
+        if known is not None:
+            truth, cells = within_known(truth, cells, known)
+        return {0: mean_precision(truth, cells)}
     return {0: float(BestThresholdRandMetric.scores(truth, cells)[0])}
 
 

@@ -164,6 +164,8 @@ def test_a_folder_around_a_data_set_is_told_of_it(synthetic: Path, tmp_path: Pat
     shutil.copytree(synthetic, tmp_path / "set")
     with pytest.raises(InputError, match=rf"its folder set is a data set; give {re.escape(str(tmp_path / 'set'))}\.$"):
         recognise(tmp_path)
+    with pytest.raises(InputError, match=r"holds no image, but its folder set is a data set; give "):
+        find_images(tmp_path)
 
 
 def test_missing_and_empty_folders(tmp_path: Path):

@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 
 from PIL import Image
 
-from unetpipe.datasets.layouts import layout_of
+from unetpipe.datasets.layouts import data_set_inside, layout_of
 from unetpipe.datasets.records import Record, mask_name, of_channel, without_outputs
 from unetpipe.errors import InputError
 from unetpipe.io.formats import IMAGE_SUFFIXES, image_stem, images_in, natural_key
@@ -51,6 +51,9 @@ def find_images(path: str | os.PathLike, channel: int | None = None) -> list[Rec
         record = of_channel(Record(image=str(image), mask_name=name), channel)
         records += [record] if pages == 1 else [{**record, "page": page, "pages": pages} for page in range(pages)]
     if not records:
+        inside = data_set_inside(root)
+        if inside is not None:
+            raise InputError(f"{root} holds no image, but its folder {inside.name} is a data set; give {inside}.")
         files = [path for path in root.iterdir() if path.is_file() and not path.name.startswith(".")]
         others = [path.name for path in files if path.suffix.lower() in Image.registered_extensions()]
         hint = f"; save {min(others)} and others like it as PNG or TIFF" if others else ""

@@ -75,7 +75,7 @@ def recognise(folder: str | os.PathLike) -> str:
                 "segment needs images only."
             )
         what = "has a layout that is not recognised" if any(root.iterdir()) else "is empty"
-        inside = _data_set_inside(root)
+        inside = data_set_inside(root)
         if inside is not None:
             raise InputError(f"{root} {what}, but its folder {inside.name} is a data set; give {inside}.")
         known = "; ".join(layout.DESCRIPTION for layout in LAYOUTS.values())
@@ -83,7 +83,7 @@ def recognise(folder: str | os.PathLike) -> str:
     return layout.NAME
 
 
-def _data_set_inside(root: Path) -> Path | None:
+def data_set_inside(root: Path) -> Path | None:
     """Return the first folder in a folder that has a layout, None if none of the first ones has."""
     folders = sorted(path for path in root.iterdir() if path.is_dir() and os.access(path, os.R_OK | os.X_OK))
     return next((folder for folder in folders[:MOST_TRIED] if layout_of(folder) is not None), None)
